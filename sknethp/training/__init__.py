@@ -1,0 +1,1 @@
+"""The numerical core: populations of networks, which know nothing of estimators."""

@@ -1,0 +1,212 @@
+"""An epoch cut into chunks of steps: which samples, targets, weights and random bytes each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.training.architecture import Architecture
+from sknethp.training.epoch import Epoch
+from sknethp.training.losses import sample_hits, sample_losses, smoothed
+from sknethp.training.program import runs
+from sknethp.training.rows import Part
+
+# Numbers prepared ahead of the steps that use them; more would leave the cache.
+_CHUNK_BYTES = 2**23
+
+
+class Gather:
+    """The samples of each network's batches, from the data of each.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    index : Tensor of shape (n_steps, n_networks, n_rows), int32
+    """
+
+    def __init__(self, parts: Sequence[Part], index: Tensor):
+        self._runs = []
+        self._shape = tuple(index.shape)
+        for run, _ in runs([id(part.rows) for part in parts]):
+            part = parts[run.start]
+            flat = index[:, run].reshape(len(index), -1)
+            self._runs.append((run, part, flat, flat.unbind(0)))
+
+    def rows(self, s: int, out: Tensor) -> None:
+        """Write the samples of step `s`, ``(n_networks, n_rows, n_features)``."""
+        for run, part, _, steps in self._runs:
+            part.rows.gather(steps[s], out[run].view(-1, out.shape[-1]))
+
+    def targets(self) -> Tensor:
+        """Return the targets, ``(n_steps, n_networks, n_rows, n_outputs)``."""
+        n_steps, _, n_rows = self._shape
+        pieces = [
+            part.targets.index_select(0, flat.reshape(-1)).view(n_steps, -1, n_rows, _outputs(part))
+            for _, part, flat, _ in self._runs
+        ]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
+
+
+def _outputs(part: Part) -> int:
+    return part.targets.shape[1]
+
+
+def sample_weights(parts: Sequence[Part], index: Tensor) -> Tensor | None:
+    """Weights of samples ``(n_steps, n_networks, n_rows)``, or None if all are one."""
+    if all(part.weight is None for part in parts):
+        return None
+    weights = torch.ones(index.shape, device=index.device)
+    for i, part in enumerate(parts):
+        if part.weight is not None:
+            weights[:, i] = part.weight[index[:, i].long()]
+    return weights
+
+
+class Chunk:
+    """Some steps of the first `n` networks, with `n_rows` rows in each batch.
+
+    Rows beyond a network's samples (in ragged last batches) have weight zero.
+    """
+
+    def __init__(self, plan: EpochPlan, steps: slice, n: int, n_rows: int):
+        self.steps, self.n, self.n_rows = steps, n, n_rows
+        self.n_steps = steps.stop - steps.start
+        self._epochs = plan.epochs[:n]
+        parts = [epoch.train for epoch in self._epochs]
+        index, counts = plan.index(steps, n, n_rows)
+        self._index = torch.from_numpy(index).to(plan.device)
+        self._gather = Gather(parts, self._index)
+        self.gather = self._gather.rows
+        self.targets = self._smoothed(self._gather.targets())
+        self._full = bool((counts == n_rows).all())
+        filled = np.arange(n_rows) < counts[..., None]
+        share = filled / counts[..., None]
+        self.row_share = torch.from_numpy(share[0, :, :, None].astype(np.float32))
+        self._sample_weight = sample_weights(parts, self._index)
+        self._filled = None if self._full else torch.from_numpy(filled).to(plan.device)
+        self._weight = self._loss_weight(share, plan.device)
+        self.logits = torch.empty_like(self.targets)
+
+    def _smoothed(self, targets: Tensor) -> Tensor:
+        amounts = [epoch.network.settings.label_smoothing for epoch in self._epochs]
+        if not any(amounts):
+            return targets
+        return smoothed(targets, torch.tensor(amounts, device=targets.device).view(-1, 1, 1))
+
+    def _loss_weight(self, share: np.ndarray, device: torch.device) -> Tensor | None:
+        if self._full and self._sample_weight is None:
+            return None
+        weight = torch.from_numpy(share.astype(np.float32)).to(device)
+        if self._sample_weight is not None:
+            weight = weight * self._sample_weight
+        return weight.unsqueeze(-1)
+
+    def weight(self, s: int) -> Tensor | float:
+        """Weight of each row in the loss of step `s`: a number, or ``(n, n_rows, 1)``."""
+        return 1 / self.n_rows if self._weight is None else self._weight[s]
+
+    def samples(self, s: int) -> Tensor:
+        """The samples of the first network's batch at step `s`."""
+        return self._index[s, 0]
+
+    def noise(self, layers: Sequence[int], architecture: Architecture) -> list[Tensor]:
+        """Draw random bytes ``(n_steps, n, n_rows, n_units)`` for each layer with dropout."""
+        return [self._layer_noise(layer, architecture.widths[layer]) for layer in layers]
+
+    def _layer_noise(self, layer: int, width: int) -> Tensor:
+        noise = np.empty((self.n_steps, self.n, self.n_rows, width), np.uint8)
+        for i, epoch in enumerate(self._epochs):
+            network = epoch.network
+            if network.settings.dropout[layer] == 0:
+                continue
+            batch = min(network.settings.batch_size, len(epoch.train))
+            units = network.architecture.widths[layer]
+            drawn = network.streams.noise(layer, self.n_steps, batch, units)
+            rows = min(batch, self.n_rows)
+            noise[:, i, :rows, :units] = drawn[:, :rows]
+        return torch.from_numpy(noise).to(self._index.device)
+
+    def totals(self) -> Tensor:
+        """Sums of losses and hits over the chunk, ``(2, n)``, in float64."""
+        losses = sample_losses(self.logits, self.targets)
+        hits = sample_hits(self.logits, self.targets).float()
+        for factor in (self._sample_weight, self._filled):
+            if factor is not None:
+                losses, hits = losses * factor, hits * factor
+        return torch.stack([losses.sum((0, 2)), hits.sum((0, 2))]).double().cpu()
+
+
+class EpochPlan:
+    """The steps of an epoch for all networks of a population.
+
+    Parameters
+    ----------
+    epochs : sequence of Epoch
+        Those with more steps first.
+    device : torch.device
+
+    Attributes
+    ----------
+    rates : ndarray of shape (n_steps, n_networks)
+    n_samples : Tensor of shape (n_networks,)
+    """
+
+    def __init__(self, epochs: Sequence[Epoch], device: torch.device):
+        self.epochs, self.device = list(epochs), device
+        self._batch = epochs[0].network.settings.batch_size
+        self._orders = [
+            epoch.network.streams.order(epoch.train.index, epoch.network.settings.shuffle)
+            for epoch in epochs
+        ]
+        self._lengths = np.array([len(order) for order in self._orders])
+        self.n_samples = torch.from_numpy(self._lengths)
+        self.rates = np.zeros((epochs[0].n_steps, len(epochs)))
+        for i, epoch in enumerate(epochs):
+            self.rates[: epoch.n_steps, i] = epoch.rates
+
+    def _stages(self) -> Iterator[tuple[slice, int, int]]:
+        """Ranges of steps in which the same networks are active with equally many rows."""
+        first = np.arange(len(self.rates))[:, None] * self._batch
+        counts = np.clip(self._lengths - first, 0, self._batch)
+        active, rows = (counts > 0).sum(1), counts.max(1)
+        even = [len(set(row[:n])) == 1 for row, n in zip(counts.tolist(), active, strict=True)]
+        keys = [
+            (int(active[s]), int(rows[s]), -1 if even[s] else s) for s in range(len(self.rates))
+        ]
+        start = 0
+        for (n, n_rows, _), members in groupby(keys):
+            stop = start + len(list(members))
+            yield slice(start, stop), n, n_rows
+            start = stop
+
+    def chunks(self, architecture: Architecture) -> Iterator[Chunk]:
+        """Cut the epoch into chunks, in order."""
+        noisy = any(any(epoch.network.settings.dropout) for epoch in self.epochs)
+        for steps, n, n_rows in self._stages():
+            per_row = 12 * architecture.n_outputs + 8
+            per_row += sum(architecture.widths[:-1]) if noisy else 0
+            length = max(1, _CHUNK_BYTES // (n * n_rows * per_row))
+            for first in range(steps.start, steps.stop, length):
+                yield Chunk(self, slice(first, min(first + length, steps.stop)), n, n_rows)
+
+    def index(self, steps: slice, n: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which samples each batch has, and how many.
+
+        Returns
+        -------
+        index : ndarray of shape (n_steps, n, n_rows), int32
+            Rows beyond a network's samples repeat sample 0.
+        counts : ndarray of shape (n_steps, n)
+        """
+        n_steps = steps.stop - steps.start
+        index = np.zeros((n, n_steps * n_rows), np.int32)
+        for row, order in zip(index, self._orders, strict=False):
+            piece = order[steps.start * self._batch : steps.start * self._batch + len(row)]
+            row[: len(piece)] = piece
+        first = np.arange(steps.start, steps.stop)[:, None] * self._batch
+        counts = np.clip(self._lengths[:n] - first, 0, n_rows)
+        return index.reshape(n, n_steps, n_rows).transpose(1, 0, 2).copy(), counts

@@ -1,0 +1,90 @@
+"""Losses, accuracies and logits of many networks on parts of the data, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.training.architecture import Architecture
+from sknethp.training.chunks import Gather, sample_weights
+from sknethp.training.losses import sample_hits, sample_losses
+from sknethp.training.program import Program
+from sknethp.training.rows import Part
+
+# So many numbers per layer at a time, to stay in the cache.
+_NUMBERS = 2**20
+
+
+def _padded_index(parts: Sequence[Part]) -> np.ndarray:
+    """Samples of each part, ``(n_networks, longest)``; sample 0 fills the rest."""
+    index = np.zeros((len(parts), max(map(len, parts))), np.int32)
+    for row, part in zip(index, parts, strict=True):
+        row[: len(part)] = part.index
+    return index
+
+
+def evaluate(
+    program_of: Callable[[int, int, bool], Program],
+    architecture: Architecture,
+    parts: Sequence[Part],
+    device: torch.device,
+) -> list[tuple[float, float, Tensor]]:
+    """Evaluate each network on its part.
+
+    Parameters
+    ----------
+    program_of : callable
+        From numbers of networks and rows, and whether it trains, to a `Program`.
+    architecture : Architecture
+    parts : sequence of Part
+        One per network.
+    device : torch.device
+
+    Returns
+    -------
+    list of (loss, accuracy, logits)
+        Weighted means, and the logits ``(n_part, n_outputs)``.
+    """
+    n = len(parts)
+    index = _padded_index(parts)
+    longest = index.shape[1]
+    n_rows = min(longest, max(1, _NUMBERS // (n * max(architecture.widths))))
+    padded = np.zeros((n, -(-longest // n_rows) * n_rows), np.int32)
+    padded[:, :longest] = index
+    steps = torch.from_numpy(padded.reshape(n, -1, n_rows).transpose(1, 0, 2).copy()).to(device)
+    gather = Gather(parts, steps)
+    program = program_of(n, n_rows, False)
+    targets = gather.targets()
+    logits = torch.empty_like(targets)
+    for s in range(len(steps)):
+        gather.rows(s, program.x)
+        program.forward()
+        logits[s].copy_(program.logits)
+    return _summaries(parts, logits, targets, sample_weights(parts, steps))
+
+
+def _summaries(
+    parts: Sequence[Part], logits: Tensor, targets: Tensor, weights: Tensor | None
+) -> list[tuple[float, float, Tensor]]:
+    """Mean loss and accuracy over each part's own samples."""
+    lengths = torch.tensor([len(part) for part in parts])
+
+    def by_network(values: Tensor) -> Tensor:
+        values = values.cpu().transpose(0, 1)
+        return values.reshape(values.shape[0], -1, *values.shape[3:])
+
+    mask = torch.arange(logits.shape[0] * logits.shape[2]) < lengths[:, None]
+    weight = mask.float() if weights is None else mask * by_network(weights)
+    total = weight.sum(1)
+    loss = (by_network(sample_losses(logits, targets)) * weight).sum(1) / total
+    accuracy = (by_network(sample_hits(logits, targets)) * weight).sum(1) / total
+    own = by_network(logits)
+    return [
+        (loss_i, accuracy_i, own[i, : len(part)])
+        for i, (loss_i, accuracy_i, part) in enumerate(
+            zip(loss.tolist(), accuracy.tolist(), parts, strict=True)
+        )
+    ]

@@ -1,0 +1,117 @@
+"""Initial weights: the schemes, and which of them fits which activation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.architecture import Architecture
+
+# Variance times fan; the fan is that of the inputs or the mean of both sides.
+# Glorot & Bengio (2010); He et al. (2015); LeCun et al. (1998).
+_SCALED = {"glorot": (1.0, "mean"), "he": (2.0, "in"), "lecun": (1.0, "in")}
+_ALIASES = {
+    f"{torch_name}_{distribution}": f"{name}_{distribution}"
+    for torch_name, name in (("xavier", "glorot"), ("kaiming", "he"))
+    for distribution in ("uniform", "normal")
+}
+_PLAIN_SPREAD = 0.05
+
+WEIGHT_INITS = (
+    "auto",
+    "uniform",
+    "normal",
+    "zero",
+    *(f"{name}_{distribution}" for name in _SCALED for distribution in ("uniform", "normal")),
+    "orthogonal",
+    *_ALIASES,
+)
+
+
+def _draw(scheme: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Draw weights ``(fan_in, fan_out)`` in float32."""
+    if scheme == "zero":
+        return np.zeros(shape, np.float32)
+    if scheme == "orthogonal":
+        return _orthogonal(shape, rng)
+    name, _, distribution = scheme.rpartition("_")
+    if name:
+        gain, fan = _SCALED[name]
+        std = math.sqrt(gain / (shape[0] if fan == "in" else sum(shape) / 2))
+        limit = math.sqrt(3.0) * std
+    else:
+        std = limit = _PLAIN_SPREAD
+    if distribution == "normal":
+        return rng.standard_normal(shape, np.float32) * np.float32(std)
+    return (rng.random(shape, np.float32) * 2 - 1) * np.float32(limit)
+
+
+def _orthogonal(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Rows or columns orthonormal, whichever are fewer (Saxe et al., 2014)."""
+    tall = rng.standard_normal((max(shape), min(shape)))
+    q, r = np.linalg.qr(tall)
+    q *= np.sign(np.diag(r))
+    return (q if shape[0] >= shape[1] else q.T).astype(np.float32)
+
+
+def resolve(schemes: Sequence[str], architecture: Architecture) -> list[str]:
+    """Replace ``"auto"`` and torch's names by schemes of this module, one per layer.
+
+    Parameters
+    ----------
+    schemes : sequence of str, one per layer, the output layer included
+    architecture : Architecture
+
+    Returns
+    -------
+    list of str
+    """
+    fitting = [ACTIVATIONS[name].weight_init for name in architecture.activations]
+    return [
+        fits if scheme == "auto" else _ALIASES.get(scheme, scheme)
+        for scheme, fits in zip(schemes, [*fitting, "glorot_uniform"], strict=True)
+    ]
+
+
+def initial_parameters(
+    architecture: Architecture, schemes: Sequence[str], rng: np.random.Generator
+) -> Tensor:
+    """Draw the flat parameter vector of a new network.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    schemes : sequence of str
+        One of `WEIGHT_INITS` per layer, the output layer included.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Tensor of shape (n_parameters,)
+        Biases and shifts are zero, scales are one.
+    """
+    resolved = resolve(schemes, architecture)
+    weights = [
+        _draw(scheme, shape, rng).ravel()
+        for scheme, shape in zip(resolved, architecture.weight_shapes, strict=True)
+    ]
+    n_biases = len(architecture.weight_shapes)
+    vectors = [
+        np.full(size, float(i >= n_biases and (i - n_biases) % 2 == 0), np.float32)
+        for i, size in enumerate(architecture.vector_sizes)
+    ]
+    return torch.from_numpy(np.concatenate(weights + vectors))
+
+
+def initial_statistics(architecture: Architecture) -> Tensor:
+    """Return running means of zero and variances of one, ``(n_statistics,)``."""
+    flat = torch.zeros(architecture.n_statistics)
+    if architecture.normalization == "batch":
+        for variance in architecture.statistics(flat)[1::2]:
+            variance.fill_(1.0)
+    return flat

@@ -1,0 +1,185 @@
+"""Optimizer steps of many networks at once, each row with its own hyperparameters.
+
+The rules are those of ``torch.optim`` (the tests compare them step by step). Parameters,
+gradients and moments have the shape ``(n_networks, n_parameters)``, coefficients ``(n_networks, 1)``.
+A gradient may be overwritten by the step that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_EPS = 1e-8
+_ADAGRAD_EPS = 1e-10
+_ADADELTA_EPS = 1e-6
+_NADAM_MOMENTUM_DECAY = 4e-3
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """What a rule may depend on; ``n_steps`` steps of ``n_networks`` networks.
+
+    Attributes
+    ----------
+    lr : ndarray of shape (n_steps, n_networks)
+    step : ndarray of shape (n_steps, n_networks)
+        The number of each update in its network's life, from 1.
+    momentum, beta2, weight_decay : ndarray of shape (n_networks,)
+    """
+
+    lr: np.ndarray
+    step: np.ndarray
+    momentum: np.ndarray
+    beta2: np.ndarray
+    weight_decay: np.ndarray
+
+
+Coefficients = Callable[[StepInputs], Sequence[np.ndarray]]
+Update = Callable[[Tensor, Tensor, Sequence[Tensor], Sequence[Tensor]], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One optimizer.
+
+    Attributes
+    ----------
+    n_moments : int
+        Number of moments it keeps of each parameter, zero at the start.
+    coefficients : callable
+        From `StepInputs` to arrays that broadcast to ``(n_steps, n_networks)``.
+    update : callable
+        ``update(parameters, gradient, moments, coefficients)``, in place.
+    decoupled_decay : bool
+        Whether weights shrink by themselves (AdamW) instead of through the gradient.
+    """
+
+    n_moments: int
+    coefficients: Coefficients
+    update: Update
+    decoupled_decay: bool = False
+
+
+def _sgd_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    return -s.lr, s.momentum
+
+
+def _sgd(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    (v,) = moments
+    v.mul_(c[1]).add_(g)
+    w.addcmul_(v, c[0])
+
+
+def _sgd_nesterov(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    (v,) = moments
+    v.mul_(c[1]).add_(g)
+    w.addcmul_(g.addcmul_(v, c[1]), c[0])
+
+
+def _adam_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    correction1 = 1 - s.momentum**s.step
+    correction2 = np.sqrt(1 - s.beta2**s.step)
+    return -s.lr * correction2 / correction1, 1 - s.momentum, 1 - s.beta2, _EPS * correction2
+
+
+def _adam(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    m, v = moments
+    m.lerp_(g, c[1])
+    v.lerp_(g.square_(), c[2])
+    torch.sqrt(v, out=g)
+    torch.div(m, g.add_(c[3]), out=g)
+    w.addcmul_(g, c[0])
+
+
+def _nadam_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    last = int(s.step.max())
+    steps = np.arange(1, last + 2)[:, None]
+    mu = s.momentum * (1 - 0.5 * 0.96 ** (steps * _NADAM_MOMENTUM_DECAY))
+    product = np.cumprod(mu, axis=0)
+    at = s.step.astype(int) - 1
+    now = np.take_along_axis(mu, at, 0)
+    following = np.take_along_axis(mu, at + 1, 0)
+    product_now = np.take_along_axis(product, at, 0)
+    product_following = np.take_along_axis(product, at + 1, 0)
+    return (
+        -s.lr * (1 - now) / (1 - product_now),
+        -s.lr * following / (1 - product_following),
+        1 - s.momentum,
+        1 - s.beta2,
+        1 / np.sqrt(1 - s.beta2**s.step),
+    )
+
+
+def _nadam(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    m, v = moments
+    m.lerp_(g, c[2])
+    v.lerp_(g.square(), c[3])
+    denominator = v.sqrt().mul_(c[4]).add_(_EPS)
+    g.mul_(c[0]).addcmul_(m, c[1])
+    w.addcdiv_(g, denominator)
+
+
+def _adamax_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    return -s.lr / (1 - s.momentum**s.step), 1 - s.momentum, s.beta2
+
+
+def _adamax(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    m, u = moments
+    m.lerp_(g, c[1])
+    torch.maximum(u.mul_(c[2]), g.abs_().add_(_EPS), out=u)
+    torch.div(m, u, out=g)
+    w.addcmul_(g, c[0])
+
+
+def _rmsprop_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    return -s.lr, 1 - s.beta2
+
+
+def _rmsprop(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    (v,) = moments
+    v.lerp_(g.square(), c[1])
+    g.div_(v.sqrt().add_(_EPS))
+    w.addcmul_(g, c[0])
+
+
+def _adagrad_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
+    return (-s.lr,)
+
+
+def _adagrad(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    (total,) = moments
+    total.addcmul_(g, g)
+    g.div_(total.sqrt().add_(_ADAGRAD_EPS))
+    w.addcmul_(g, c[0])
+
+
+def _adadelta(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
+    squares, changes = moments
+    squares.lerp_(g.square(), c[1])
+    g.mul_((changes + _ADADELTA_EPS).sqrt_()).div_((squares + _ADADELTA_EPS).sqrt_())
+    w.addcmul_(g, c[0])
+    changes.lerp_(g.square_(), c[1])
+
+
+RULES = {
+    "sgd": Rule(1, _sgd_coefficients, _sgd),
+    "adam": Rule(2, _adam_coefficients, _adam),
+    "adamw": Rule(2, _adam_coefficients, _adam, decoupled_decay=True),
+    "nadam": Rule(2, _nadam_coefficients, _nadam),
+    "adamax": Rule(2, _adamax_coefficients, _adamax),
+    "rmsprop": Rule(1, _rmsprop_coefficients, _rmsprop),
+    "adagrad": Rule(1, _adagrad_coefficients, _adagrad),
+    "adadelta": Rule(2, _rmsprop_coefficients, _adadelta),
+}
+OPTIMIZERS = tuple(RULES)
+_NESTEROV = Rule(1, _sgd_coefficients, _sgd_nesterov)
+
+
+def rule(optimizer: str, nesterov: bool) -> Rule:
+    """Return the rule of an optimizer; `nesterov` matters to SGD alone."""
+    return _NESTEROV if optimizer == "sgd" and nesterov else RULES[optimizer]

@@ -1,0 +1,196 @@
+"""The forward and backward pass of many networks over a batch, as a list of layer operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.architecture import Architecture
+from sknethp.training.blocks import Blocks
+from sknethp.training.layers import (
+    Activate,
+    Add,
+    Affine,
+    BatchNorm,
+    Dense,
+    Dropout,
+    FixedBatchNorm,
+    LayerNorm,
+    Signal,
+)
+from sknethp.training.network import Network
+
+BYTE_VALUES = 256
+
+
+def runs(keys: Sequence[object]) -> list[tuple[slice, object]]:
+    """Split a sequence into runs of equal neighbours.
+
+    >>> runs(["a", "a", "b"])
+    [(slice(0, 2, None), 'a'), (slice(2, 3, None), 'b')]
+    """
+    found, start = [], 0
+    for key, members in groupby(keys):
+        stop = start + len(list(members))
+        found.append((slice(start, stop), key))
+        start = stop
+    return found
+
+
+def dropout_thresholds(rates: Sequence[float]) -> Tensor:
+    """Return the random byte, ``(n_networks, 1, 1)``, below which a unit is dropped."""
+    bytes_ = [min(round(rate * BYTE_VALUES), BYTE_VALUES - 1) for rate in rates]
+    return torch.tensor(bytes_, dtype=torch.uint8).view(-1, 1, 1)
+
+
+@dataclass
+class Storage:
+    """What the operations of a program read and write, for all networks of a population."""
+
+    architecture: Architecture
+    parameters: Blocks
+    gradients: Blocks
+    statistics: Tensor
+    device: torch.device
+
+
+class Program:
+    """Operations for the first `n` networks over `n_rows` samples each.
+
+    Parameters
+    ----------
+    storage : Storage
+    networks : sequence of Network
+        The first `n` networks of the population.
+    n_rows : int
+    training : bool
+        Whether there is dropout and a backward pass.
+
+    Attributes
+    ----------
+    x : Tensor of shape (n, n_rows, n_features)
+        To be filled before `forward`.
+    logits, logits_grad : Tensor of shape (n, n_rows, n_outputs)
+        The latter is to be filled before `backward`.
+    row_share : Tensor of shape (n, n_rows, 1)
+        One over the number of a network's samples; zero in empty rows.
+    """
+
+    def __init__(
+        self, storage: Storage, networks: Sequence[Network], n_rows: int, training: bool
+    ):
+        self.storage, self.networks, self.training = storage, networks, training
+        self._shape = (len(networks), n_rows)
+        self._operations: list = []
+        self.noisy_layers: list[int] = []
+        self.x = self._empty(storage.architecture.n_features)
+        self.row_share = torch.full((*self._shape, 1), 1 / n_rows, device=storage.device)
+        signal = self._dropout(Signal(self.x, None), 0)
+        for layer in range(len(storage.architecture.hidden_units)):
+            signal = self._hidden(signal, layer)
+        output = self._signal(storage.architecture.n_outputs)
+        self._operations.append(Dense(signal, output, self._dense_affine(-1)))
+        self.logits, self.logits_grad = output
+
+    def forward(self, noise: Sequence[Tensor] = ()) -> None:
+        """Compute the logits; `noise` holds the random bytes of each of `noisy_layers`."""
+        remaining = iter(noise)
+        for operation in self._operations:
+            if isinstance(operation, Dropout):
+                operation.forward(next(remaining))
+            else:
+                operation.forward()
+
+    def backward(self) -> None:
+        """Compute the gradients of all parameters from that of the logits."""
+        for operation in reversed(self._operations):
+            operation.backward()
+
+    def _empty(self, n_units: int) -> Tensor:
+        return torch.empty((*self._shape, n_units), device=self.storage.device)
+
+    def _signal(self, n_units: int) -> Signal:
+        return Signal(self._empty(n_units), self._empty(n_units) if self.training else None)
+
+    def _dense_affine(self, layer: int) -> Affine:
+        n = len(self.networks)
+        parameters, gradients = self.storage.parameters, self.storage.gradients
+        bias = layer % len(parameters.weights)
+        return Affine(
+            parameters.weights[layer][:n],
+            parameters.vectors[bias][:n],
+            gradients.weights[layer][:n],
+            gradients.vectors[bias][:n],
+        )
+
+    def _norm_affine(self, layer: int) -> Affine:
+        n = len(self.networks)
+        at = len(self.storage.parameters.weights) + 2 * layer
+        scale, shift = self.storage.parameters.vectors[at : at + 2]
+        scale_grad, shift_grad = self.storage.gradients.vectors[at : at + 2]
+        return Affine(scale[:n], shift[:n], scale_grad[:n], shift_grad[:n])
+
+    def _running(self, layer: int) -> tuple[Tensor, Tensor]:
+        units = self.storage.architecture.hidden_units
+        parts = self.storage.statistics.split([u for u in units for _ in range(2)], 1)
+        n = len(self.networks)
+        mean, var = (part[:n].unsqueeze(1) for part in parts[2 * layer : 2 * layer + 2])
+        return mean, var
+
+    def _hidden(self, x: Signal, layer: int) -> Signal:
+        """Append the operations of a hidden layer; return its output."""
+        units = self.storage.architecture.hidden_units[layer]
+        z = self._signal(units)
+        dense_at = len(self._operations)
+        h = self._dropout(self._activate(self._normalize(z, layer), layer), layer + 1)
+        skip_grad = None
+        if self.storage.architecture.skips[layer]:
+            y = self._signal(units)
+            skip_grad = y.grad
+            self._operations.append(Add(x, h, y))
+            h = y
+        self._operations.insert(dense_at, Dense(x, z, self._dense_affine(layer), skip_grad))
+        return h
+
+    def _normalize(self, z: Signal, layer: int) -> Signal:
+        kind = self.storage.architecture.normalization
+        if kind is None:
+            return z
+        y = self._signal(z.value.shape[-1])
+        affine = self._norm_affine(layer)
+        if kind == "layer":
+            self._operations.append(LayerNorm(z, y, affine))
+        elif self.training:
+            running = self._running(layer)
+            self._operations.append(BatchNorm(z, y, affine, running, self.row_share))
+        else:
+            self._operations.append(FixedBatchNorm(z, y, affine, self._running(layer)))
+        return y
+
+    def _activate(self, z: Signal, layer: int) -> Signal:
+        names = [network.architecture.activations[layer] for network in self.networks]
+        parts = [(run, ACTIVATIONS[str(name)]) for run, name in runs(names)]
+        in_place = all(activation.from_output for _, activation in parts)
+        h = z if in_place else Signal(torch.empty_like(z.value), z.grad)
+        if any(activation.name != "linear" for _, activation in parts):
+            self._operations.append(Activate(z, h, parts))
+            return h
+        return z
+
+    def _dropout(self, x: Signal, layer: int) -> Signal:
+        rates = [network.settings.dropout[layer] for network in self.networks]
+        if not self.training or not any(rates):
+            return x
+        threshold = dropout_thresholds(rates).to(self.storage.device)
+        scale = BYTE_VALUES / (BYTE_VALUES - threshold.float())
+        y = Signal(torch.empty_like(x.value), x.grad)
+        self._operations.append(Dropout(x, y, threshold, scale))
+        self.noisy_layers.append(layer)
+        return y
+
+

@@ -1,0 +1,59 @@
+"""Training data as rows that are gathered a batch at a time, dense or sparse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+
+class Rows:
+    """Samples ``(n_samples, n_features)`` in float32, from a dense array or a CSR matrix."""
+
+    def __init__(self, X: Any):
+        self.sparse = X.tocsr() if sparse.issparse(X) else None
+        dense = None if self.sparse is not None else np.ascontiguousarray(X, dtype=np.float32)
+        self.dense = None if dense is None else torch.from_numpy(_writeable(dense))
+        self.shape = X.shape
+
+    def gather(self, index: Tensor, out: Tensor) -> None:
+        """Write the rows of `index`, ``(n,)``, to `out`, ``(n, n_features)``."""
+        if self.dense is not None:
+            torch.index_select(self.dense, 0, index, out=out)
+        else:
+            batch = self.sparse[index.cpu().numpy()].toarray()
+            out.copy_(torch.from_numpy(batch.astype(np.float32, copy=False)))
+
+
+def _writeable(array: np.ndarray) -> np.ndarray:
+    """Copy an array that torch would warn about for being read-only."""
+    return array if array.flags.writeable else array.copy()
+
+
+@dataclass(eq=False)
+class Part:
+    """The samples that one network trains on, or is validated on.
+
+    Attributes
+    ----------
+    rows : Rows
+        Shared by all networks that were given the same data.
+    targets : Tensor of shape (n_samples, n_outputs)
+        0 or 1 for two classes, else one-hot.
+    index : ndarray of shape (n_part,), int32
+        Which rows belong to the part.
+    weight : Tensor of shape (n_samples,) or None
+        Weights of the samples, of mean one over the part.
+    """
+
+    rows: Rows
+    targets: Tensor
+    index: np.ndarray
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)

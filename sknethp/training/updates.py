@@ -1,0 +1,136 @@
+"""The update of a run of networks that share an optimizer: penalties, step and constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.training.blocks import Blocks
+from sknethp.training.network import Network
+from sknethp.training.optimizers import StepInputs, rule
+
+_NORM_EPS = 1e-6
+
+
+def column(values: Sequence[float] | np.ndarray, device: torch.device) -> Tensor:
+    """Return numbers as a column ``(n, 1)`` in float32."""
+    return torch.tensor(np.asarray(values, np.float32), device=device).view(-1, 1)
+
+
+class Update:
+    """Steps of neighbouring networks that share an optimizer.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Those of the run.
+    run : slice
+        Their rows in the blocks.
+    parameters, gradients : Blocks
+    moments : sequence of Blocks
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        run: slice,
+        parameters: Blocks,
+        gradients: Blocks,
+        moments: Sequence[Blocks],
+    ):
+        settings = [network.settings for network in networks]
+        self.run, self._networks = run, networks
+        self._rule = rule(settings[0].optimizer, settings[0].nesterov)
+        weights, vectors = parameters.segments(run)
+        weight_grads, vector_grads = gradients.segments(run)
+        moment_segments = [block.segments(run) for block in moments[: self._rule.n_moments]]
+        self._weights = list(zip(weights, weight_grads, strict=True))
+        self._gradients = [*weight_grads, vector_grads]
+        self._items = [
+            (w, g, [[*ws, vs][i] for ws, vs in moment_segments])
+            for i, (w, g) in enumerate([*self._weights, (vectors, vector_grads)])
+        ]
+        self._incoming = [weight[run] for weight in parameters.weights]
+        device = vectors.device
+        self._device = device
+        self._inputs = [
+            np.array([getattr(s, name) for s in settings], float)
+            for name in ("momentum", "beta2", "weight_decay")
+        ]
+        decay = self._inputs[2]
+        self._coupled = decay.any() and not self._rule.decoupled_decay
+        self._decoupled = decay.any() and self._rule.decoupled_decay
+        self._decay = column(decay, device)
+        self._l1 = self._penalty([s.l1 for s in settings])
+        self._clip = self._limit([s.gradient_clip for s in settings])
+        self._max_norm = self._limit([s.max_norm for s in settings])
+
+    def _penalty(self, values: Sequence[float]) -> Tensor | None:
+        return column(values, self._device) if any(values) else None
+
+    def _limit(self, values: Sequence[float]) -> Tensor | None:
+        return column(values, self._device) if np.isfinite(values).any() else None
+
+    def prepare(self, rates: np.ndarray, first: int) -> None:
+        """Compute what the steps of a chunk need.
+
+        Parameters
+        ----------
+        rates : ndarray of shape (n_steps, n_run)
+            Learning rates.
+        first : int
+            Updates that the networks have already made in this epoch.
+        """
+        made = np.array([network.n_steps for network in self._networks])
+        steps = made + first + 1 + np.arange(len(rates))[:, None]
+        inputs = StepInputs(rates, steps, *self._inputs)
+        wanted = list(self._rule.coefficients(inputs))
+        if self._decoupled:
+            wanted.append(1 - rates * inputs.weight_decay)
+        columns = [
+            torch.tensor(
+                np.broadcast_to(values, rates.shape).astype(np.float32), device=self._device
+            ).unsqueeze(-1)
+            for values in wanted
+        ]
+        self._coefficients = list(zip(*(values.unbind(0) for values in columns), strict=True))
+
+    def step(self, s: int) -> None:
+        """Make update `s` of the chunk, from the gradients as they are in their blocks."""
+        coefficients = self._coefficients[s]
+        if self._clip is not None:
+            self._clip_gradients()
+        if self._coupled or self._l1 is not None:
+            self._add_penalties()
+        if self._decoupled:
+            for w, _ in self._weights:
+                w.mul_(coefficients[-1])
+        for w, g, moments in self._items:
+            self._rule.update(w, g, moments, coefficients)
+        if self._max_norm is not None:
+            self._constrain()
+
+    def _clip_gradients(self) -> None:
+        """Scale gradients whose norm over all of a network's parameters exceeds the limit."""
+        norms = [torch.linalg.vector_norm(g, dim=1, keepdim=True) for g in self._gradients]
+        norm = torch.linalg.vector_norm(torch.cat(norms, 1), dim=1, keepdim=True)
+        scale = (self._clip / norm.add_(_NORM_EPS)).clamp_max_(1.0)
+        for g in self._gradients:
+            g.mul_(scale)
+
+    def _add_penalties(self) -> None:
+        for w, g in self._weights:
+            if self._coupled:
+                g.addcmul_(w, self._decay)
+            if self._l1 is not None:
+                g.addcmul_(w.sign(), self._l1)
+
+    def _constrain(self) -> None:
+        """Shrink each unit's incoming weights to the greatest norm allowed (Hinton, 2012)."""
+        limit = self._max_norm.unsqueeze(-1)
+        for weight in self._incoming:
+            norm = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
+            weight.mul_((limit / norm.clamp_min_(_NORM_EPS)).clamp_max_(1.0))
