@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import torch
@@ -78,6 +79,8 @@ class Network:
         Running means and variances of batch normalisation.
     n_steps : int
         Updates made so far.
+    serial : int
+        Tells networks apart, in the order in which they were made.
     """
 
     architecture: Architecture
@@ -87,6 +90,7 @@ class Network:
     moments: list[Tensor] = field(default_factory=list)
     statistics: Tensor = field(default_factory=lambda: torch.zeros(0))
     n_steps: int = 0
+    serial: int = field(default_factory=count().__next__)
 
 
 def new_network(

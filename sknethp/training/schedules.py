@@ -83,7 +83,7 @@ class Schedule:
 
     def _decay(
         self, progress: np.ndarray, epochs: np.ndarray, warmup_epochs: float
-    ) -> np.ndarray | float:
+    ) -> np.ndarray:
         """Fraction of the highest rate after the warm-up."""
         match self.name:
             case "linear":
@@ -97,4 +97,4 @@ class Schedule:
             case "inverse_sqrt":
                 return 1 / np.sqrt(1 + np.maximum(epochs - warmup_epochs, 0))
             case _:
-                return 1.0
+                return np.ones_like(progress)

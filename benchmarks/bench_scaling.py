@@ -1,0 +1,189 @@
+"""Time fused training as the work grows.
+
+How does the time per fit fall as more fits are trained together, and what limits it?
+
+fits   1 to 1000 fits at once, at 64 units and 2000 rows
+rows   500 to 50,000 rows, 60 fits at once, at 64 units
+units  8 to 512 units, 60 fits at once, at 2000 rows
+peak   the share of this machine's matrix-multiply peak that fused training reaches
+       at 64 and at 256 units. The peak is the best rate of torch.mm on large
+       float32 matrices with all of torch's threads, measured in this run. A step
+       counts 6 x batch x weights floating-point operations (forward, and the
+       gradients by weights and by inputs).
+
+Each fit has another learning rate and seed; all go through one joblib.Parallel
+inside `sknethp.fused()`, and the time is that of the whole block. The same net
+fitted alone, outside of it, stands beside.
+"""
+
+import functools
+import sys
+
+import _report as report
+import joblib
+import numpy as np
+import torch
+from _contenders import BATCH_SIZE, count_weights, make_data, make_ours
+
+N_FEATURES = 20
+N_VALID = 500
+LR_RANGE = (1e-3, 0.1)
+WANTED_SHARE = {64: 0.35, 256: 0.55}
+MATRIX_SIZES = (1024, 2048, 4096)
+
+
+def parse_arguments():
+    """Return the command line's options."""
+    parser = report.make_parser(__doc__)
+    parts = ["fits", "rows", "units", "peak"]
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--fits", type=int, nargs="+", default=[1, 3, 10, 30, 100, 300, 1000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[500, 2000, 10_000, 50_000])
+    parser.add_argument("--units", type=int, nargs="+", default=[8, 16, 32, 64, 128, 256, 512])
+    parser.add_argument("--peak-units", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--base-fits", type=int, default=60, help="where fits do not vary")
+    parser.add_argument("--base-rows", type=int, default=2000, help="where rows do not vary")
+    parser.add_argument("--base-units", type=int, default=64, help="where units do not vary")
+    parser.add_argument("--peak-fits", type=int, default=300)
+    parser.add_argument("--optimizer", default="sgd")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    return parser.parse_args()
+
+
+def fit_and_score(net, X, y, X_valid, y_valid):
+    """Fit a net and return its accuracy on other rows."""
+    return net.fit(X, y).score(X_valid, y_valid)
+
+
+def make_nets(n_fits, n_units, options):
+    """Return nets that differ in learning rate and seed."""
+    momentum = 0.9 if options.optimizer == "sgd" else None
+    return [
+        make_ours(
+            n_units,
+            options.epochs,
+            optimizer=options.optimizer,
+            lr=float(lr),
+            momentum=momentum,
+            random_state=seed,
+        )
+        for seed, lr in enumerate(np.geomspace(*LR_RANGE, n_fits))
+    ]
+
+
+def split_data(n_rows):
+    """Return X, y of `n_rows` and another 500 rows to score on."""
+    X, y = make_data(n_rows + N_VALID, N_FEATURES)
+    return X[N_VALID:], y[N_VALID:], X[:N_VALID], y[:N_VALID]
+
+
+def run_fused(n_fits, n_units, data, options):
+    """Return the accuracies of `n_fits` nets trained together."""
+    import sknethp
+
+    with sknethp.fused():
+        tasks = (
+            joblib.delayed(fit_and_score)(net, *data) for net in make_nets(n_fits, n_units, options)
+        )
+        return joblib.Parallel()(tasks)
+
+
+def run_alone(n_units, data, options):
+    """Return the accuracy of one net that is fitted as usual."""
+    return [fit_and_score(make_nets(1, n_units, options)[0], *data)]
+
+
+def measure(n_fits, n_rows, n_units, options):
+    """Measure one cell.
+
+    Returns
+    -------
+    fused, alone : list of float
+        Seconds per fit, one entry per repeat.
+    accuracy : float
+        Mean accuracy of the fused fits on other rows.
+    """
+    data = split_data(n_rows)
+    contenders = {
+        "fused": functools.partial(report.timed, run_fused, n_fits, n_units, data, options),
+        "alone": functools.partial(report.timed, run_alone, n_units, data, options),
+    }
+    runs = report.interleave(contenders, options.repeats)
+    return (
+        [seconds / n_fits for _, seconds in runs["fused"]],
+        [seconds for _, seconds in runs["alone"]],
+        float(np.mean(runs["fused"][-1][0])),
+    )
+
+
+def training_flops(n_rows, n_units, n_epochs):
+    """Return the floating-point operations of one fit's matrix products."""
+    return 6 * n_rows * n_epochs * count_weights(N_FEATURES, n_units)
+
+
+def report_scaling(name, cells, peak, options):
+    """Measure cells of (fits, rows, units) and print a row for each."""
+    rows = []
+    for n_fits, n_rows, n_units in cells:
+        fused, alone, accuracy = measure(n_fits, n_rows, n_units, options)
+        n_steps = options.epochs * -(-n_rows // BATCH_SIZE)
+        rate = training_flops(n_rows, n_units, options.epochs) / np.median(fused)
+        wanted = WANTED_SHARE.get(n_units) if name == "peak" else None
+        rows.append(
+            [
+                f"{n_fits} fits, {n_rows} rows, {n_units} units",
+                report.spread(fused, scale=1e3, digits=2),
+                f"{1e6 * np.median(fused) / n_steps:.2f}",
+                f"{1e3 * np.median(alone):.2f}",
+                f"{report.paired_ratio(alone, fused):.1f}",
+                f"{rate / 1e9:.1f}",
+                f"{100 * rate / peak:.1f}%",
+                None if wanted is None else f"{100 * wanted:.0f}%",
+                f"{accuracy:.4f}",
+            ]
+        )
+        print(f"measured {rows[-1][0]}", file=sys.stderr, flush=True)
+    header = ["fused", "ms per fit", "µs per fit and step", "alone, ms", "alone / fused"]
+    header += ["GFLOP/s", "of peak", "wanted", "accuracy"]
+    report.print_table(
+        f"By {name}: {options.epochs} epochs of {options.optimizer}, batch {BATCH_SIZE}; "
+        f"median [quartiles] of {options.repeats}",
+        header,
+        rows,
+    )
+
+
+def measure_peak(n_repeats=5):
+    """Return the best rate of torch.mm over matrix sizes and repeats, in FLOP/s."""
+    best = 0.0
+    for size in MATRIX_SIZES:
+        left, right = torch.rand(size, size), torch.rand(size, size)
+        product = torch.mm(left, right)
+        for _ in range(n_repeats):
+            _, seconds = report.timed(torch.mm, left, right, out=product)
+            best = max(best, 2 * size**3 / seconds)
+    return best
+
+
+def main():
+    """Run the parts that the command line asks for."""
+    options = parse_arguments()
+    report.print_environment()
+    peak = measure_peak()
+    base_fits, base_rows, base_units = options.base_fits, options.base_rows, options.base_units
+    cells = {
+        "fits": [(n, base_rows, base_units) for n in options.fits],
+        "rows": [(base_fits, n, base_units) for n in options.rows],
+        "units": [(base_fits, base_rows, n) for n in options.units],
+        "peak": [(options.peak_fits, base_rows, n) for n in options.peak_units],
+    }
+    print(f"Matrix-multiply peak, {torch.get_num_threads()} threads: {peak / 1e9:.0f} GFLOP/s")
+    measure(2, 200, 8, options)
+    for name in options.parts:
+        report_scaling(name, cells[name], peak, options)
+    print(f"Matrix-multiply peak after the runs: {measure_peak() / 1e9:.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    main()

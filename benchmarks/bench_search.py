@@ -1,0 +1,247 @@
+"""Time whole searches, fused and not.
+
+How much faster is a search with `sknethp.fused()`, and are its scores the same?
+
+grid   GridSearchCV over a scaled pipeline, 12 learning rates x 5 momenta x 5 folds,
+       10 epochs of SGD in batches of 32, two hidden ReLU layers, 4000 x 20 rows:
+       fused DeepNetClassifier against MLPClassifier, a plain skorch
+       NeuralNetClassifier and the same DeepNetClassifiers one at a time, the three
+       with n_jobs=-1. With dropout in every layer besides (--dropout 0: without);
+       the peers have no dropout, so that row is also compared with ours without it.
+small  4 candidates x 3 folds on 150 rows, where fusing can hardly gain: against the
+       same search unfused with n_jobs=None. Everything is included in the time.
+bayes  BayesSearchCV with n_points=8, 64 evaluations, 5 folds, against MLPClassifier
+       with n_jobs=-1, with the surrogate model's share of the time.
+
+Times are wall times of the whole `fit` call, refit included, after a warm-up that
+starts the worker processes. Repeats are interleaved and ratios taken within each.
+"""
+
+import functools
+import sys
+
+import _report as report
+import _searches as searches
+import numpy as np
+from _contenders import MLP, OURS, SKORCH, make_data, silence_expected_warnings
+from sklearn.model_selection import ParameterGrid
+
+PEERS = {"mlp": MLP, "skorch": SKORCH, "unfused": searches.UNFUSED}
+WANTED = {
+    MLP: {16: 10, 64: 5.5, 256: 1.5},
+    SKORCH: {16: 30, 64: 18, 256: 3},
+    searches.UNFUSED: {16: 8, 64: 4, 256: 1.2},
+}
+WANTED_WITH_DROPOUT = 0.7
+SMALL = {"n_candidates": 4, "n_folds": 3}
+SMALL_ROWS = 150
+WANTED_SMALL = 1.1
+WANTED_BAYES = 3.0
+
+
+def parse_arguments():
+    """Return the command line's options."""
+    parser = report.make_parser(__doc__)
+    parts = ["grid", "small", "bayes"]
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--units", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
+    parser.add_argument("--no-ours", action="store_true", help="time only MLP and skorch")
+    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--candidates", type=int, default=60, help="in the grid")
+    parser.add_argument(
+        "--skorch-candidates", type=int, help="run skorch on so many and extrapolate its time"
+    )
+    parser.add_argument("--dropout", type=float, default=0.2)
+    parser.add_argument("--evaluations", type=int, default=64, help="of BayesSearchCV")
+    parser.add_argument("--bayes-units", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=3)
+    return parser.parse_args()
+
+
+def contender_names(options):
+    """Return the names of those that the command line asks for."""
+    peers = [PEERS[peer] for peer in options.peers]
+    if options.no_ours:
+        return [name for name in peers if name != searches.UNFUSED]
+    return [searches.FUSED, *([searches.FUSED_DROPOUT] if options.dropout else []), *peers]
+
+
+def skorch_scale(options):
+    """Return how many candidates skorch runs, and what its time is multiplied by."""
+    n_all, n_some = (
+        len(ParameterGrid(searches.make_grid(SKORCH, n)))
+        for n in (options.candidates, options.skorch_candidates or options.candidates)
+    )
+    if n_some >= n_all:
+        return n_all, 1.0
+    return n_some, (n_all * options.folds + 1) / (n_some * options.folds + 1)
+
+
+def scale_skorch(results, scale):
+    """Return the results with skorch's seconds extrapolated to the whole grid."""
+    if SKORCH not in results:
+        return results
+    search, seconds = results[SKORCH]
+    return {**results, SKORCH: (search, [one * scale for one in seconds])}
+
+
+def grid_rows(n_units, results, star):
+    """Return the table's rows for one number of units; `star` marks an extrapolated time."""
+    rows = []
+    for name, (search, seconds) in results.items():
+        ratios = [
+            f"{report.paired_ratio(seconds, results[fused][1]):.2f}" if fused in results else None
+            for fused in (searches.FUSED, searches.FUSED_DROPOUT)
+        ]
+        wanted = WANTED.get(name, {}).get(n_units)
+        mark = star if name == SKORCH else ""
+        score = f"{searches.best_score(search):.4f}"
+        rows.append(
+            [f"{n_units}, {name}", report.spread(seconds, digits=2) + mark, *ratios, wanted, score]
+        )
+    return rows
+
+
+def grid_notes(n_units, results):
+    """Return sentences on equal scores and on what dropout costs."""
+    notes = []
+    if searches.FUSED in results and searches.UNFUSED in results:
+        difference = searches.score_difference(
+            results[searches.FUSED][0], results[searches.UNFUSED][0]
+        )
+        notes.append(
+            f"{n_units} units: mean_test_score fused and one at a time differ by at most "
+            f"{difference:.2g}."
+        )
+    if searches.FUSED in results and searches.FUSED_DROPOUT in results:
+        share = report.paired_ratio(results[searches.FUSED][1], results[searches.FUSED_DROPOUT][1])
+        notes.append(
+            f"{n_units} units: with dropout {share:.2f} of the speed without "
+            f"(wanted: at least {WANTED_WITH_DROPOUT})."
+        )
+    return notes
+
+
+def report_grid(options):
+    """Run the grid searches and print their table."""
+    X, y = make_data(options.rows)
+    n_skorch, scale = skorch_scale(options)
+    names = contender_names(options)
+    settings = {"n_folds": options.folds, "n_epochs": options.epochs, "dropout": options.dropout}
+    warm_up = searches.make_contenders(names, 2, n_units=16, n_candidates=2, **settings)
+    searches.run_contenders(warm_up, X[:300], y[:300], 1)
+    rows, notes = [], []
+    for n_units in options.units:
+        contenders = searches.make_contenders(
+            names, n_skorch, n_units=n_units, n_candidates=options.candidates, **settings
+        )
+        results = scale_skorch(searches.run_contenders(contenders, X, y, options.repeats), scale)
+        rows += grid_rows(n_units, results, "*" if scale != 1 else "")
+        notes += grid_notes(n_units, results)
+        print(f"measured {n_units} units", file=sys.stderr, flush=True)
+    n_candidates = len(ParameterGrid(searches.make_grid(OURS, options.candidates)))
+    report.print_table(
+        f"GridSearchCV, {n_candidates} candidates x {options.folds} folds, {options.rows} x 20 "
+        f"rows, {options.epochs} epochs; median [quartiles] of {options.repeats}",
+        ["units, contender", "seconds", "/ fused", "/ fused, dropout", "wanted", "best score"],
+        rows,
+    )
+    if scale != 1 and SKORCH in names:
+        print(
+            f"* EXTRAPOLATED: skorch ran {n_skorch} of {n_candidates} candidates; its time was "
+            f"multiplied by {scale:.2f}, and its best score is of those it ran."
+        )
+    print("\n".join(notes))
+
+
+def report_small(options):
+    """Run the search that is too small to gain and print by how much fusing slows it."""
+    X, y = make_data(SMALL_ROWS)
+    rows = []
+    for n_units in options.units:
+        make = functools.partial(
+            searches.make_grid_search, OURS, n_units=n_units, n_epochs=options.epochs, **SMALL
+        )
+        contenders = {
+            searches.FUSED: (make, searches.fit_fused),
+            searches.UNFUSED: (make, searches.fit_plain),
+        }
+        searches.run_contenders(contenders, X, y, 1)
+        results = searches.run_contenders(contenders, X, y, 3 * options.repeats)
+        ratio = report.paired_ratio(results[searches.FUSED][1], results[searches.UNFUSED][1])
+        difference = searches.score_difference(
+            results[searches.FUSED][0], results[searches.UNFUSED][0]
+        )
+        for name, (search, seconds) in results.items():
+            row = [f"{n_units}, {name}", report.spread(seconds, scale=1e3), None, None]
+            if name == searches.FUSED:
+                row[2:] = [f"{ratio:.2f}", f"{WANTED_SMALL}"]
+            rows.append([*row, f"{searches.best_score(search):.4f}", f"{difference:.2g}"])
+    header = ["units, contender", "ms", "/ one at a time", "wanted at most", "best score"]
+    report.print_table(
+        f"GridSearchCV, {SMALL['n_candidates']} candidates x {SMALL['n_folds']} folds, {SMALL_ROWS}"
+        f" rows; n_jobs=None; median [quartiles] of {3 * options.repeats}",
+        [*header, "score difference"],
+        rows,
+    )
+
+
+def run_bayes(library, options, X, y):
+    """Return best score, seconds and the surrogate's seconds of one Bayesian search."""
+    from skopt import Optimizer
+
+    fused = library == OURS
+    search = searches.make_bayes_search(
+        library,
+        options.bayes_units,
+        options.epochs,
+        options.evaluations,
+        options.folds,
+        n_jobs=1 if fused else -1,
+    )
+    with searches.time_methods(Optimizer, "ask", "tell") as surrogate:
+        _, seconds = report.timed(searches.fit_fused if fused else searches.fit_plain, search, X, y)
+    return search.best_score_, seconds, sum(surrogate)
+
+
+def report_bayes(options):
+    """Run the Bayesian searches and print their table."""
+    X, y = make_data(options.rows)
+    libraries = [MLP] if options.no_ours else [OURS, MLP]
+    runs = report.interleave(
+        {name: functools.partial(run_bayes, name, options, X, y) for name in libraries},
+        options.repeats,
+    )
+    rows = []
+    for name, results in runs.items():
+        scores, seconds, surrogate = map(np.array, zip(*results, strict=True))
+        ratio = report.paired_ratio(seconds, [run[1] for run in runs[libraries[0]]])
+        row = [name, report.spread(seconds, digits=2), f"{ratio:.2f}"]
+        row += [f"{WANTED_BAYES}" if name == MLP else None]
+        rows.append([*row, f"{100 * np.median(surrogate / seconds):.0f}%", f"{scores[-1]:.4f}"])
+    report.print_table(
+        f"BayesSearchCV, {options.evaluations} evaluations, 8 at a time, x {options.folds} folds, "
+        f"{options.rows} x 20 rows, {options.bayes_units} units",
+        ["contender", "seconds", f"/ {libraries[0]}", "wanted", "surrogate", "best score"],
+        rows,
+    )
+
+
+def main():
+    """Run the parts that the command line asks for."""
+    options = parse_arguments()
+    silence_expected_warnings()
+    report.print_environment()
+    if "grid" in options.parts:
+        report_grid(options)
+    if "small" in options.parts and not options.no_ours:
+        report_small(options)
+    if "bayes" in options.parts:
+        report_bayes(options)
+
+
+if __name__ == "__main__":
+    main()

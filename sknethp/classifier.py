@@ -1,0 +1,338 @@
+"""DeepNetClassifier: a deep net whose every hyperparameter is an estimator parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from sknethp.fitting import Fitted, Samples, continue_fit, fit_network
+from sknethp.hyperparameters import described
+from sknethp.memory import remembered
+from sknethp.prediction import forward_in_double, probabilities
+from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
+
+
+class DeepNetClassifier(ClassifierMixin, BaseEstimator):
+    __doc__ = f"""A fully connected deep net for classification.
+
+    Trained by minibatches on the cross-entropy; one sigmoid unit for two classes, softmax units
+    for more. Every structural and training hyperparameter is a parameter here, to be tuned by
+    name in any search of scikit-learn.
+
+    Parameters
+    ----------
+    {described("structure")}
+    {described("training")}
+    {described("stopping")}
+    {described("running")}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    n_iter_ : int
+        Epochs trained.
+    best_epoch_ : int
+        The epoch, from 1, that was best by `monitor` (without validation: by training loss).
+    history_ : list of dict
+        A row per epoch: epoch, lr, train_loss, train_accuracy, with validation valid_loss,
+        valid_accuracy and the monitored score, and seconds. ``pandas.DataFrame(history_)`` is a
+        table of it.
+    net_ : skorch.NeuralNet
+        The skorch net, with its history and ``save_params``.
+    module_ : torch.nn.Module
+        Gives logits, and runs without this package.
+
+    References
+    ----------
+    Goodfellow, Bengio & Courville (2016), Deep Learning, MIT Press.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sknethp import DeepNetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_layers=2,
+        hidden_units=128,
+        activation="relu",
+        dropout=0.2,
+        input_dropout=0.0,
+        weight_init="auto",
+        normalization=None,
+        residual=False,
+        optimizer="adam",
+        lr=1e-3,
+        lr_schedule="cosine",
+        lr_final=0.01,
+        lr_drop_factor=0.5,
+        lr_drop_epochs=10,
+        warmup_fraction=0.0,
+        momentum=0.9,
+        nesterov=False,
+        beta2=0.999,
+        weight_decay=0.0,
+        l1=0.0,
+        max_norm=None,
+        gradient_clip=None,
+        label_smoothing=0.0,
+        class_weight=None,
+        batch_size=32,
+        max_epochs=50,
+        shuffle=True,
+        early_stopping=False,
+        patience=20,
+        min_improvement=0.0,
+        monitor="valid_loss",
+        validation_fraction=0.1,
+        restore_best=True,
+        warm_start=False,
+        random_state=None,
+        device="cpu",
+        callbacks=None,
+        memory=None,
+        verbose=0,
+    ):
+        self.hidden_layers = hidden_layers
+        self.hidden_units = hidden_units
+        self.activation = activation
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.weight_init = weight_init
+        self.normalization = normalization
+        self.residual = residual
+        self.optimizer = optimizer
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.lr_final = lr_final
+        self.lr_drop_factor = lr_drop_factor
+        self.lr_drop_epochs = lr_drop_epochs
+        self.warmup_fraction = warmup_fraction
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.beta2 = beta2
+        self.weight_decay = weight_decay
+        self.l1 = l1
+        self.max_norm = max_norm
+        self.gradient_clip = gradient_clip
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_improvement = min_improvement
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
+        self.restore_best = restore_best
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.callbacks = callbacks
+        self.memory = memory
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels of any type.
+        sample_weight : array-like of shape (n_samples,) or None
+            Weights in the loss; only their ratios matter.
+        X_val, y_val : array-like or None
+            A validation part of your own, in place of a share of X; used with
+            ``early_stopping`` off as well, to restore the best epoch.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a combination of parameters or the data are not valid.
+        DivergenceError
+            If the loss becomes NaN or infinite; a ``ValueError`` too.
+        """
+        parameters = self.get_params(deep=False)
+        check_hyperparameters(parameters)
+        X, y = check_data(self, X, y)
+        check_classification_targets(y)
+        classes, encoded = np.unique(y, return_inverse=True)
+        check_classes(classes)
+        samples = Samples(X, encoded, _weights(sample_weight, X), classes)
+        validation = self._validation_samples(X_val, y_val, classes)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        earlier = self._earlier(classes) if self.warm_start else None
+        run = remembered(fit_network, self.memory, self.callbacks)
+        self._keep(run(_essential(parameters), samples, validation, seed, earlier), classes)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one more epoch, at the learning rate `lr`.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,) or None
+            All labels there will be; needed at the first call if `y` has not all of them.
+        sample_weight : array-like of shape (n_samples,) or None
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If `y` has labels that are not among the classes.
+        """
+        parameters = self.get_params(deep=False)
+        check_hyperparameters(parameters)
+        first = not hasattr(self, "net_")
+        X, y = check_data(self, X, y, reset=first)
+        check_classification_targets(y)
+        if first:
+            known = np.unique(y if classes is None else classes)
+            check_classes(known)
+        else:
+            known = self.classes_
+            if classes is not None and not np.array_equal(known, np.unique(classes)):
+                raise ValueError(
+                    f"classes={classes!r} differ from those of the first call, {listed(known)}: give "
+                    "the same, or none."
+                )
+        samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        earlier = None if first else self._earlier(known)
+        self._keep(continue_fit(_essential(parameters), samples, seed, earlier), known)
+        return self
+
+    def predict_proba(self, X):
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return probabilities(self._logits(X))
+
+    def predict(self, X):
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        logits = self._logits(X)
+        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
+        return self.classes_[best.long().numpy()]
+
+    @property
+    def module_(self):
+        """The plain torch module: from ``(n_samples, n_features)`` to logits."""
+        check_is_fitted(self, "net_")
+        return self.net_.module_
+
+    def _logits(self, X) -> torch.Tensor:
+        check_is_fitted(self, "net_")
+        X = check_data(self, X, reset=False)
+        return forward_in_double(self.net_.module_, X)
+
+    def _validation_samples(self, X_val, y_val, classes: np.ndarray) -> Samples | None:
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val go together, but only one was given: give both.")
+        X, y = check_data(self, X_val, y_val, reset=False, names=("X_val", "y_val"))
+        return Samples(X, _encode(y, classes, "y_val"), None, classes)
+
+    def _earlier(self, classes: np.ndarray) -> Fitted | None:
+        """Return the state of the fit before, if there was one."""
+        if not hasattr(self, "net_"):
+            return None
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on with the classes of the fit before, "
+                f"{listed(self.classes_)}, but y has {listed(classes)}: set warm_start=False."
+            )
+        return Fitted(self.net_, self._network, self.best_epoch_)
+
+    def _keep(self, fitted: Fitted, classes: np.ndarray) -> None:
+        self.classes_ = classes
+        self.net_ = fitted.net
+        self._network = fitted.network
+        self.best_epoch_ = fitted.best_epoch
+        self.history_ = [
+            {name: value for name, value in row.items() if name != "batches"}
+            for row in fitted.net.history
+        ]
+        self.n_iter_ = len(self.history_)
+
+    def __sklearn_tags__(self):
+        """Say what the estimator can take."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.non_deterministic = False
+        return tags
+
+
+def _weights(sample_weight, X) -> np.ndarray | None:
+    """Check sample weights, ``(n_samples,)``."""
+    if sample_weight is None:
+        return None
+    from sklearn.utils.validation import _check_sample_weight
+
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def _encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+    """Return the position of each label among the classes."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"{name} has labels that are not among the classes {listed(classes)}: {listed(unknown)}."
+        )
+    return np.searchsorted(classes, y)
+
+
+def _essential(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what has no part in a fit's result."""
+    return {
+        name: value
+        for name, value in parameters.items()
+        if name not in ("memory", "random_state", "warm_start")
+    }

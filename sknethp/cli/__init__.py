@@ -1,0 +1,5 @@
+"""The command ``sknethp``."""
+
+from sknethp.cli.app import main
+
+__all__ = ["main"]

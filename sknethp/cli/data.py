@@ -1,0 +1,158 @@
+"""Data sets for the command: files and what scikit-learn bundles."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+from sklearn.utils.multiclass import type_of_target
+
+from sknethp.cli.errors import CommandError
+
+BUNDLED = {
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+    "breast_cancer": datasets.load_breast_cancer,
+    "digits": datasets.load_digits,
+}
+_CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip")
+_PARQUET = (".parquet", ".pq")
+_DEFAULT_TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table and its labels.
+
+    Parameters
+    ----------
+    name : str
+        The name of a bundled data set, or a file's path.
+    X : pandas.DataFrame of shape (n_samples, n_features)
+        The columns to learn from.
+    y : ndarray of shape (n_samples,)
+        The labels.
+    target : str
+        The name of the label column.
+    """
+
+    name: str
+    X: pd.DataFrame
+    y: np.ndarray
+    target: str
+
+
+def load_dataset(source: str, target: str | None = None) -> Dataset:
+    """Load a data set and check that it can be classified.
+
+    Parameters
+    ----------
+    source : str
+        A name in ``BUNDLED``, or the path of a CSV or Parquet file.
+    target : str, optional
+        The label column of a file, by default ``"target"``.
+
+    Returns
+    -------
+    Dataset
+        Labels are complete and of two classes at least.
+
+    Raises
+    ------
+    CommandError
+        If there is no such file or column, or the file or its labels are unfit.
+    """
+    if source in BUNDLED:
+        if target is not None:
+            raise CommandError(f"--target is for files, but {source!r} is a bundled data set")
+        return _bundled(source)
+    table = _read_table(source)
+    column = _target_column(table, target, source)
+    X = table.drop(columns=column)
+    _check_columns(X, source)
+    return Dataset(source, X, _labels(table[column], column), column)
+
+
+def _bundled(name: str) -> Dataset:
+    bunch = BUNDLED[name](as_frame=True)
+    labels = np.asarray(bunch.target_names)[bunch.target.to_numpy()]
+    return Dataset(name, bunch.data, labels, _DEFAULT_TARGET)
+
+
+def _read_table(source: str) -> pd.DataFrame:
+    path = Path(source)
+    if not path.is_file():
+        raise CommandError(_no_such_file(source))
+    name = path.name.lower()
+    if name.endswith(_CSV):
+        read, kind = pd.read_csv, "CSV"
+    elif name.endswith(_PARQUET):
+        read, kind = pd.read_parquet, "Parquet"
+    else:
+        raise CommandError(
+            f"{source!r} is neither CSV nor Parquet by its name, which must end in "
+            f"{', '.join(_CSV + _PARQUET)}"
+        )
+    try:
+        return read(path)
+    except (ValueError, OSError, EOFError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CommandError(f"cannot read {source!r} as {kind}: {reason}") from error
+
+
+def _no_such_file(source: str) -> str:
+    near = difflib.get_close_matches(source, BUNDLED, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return (
+        f"there is no file {source!r}{hint or ';'} "
+        f"give a CSV or Parquet file or one of {', '.join(BUNDLED)}"
+    )
+
+
+def _target_column(table: pd.DataFrame, target: str | None, source: str) -> str:
+    column = _DEFAULT_TARGET if target is None else target
+    if column in table.columns:
+        return column
+    names = ", ".join(str(name) for name in table.columns)
+    hint = "name the label column with --target" if target is None else "--target must be one"
+    raise CommandError(f"{source!r} has no column {column!r}; {hint} of: {names}")
+
+
+def _check_columns(X: pd.DataFrame, source: str) -> None:
+    if X.columns.empty:
+        raise CommandError(f"{source!r} has no column beside the label to learn from")
+    nested = [str(name) for name in X.columns if _is_nested(X[name])]
+    if nested:
+        raise CommandError(
+            f"{source!r} has lists or records in {', '.join(nested)}; "
+            "columns must hold numbers, text, categories or dates"
+        )
+
+
+def _is_nested(column: pd.Series) -> bool:
+    if column.dtype != object:
+        return False
+    return bool(column.map(lambda value: isinstance(value, (list, dict, np.ndarray))).any())
+
+
+def _labels(column: pd.Series, name: str) -> np.ndarray:
+    n_missing = int(column.isna().sum())
+    if n_missing:
+        raise CommandError(
+            f"{n_missing} of {len(column)} rows have no label in {name!r}; "
+            "fill them in or remove these rows"
+        )
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    labels = column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=object)
+    if type_of_target(labels) == "continuous":
+        raise CommandError(
+            f"column {name!r} holds fractional numbers, not classes; "
+            "name a label column with --target"
+        )
+    if len(np.unique(labels)) < 2:
+        raise CommandError(
+            f"all {len(labels)} rows have the same label in {name!r}; two are needed"
+        )
+    return labels

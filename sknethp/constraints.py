@@ -1,0 +1,185 @@
+"""What a hyperparameter may be, as data: each constraint tests a value and says what it allows."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Constraint(Protocol):
+    """A set of values."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is in the set."""
+
+    def describe(self) -> str:
+        """Name the set in words that fit after 'must be'."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number between bounds; `integer` admits whole numbers alone."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    integer: bool = False
+    low_open: bool = False
+    high_open: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is such a number (a truth value is none)."""
+        kind = Integral if self.integer else Real
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+            return False
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return bool(above and below and math.isfinite(value))
+
+    def describe(self) -> str:
+        """Name the kind of number and its bounds."""
+        noun = "a whole number" if self.integer else "a number"
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'greater than' if self.low_open else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"{'less than' if self.high_open else 'at most'} {self.high:g}")
+        return " ".join([noun, " and ".join(bounds)]).strip()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some names."""
+
+    options: tuple[str, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is one of the names."""
+        return isinstance(value, str) and value in self.options
+
+    def describe(self) -> str:
+        """List the names."""
+        names = ", ".join(map(repr, self.options))
+        return f"one of {names}" if len(self.options) > 1 else names
+
+    def nearest(self, value: str) -> str | None:
+        """Return the name that `value` may have been meant to be."""
+        matches = difflib.get_close_matches(value.lower(), self.options, n=1, cutoff=0.5)
+        return matches[0] if matches else None
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or False."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is a truth value."""
+        return isinstance(value, (bool, np.bool_))
+
+    def describe(self) -> str:
+        """Name both values."""
+        return "True or False"
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """None."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value` is None."""
+        return value is None
+
+    def describe(self) -> str:
+        """Name it."""
+        return "None"
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """The union of some constraints."""
+
+    parts: tuple[Constraint, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether one of the parts allows `value`."""
+        return any(part.allows(value) for part in self.parts)
+
+    def describe(self) -> str:
+        """Join the parts' words."""
+        return ", or ".join(part.describe() for part in self.parts)
+
+
+@dataclass(frozen=True)
+class PerLayer:
+    """One value for all layers, or a tuple, list or array with one per layer."""
+
+    each: Constraint
+
+    def allows(self, value: Any) -> bool:
+        """Whether `value`, or each of its entries, is allowed."""
+        if is_sequence(value):
+            return len(value) > 0 and all(self.each.allows(entry) for entry in value)
+        return self.each.allows(value)
+
+    def describe(self) -> str:
+        """Name both forms."""
+        return f"{self.each.describe()}, or a sequence with one such value per layer"
+
+
+@dataclass(frozen=True)
+class Such:
+    """Values for which a function is true, in given words."""
+
+    test: Callable[[Any], bool]
+    words: str
+
+    def allows(self, value: Any) -> bool:
+        """Whether the function is true of `value`."""
+        return bool(self.test(value))
+
+    def describe(self) -> str:
+        """Return the words."""
+        return self.words
+
+
+def is_sequence(value: Any) -> bool:
+    """Whether `value` is a tuple, list or one-dimensional array."""
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def optional(constraint: Constraint) -> AnyOf:
+    """Admit None as well."""
+    return AnyOf((constraint, Nothing()))
+
+
+def is_path(value: Any) -> bool:
+    """Whether `value` names a place in a file system."""
+    return isinstance(value, os.PathLike) or (isinstance(value, str) and value != "")
+
+
+def _choices(constraint: Constraint) -> list[Choice]:
+    if isinstance(constraint, Choice):
+        return [constraint]
+    parts: Sequence[Constraint] = getattr(constraint, "parts", ())
+    each = getattr(constraint, "each", None)
+    return [choice for part in [*parts, *([each] if each else [])] for choice in _choices(part)]
+
+
+def complaint(name: str, value: Any, constraint: Constraint) -> str:
+    """Say in a sentence what was given, what is allowed and what may have been meant."""
+    entries = value if is_sequence(value) else [value]
+    hints = [
+        nearest
+        for entry in entries
+        if isinstance(entry, str) and not constraint.allows(entry)
+        for choice in _choices(constraint)
+        if (nearest := choice.nearest(entry))
+    ]
+    hint = f" Did you mean {hints[0]!r}?" if hints else ""
+    return f"{name}={value!r} is not valid: {name} must be {constraint.describe()}.{hint}"

@@ -1,0 +1,254 @@
+"""Runs tasks until all of them wait, then trains what they wait for, together."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sknethp.fusion.sharing import SharedRows
+from sknethp.fusion.summary import Summary
+from sknethp.fusion.tasks import Task
+from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.grouping import plan
+from sknethp.training.network import Network
+from sknethp.training.population import Population
+from sknethp.training.rows import Rows
+from sknethp.training.threads import one_torch_thread
+
+DEFAULT_MEMORY = 2 * 1024**3
+# What a waiting fit holds beside the training data in float32: slices and transformed copies of
+# it in float64, of scikit-learn's and its pipeline's.
+_HELD_PER_BYTE = 6
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Scheduler:
+    """Where tasks meet.
+
+    A task runs as ordinary code until its network needs an epoch. There it waits. When every
+    task that may be alive waits, the epochs that they wish for are trained, those that can share
+    a population together, on all cores.
+
+    Parameters
+    ----------
+    max_memory : int or None
+        Bytes that waiting fits may hold; None for 2 GiB.
+    n_threads : int or None
+        Populations trained at the same time; None for one per core.
+    progress : callable or None
+        Called with the scheduler after each round.
+    """
+
+    def __init__(
+        self,
+        max_memory: int | None = None,
+        n_threads: int | None = None,
+        progress: Callable[[Scheduler], None] | None = None,
+    ):
+        self.max_memory = max_memory or DEFAULT_MEMORY
+        self.n_threads = n_threads or available_cores()
+        self.summary = Summary()
+        self._progress = progress
+        self._shared = SharedRows()
+        self._new: deque[Task] = deque()
+        self._ready: deque[tuple[Task, Any]] = deque()
+        self._waiting: list[Task] = []
+        self._held = 0
+        self._typical = 0
+        self._current: Task | None = None
+        self._populations: dict[tuple[int, ...], Population] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._interrupt: BaseException | None = None
+
+    # What tasks call.
+
+    def rows(self, X: Any) -> Rows:
+        """Return the rows of training data, shared with equal data of other tasks."""
+        rows = self._shared.rows(X)
+        if self._current is not None:
+            size = rows.shape[0] * rows.shape[1] * 4
+            self._current.held_bytes += _HELD_PER_BYTE * size
+            self._held += _HELD_PER_BYTE * size
+            self._typical = max(self._typical, self._current.held_bytes)
+        return rows
+
+    def train(self, epoch: Epoch) -> EpochResult:
+        """Wait until the epoch is trained."""
+        assert self._current is not None
+        return self._current.wait(wish=epoch)
+
+    # What the backend calls.
+
+    def submit(self, function: Callable[[], Any], finished: Callable[[Task], None]) -> Task:
+        """Take a task; it starts when its result or another's is asked for."""
+        task = Task(function, finished, self._current)
+        self._new.append(task)
+        self.summary.tasks += 1
+        return task
+
+    def result(self, task: Task) -> Any:
+        """Return a task's result, running all tasks until it is there.
+
+        Raises
+        ------
+        BaseException
+            What the task raised.
+        """
+        if self._current is not None:
+            if not task.done:
+                self._current.wait(awaited=task)
+        else:
+            # Tasks enter and leave warnings.catch_warnings interleaved, not nested.
+            with warnings.catch_warnings():
+                self._drive(task)
+        return task.outcome()
+
+    def cancel_children(self) -> None:
+        """Cancel all tasks that the current one (or the code outside all tasks) has started."""
+        caller = self._current
+        doomed = [task for task in self._all() if _descends(task, caller)]
+        self._new = deque(task for task in self._new if task not in doomed)
+        self._ready = deque(entry for entry in self._ready if entry[0] not in doomed)
+        self._waiting = [task for task in self._waiting if task not in doomed]
+        for task in reversed(doomed):
+            self._current = task
+            task.cancel()
+            self._held -= task.held_bytes
+        self._current = caller
+        self._interrupt = None
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._populations.clear()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _all(self) -> list[Task]:
+        return [*self._waiting, *(task for task, _ in self._ready), *self._new]
+
+    # The loop.
+
+    def _drive(self, target: Task) -> None:
+        while not target.done:
+            if self._ready:
+                self._step(*self._ready.popleft())
+            elif self._new and self._room():
+                self._step(self._new.popleft(), None)
+            else:
+                self._advance()
+            if self._interrupt is not None:
+                interrupt, self._interrupt = self._interrupt, None
+                raise interrupt
+
+    def _room(self) -> bool:
+        """Whether another task may start: always one, and as many as memory admits."""
+        training = any(task.wish is not None for task in self._waiting)
+        return not training or self._held + self._typical <= self.max_memory
+
+    def _step(self, task: Task, value: Any) -> None:
+        """Run a task until it waits or ends."""
+        self._current = task
+        try:
+            task.resume(self, value)
+        finally:
+            self._current = None
+        if not task.done:
+            self._waiting.append(task)
+            return
+        self._held -= task.held_bytes
+        self.summary.count_task(task)
+        if isinstance(task.error, (KeyboardInterrupt, SystemExit)):
+            self._interrupt = task.error
+        self._wake(task)
+
+    def _wake(self, ended: Task) -> None:
+        """Let the task go on that waits for one that has ended."""
+        for task in self._waiting:
+            if task.awaited is ended:
+                task.awaited = None
+                self._waiting.remove(task)
+                self._ready.append((task, None))
+                return
+
+    def _advance(self) -> None:
+        """Train an epoch of all tasks that wait for one."""
+        tasks = [task for task in self._waiting if task.wish is not None]
+        if not tasks:
+            raise RuntimeError("All tasks wait for each other; please report this as a bug.")
+        self._waiting = [task for task in self._waiting if task.wish is None]
+        answers = self._train([task.wish for task in tasks])  # type: ignore[misc]
+        for task, answer in zip(tasks, answers, strict=True):
+            task.wish = None
+            self._ready.append((task, answer))
+        if self._progress is not None:
+            self._progress(self)
+
+    # Training.
+
+    def _train(self, epochs: Sequence[Epoch]) -> list[Any]:
+        """Train epochs in populations; return results or errors in the same order."""
+        start = time.perf_counter()
+        groups = plan(epochs, self.n_threads)
+        self.summary.count_round(epochs, groups)
+        populations = {}
+        jobs = []
+        for group in groups:
+            members = [epochs[i] for i in group]
+            key = tuple(id(epoch.network) for epoch in members)
+            population = self._populations.get(key) or _population(members)
+            populations[key] = population
+            jobs.append((population, members))
+        self._populations = populations
+        answers: list[Any] = [None] * len(epochs)
+        for group, results in zip(groups, self._run(jobs), strict=True):
+            for i, result in zip(group, results, strict=True):
+                answers[i] = result
+        self.summary.seconds_training += time.perf_counter() - start
+        return answers
+
+    def _run(self, jobs: list[tuple[Population, list[Epoch]]]) -> list[list[Any]]:
+        """Run populations, each on a thread of its own if there are several."""
+        if len(jobs) == 1 or self.n_threads == 1:
+            return [_run_safely(*job) for job in jobs]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.n_threads, "sknethp")
+        return list(self._pool.map(lambda job: _run_safely(*job), jobs))
+
+
+def _population(epochs: Sequence[Epoch]) -> Population:
+    networks: list[Network] = [epoch.network for epoch in epochs]
+    return Population(networks, epochs[0].device)
+
+
+def _run_safely(population: Population, epochs: list[Epoch]) -> list[Any]:
+    """Train; what fails, fails for the members of the population alone."""
+    try:
+        with one_torch_thread():
+            return population.run(epochs)
+    except Exception as error:
+        return [error] * len(epochs)
+
+
+def _descends(task: Task, ancestor: Task | None) -> bool:
+    """Whether a task was started by another, or by one of that one's."""
+    if ancestor is None:
+        return True
+    parent = task.parent
+    while parent is not None:
+        if parent is ancestor:
+            return True
+        parent = parent.parent
+    return False
+
+

@@ -1,0 +1,94 @@
+"""What a stretch of fused training did, in numbers and in a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sknethp.fusion.tasks import Task
+from sknethp.training.epoch import Epoch
+
+
+@dataclass
+class Summary:
+    """Counts of a ``fused()`` block.
+
+    Attributes
+    ----------
+    tasks : int
+        Tasks that joblib handed over.
+    fits : int
+        Networks trained.
+    fused : int
+        Networks that shared a population at least once.
+    populations : int
+        Distinct populations of two or more networks.
+    largest : int
+        Networks in the largest population.
+    not_fused : Counter
+        Reasons, and how many networks or tasks each kept apart.
+    seconds : float
+        From entering the block to leaving it.
+    seconds_training : float
+        Of these, in training.
+    """
+
+    tasks: int = 0
+    largest: int = 0
+    seconds: float = 0.0
+    seconds_training: float = 0.0
+    not_fused: Counter = field(default_factory=Counter)
+    _trained: dict[int, bool] = field(default_factory=dict, repr=False)
+    _seen: set[frozenset[int]] = field(default_factory=set, repr=False)
+    _observed: set[int] = field(default_factory=set, repr=False)
+
+    @property
+    def fits(self) -> int:
+        """Networks trained."""
+        return len(self._trained)
+
+    @property
+    def fused(self) -> int:
+        """Networks that shared a population at least once."""
+        return sum(self._trained.values())
+
+    @property
+    def populations(self) -> int:
+        """Distinct populations of two or more networks."""
+        return len(self._seen)
+
+    def count_task(self, task: Task) -> None:
+        """Take note of a task that has ended."""
+        if not task.trains:
+            self.not_fused["tasks that trained no DeepNetClassifier"] += 1
+
+    def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
+        """Take note of the populations of a round."""
+        for group in groups:
+            serials = [epochs[i].network.serial for i in group]
+            shared = len(group) > 1
+            for serial in serials:
+                self._trained[serial] = self._trained.get(serial, False) or shared
+            self.largest = max(self.largest, len(group))
+            if shared:
+                self._seen.add(frozenset(serials))
+        self._observed.update(e.network.serial for e in epochs if e.observer is not None)
+
+    def reasons(self) -> Counter:
+        """Why networks or tasks were not fused, and how many."""
+        alone = {serial for serial, shared in self._trained.items() if not shared}
+        counted = Counter(self.not_fused)
+        if observed := len(alone & self._observed):
+            counted["callbacks that follow single batches"] = observed
+        if others := len(alone - self._observed):
+            counted["no other network of its kind at the same time"] = others
+        return counted
+
+    def __str__(self) -> str:
+        line = (
+            f"sknethp: {self.fits} fits, {self.fused} of them fused into {self.populations} "
+            f"populations (largest {self.largest}), {self.seconds:.1f} s"
+        )
+        reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
+        return line + (f"; not fused: {', '.join(reasons)}" if reasons else "")

@@ -1,0 +1,114 @@
+"""Tasks that run interleaved in one thread, and wait where a network needs an epoch."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import GreenletExit, greenlet
+
+from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.trainer import Trainer, meeting
+
+
+class Task:
+    """A function that runs until it waits for an epoch or for another task.
+
+    Parameters
+    ----------
+    function : callable
+        Takes no arguments.
+    finished : callable
+        Called with the task when it has ended.
+    parent : Task or None
+        The task that waits for this one; None outside all tasks.
+
+    Attributes
+    ----------
+    wish : Epoch or None
+        What it waits to have trained.
+    awaited : Task or None
+        The task it waits for.
+    held_bytes : int
+        Memory that its waiting frames are thought to hold.
+    trains : bool
+        Whether it has asked for an epoch.
+    """
+
+    def __init__(
+        self, function: Callable[[], Any], finished: Callable[[Task], None], parent: Task | None
+    ):
+        self.parent = parent
+        self.wish: Epoch | None = None
+        self.awaited: Task | None = None
+        self.done = False
+        self.started = False
+        self.trains = False
+        self.held_bytes = 0
+        self.error: BaseException | None = None
+        self._result: Any = None
+        self._function: Callable[[], Any] | None = function
+        self._finished = finished
+        self._greenlet: greenlet | None = None
+        self._hub: greenlet | None = None
+
+    def resume(self, trainer: Trainer, value: EpochResult | None = None) -> None:
+        """Run the task until it waits again or ends; called from the scheduler."""
+        if self._greenlet is None:
+            context = contextvars.copy_context()
+            context.run(meeting.set, trainer)
+            self._greenlet = greenlet(self._run)
+            self._greenlet.gr_context = context
+            self.started = True
+        self._hub = greenlet.getcurrent()
+        self._greenlet.parent = self._hub
+        self._greenlet.switch(value)
+
+    def wait(self, wish: Epoch | None = None, awaited: Task | None = None) -> Any:
+        """Give the thread back until the wish is granted or the awaited task has ended.
+
+        Raises
+        ------
+        BaseException
+            What the training of the wish raised.
+        """
+        self.wish, self.awaited = wish, awaited
+        self.trains = self.trains or wish is not None
+        answer = self._hub.switch()  # type: ignore[union-attr]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def cancel(self) -> None:
+        """End the task where it waits; what it holds is released."""
+        if not self.done and self._greenlet is not None:
+            self._hub = greenlet.getcurrent()
+            self._greenlet.parent = self._hub
+            self._greenlet.throw(GreenletExit)
+        self.done = True
+        self._function = self._greenlet = None
+
+    def outcome(self) -> Any:
+        """Return what the function returned.
+
+        Raises
+        ------
+        BaseException
+            What it raised.
+        """
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+    def _run(self, _: Any = None) -> None:
+        try:
+            self._result = self._function()  # type: ignore[misc]
+        except GreenletExit:
+            self.done = True
+            return
+        except BaseException as error:
+            self.error = error
+        self.done = True
+        self._function = None
+        self._finished(self)

@@ -1,0 +1,257 @@
+"""The skorch net inside a DeepNetClassifier: skorch's life cycle around epochs trained elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochScoring
+from skorch.dataset import Dataset
+from torch import Tensor, nn
+
+from sknethp.stopping import Monitor, Progress
+from sknethp.training.blocks import Blocks
+from sknethp.training.epoch import Epoch, EpochResult, n_steps
+from sknethp.training.losses import sample_losses
+from sknethp.training.module import attach, build_module, detach
+from sknethp.training.network import Network
+from sknethp.training.rows import Part
+from sknethp.training.schedules import Schedule
+from sknethp.training.trainer import Trainer
+
+_TORCH_OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "adamax": torch.optim.Adamax,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+}
+_BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class DivergenceError(ArithmeticError, ValueError):
+    """The loss of a network became NaN or infinite."""
+
+
+class _StopTraining(Exception):
+    """A callback has asked for the end of training."""
+
+
+@dataclass
+class Lesson:
+    """All that the epochs of one fit need beside the net.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    network : Network
+    train : Part
+    valid : Part or None
+    schedule : Schedule
+    monitor : Monitor or None
+        None without validation.
+    progress : Progress
+    device : torch.device
+    n_epochs : int
+    datasets : callable
+        Makes skorch's training and validation data sets, for callbacks alone.
+    """
+
+    trainer: Trainer
+    network: Network
+    train: Part
+    valid: Part | None
+    schedule: Schedule
+    monitor: Monitor | None
+    progress: Progress
+    device: torch.device
+    n_epochs: int
+    datasets: Callable[[], tuple[Dataset, Dataset | None]]
+
+
+def follows_batches(callback: Any) -> bool:
+    """Whether a skorch callback does something at every batch."""
+    kind = type(callback)
+    if isinstance(callback, EpochScoring):  # with caching off it waits for the epoch's end
+        return False
+    return any(getattr(kind, event) is not getattr(Callback, event) for event in _BATCH_EVENTS)
+
+
+class EpochNet(NeuralNet):
+    """A skorch net that hands whole epochs to a `Trainer`.
+
+    Its ``module_`` gives logits, ``predict_proba`` class probabilities; history, callbacks,
+    ``save_params`` and ``load_params`` are skorch's. It is trained through ``DeepNetClassifier``.
+    """
+
+    @property
+    def _default_callbacks(self) -> list:
+        """None: what skorch's would record is recorded without them."""
+        return []
+
+    def learn(self, lesson: Lesson) -> EpochNet:
+        """Train for the epochs of a lesson; the module follows the network's parameters."""
+        attach(self.module_, lesson.network)
+        with_callbacks = bool(self.callbacks_)
+        train, valid = lesson.datasets() if with_callbacks else (None, None)
+        observer = _BatchEvents(self, lesson) if self._follows_batches() else None
+        X, y = (train.X, train.y) if train is not None else (None, None)
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            for epoch in range(lesson.n_epochs):
+                self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
+                stop = self._learn_epoch(lesson, epoch, observer)
+                self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
+                if stop:
+                    break
+        except _StopTraining:
+            pass
+        lesson.progress.restore(lesson.network)
+        self.notify("on_train_end", X=X, y=y)
+        detach(self.module_)
+        return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell the callbacks; one that interrupts, as skorch's EarlyStopping does, ends training."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as interrupt:
+            # Ctrl-C has no message; skorch's callbacks raise the same without one too, but only
+            # from the end of an epoch.
+            if method_name != "on_epoch_end" or not self.callbacks_:
+                raise
+            raise _StopTraining from interrupt
+
+    def _follows_batches(self) -> bool:
+        return any(follows_batches(callback) for _, callback in self.callbacks_)
+
+    def _learn_epoch(self, lesson: Lesson, epoch: int, observer: Any) -> bool:
+        """Train for an epoch and record it; return whether to stop."""
+        start = time.perf_counter()
+        steps = n_steps(len(lesson.train), lesson.network.settings.batch_size)
+        rates = lesson.schedule.rates(epoch, steps, lesson.progress.drops)
+        wish = Epoch(lesson.network, lesson.train, lesson.valid, rates, lesson.device, observer)
+        result = lesson.trainer.train(wish)
+        _check_finite(result, epoch, lesson)
+        score = -result.train_loss if lesson.monitor is None else lesson.monitor.score(result)
+        stop = lesson.progress.update(score, lesson.network)
+        self._record(result, float(rates[-1]), time.perf_counter() - start, score, lesson)
+        return stop
+
+    def _record(
+        self, result: EpochResult, lr: float, seconds: float, score: float, lesson: Lesson
+    ) -> None:
+        row = {
+            "lr": lr,
+            "train_loss": result.train_loss,
+            "train_accuracy": result.train_accuracy,
+        }
+        if result.valid_loss is not None:
+            row |= {"valid_loss": result.valid_loss, "valid_accuracy": result.valid_accuracy}
+        if lesson.monitor is not None and lesson.monitor.name not in row:
+            row[lesson.monitor.name] = score
+        row["seconds"] = seconds
+        for name, value in row.items():
+            self.history.record(name, value)
+        if self.verbose:
+            numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+            print(f"epoch {len(self.history):>4}  {numbers}")
+
+
+def _check_finite(result: EpochResult, epoch: int, lesson: Lesson) -> None:
+    """Stop a network that has diverged, with the likely cause."""
+    losses = [result.train_loss] + ([] if result.valid_loss is None else [result.valid_loss])
+    if np.isfinite(losses).all():
+        return
+    lr = lesson.schedule.lr
+    raise DivergenceError(
+        f"The loss became {'NaN' if np.isnan(losses).any() else 'infinite'} in epoch {epoch + 1}: "
+        f"most likely the learning rate is too high (lr={lr:g}) or the inputs are not scaled. "
+        "Lower lr, put a StandardScaler in front, or set gradient_clip."
+    )
+
+
+class _BatchEvents:
+    """Passes single batches on to skorch's callbacks."""
+
+    def __init__(self, net: EpochNet, lesson: Lesson):
+        self.net, self.part = net, lesson.train
+        self._architecture = lesson.network.architecture
+
+    def _batch(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        X = torch.empty(len(samples), self.part.rows.shape[1])
+        self.part.rows.gather(samples, X)
+        targets = self.part.targets[samples.long()]
+        return X, targets if targets.shape[1] == 1 else targets.argmax(1)
+
+    def batch_begins(self, samples: Tensor) -> None:
+        """Tell the callbacks before a batch."""
+        self.net.notify("on_batch_begin", batch=self._batch(samples), training=True)
+
+    def gradient_computed(self, gradient: Blocks) -> None:
+        """Show the callbacks the gradients; what they change in place takes effect."""
+        names = [name for name, _ in self.net.module_.named_parameters()]
+        parameters = dict(self.net.module_.named_parameters())
+        layers = [name.removesuffix(".weight") for name in names if _is_linear(name)]
+        for i, layer in enumerate(layers):
+            parameters[f"{layer}.weight"].grad = gradient.weights[i][0].t()
+            parameters[f"{layer}.bias"].grad = gradient.vectors[i].view(-1)
+        rest = [name for name in names if name.startswith("norm_")]
+        for name, vector in zip(rest, gradient.vectors[len(layers) :], strict=True):
+            parameters[name].grad = vector.view(-1)
+        self.net.notify("on_grad_computed", named_parameters=list(parameters.items()))
+
+    def batch_ends(self, samples: Tensor, logits: Tensor) -> None:
+        """Record the batch and tell the callbacks after it."""
+        X, y = self._batch(samples)
+        loss = sample_losses(logits, self.part.targets[samples.long()]).mean()
+        self.net.history.record_batch("train_loss", float(loss))
+        self.net.history.record_batch("train_batch_size", len(samples))
+        self.net.notify("on_batch_end", batch=(X, y), training=True, loss=loss, y_pred=logits)
+
+
+def _is_linear(name: str) -> bool:
+    return name.endswith(".weight") and (name.startswith("linear_") or name.startswith("output"))
+
+
+def new_net(
+    network: Network, lr: float, max_epochs: int, callbacks: Any, verbose: bool
+) -> EpochNet:
+    """Make a skorch net, initialised, around a network.
+
+    Parameters
+    ----------
+    network : Network
+    lr : float
+    max_epochs : int
+    callbacks : list of skorch callbacks or None
+    verbose : bool
+
+    Returns
+    -------
+    EpochNet
+    """
+    binary = network.architecture.n_outputs == 1
+    module = build_module(network.architecture, network.settings.dropout)
+    attach(module, network)
+    net = EpochNet(
+        module,
+        nn.BCEWithLogitsLoss if binary else nn.CrossEntropyLoss,
+        optimizer=_TORCH_OPTIMIZERS[network.settings.optimizer],
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=network.settings.batch_size,
+        train_split=None,
+        callbacks=list(callbacks) if callbacks else "disable",
+        verbose=int(verbose),
+        use_caching=False,
+    )
+    return net.initialize()

@@ -1,0 +1,103 @@
+"""Watching the validation part: the best epoch, when to stop, and when the rate drops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import get_scorer
+from torch import Tensor
+
+from sknethp.prediction import probabilities
+from sknethp.training.epoch import EpochResult
+from sknethp.training.network import Network
+
+
+class _Answers(ClassifierMixin, BaseEstimator):
+    """A classifier that knows the answers for one set of samples, for scorers."""
+
+    def __init__(self, classes: np.ndarray, probabilities: np.ndarray):
+        self.classes_ = classes
+        self._probabilities = probabilities
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict_proba(self, X: object) -> np.ndarray:
+        """Return the known probabilities."""
+        return self._probabilities
+
+    def predict(self, X: object) -> np.ndarray:
+        """Return the most probable labels."""
+        return self.classes_[self._probabilities.argmax(1)]
+
+
+@dataclass
+class Monitor:
+    """How a network does on its validation part; a higher score is better.
+
+    Parameters
+    ----------
+    name : str
+        "valid_loss", "valid_accuracy" or the name of a scikit-learn scorer.
+    classes : ndarray of shape (n_classes,)
+    X, y : the validation part, for scorers
+    """
+
+    name: str
+    classes: np.ndarray
+    X: object = None
+    y: np.ndarray | None = None
+
+    def score(self, result: EpochResult) -> float:
+        """Return the score of an epoch."""
+        if self.name == "valid_loss":
+            return -float(result.valid_loss)  # type: ignore[arg-type]
+        if self.name == "valid_accuracy":
+            return float(result.valid_accuracy)  # type: ignore[arg-type]
+        answers = _Answers(self.classes, probabilities(result.valid_logits))
+        return float(get_scorer(self.name)(answers, self.X, self.y))
+
+
+@dataclass
+class Progress:
+    """What has been seen of a fit so far.
+
+    Attributes
+    ----------
+    best_epoch : int
+        From 1; 0 before the first.
+    drops : int
+        How often the learning rate has dropped, for the plateau schedule.
+    """
+
+    patience: float
+    min_improvement: float
+    drop_epochs: int
+    keep_best: bool
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    drops: int = 0
+    epoch: int = 0
+    _since_drop: int = 0
+    _best: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
+
+    def update(self, score: float, network: Network) -> bool:
+        """Take note of an epoch's score; return whether to stop."""
+        self.epoch += 1
+        self._since_drop += 1
+        if score > self.best_score + self.min_improvement or self.best_epoch == 0:
+            self.best_score, self.best_epoch, self._since_drop = score, self.epoch, 0
+            if self.keep_best:
+                self._best = network.parameters.clone(), network.statistics.clone()
+        elif self._since_drop >= self.drop_epochs:
+            self.drops, self._since_drop = self.drops + 1, 0
+        return self.epoch - self.best_epoch >= self.patience
+
+    def restore(self, network: Network) -> None:
+        """Put the best epoch's parameters back."""
+        if self._best is not None:
+            network.parameters.copy_(self._best[0])
+            network.statistics.copy_(self._best[1])

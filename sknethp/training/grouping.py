@@ -1,0 +1,135 @@
+"""Who can train together: a pure function from networks to populations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+
+from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.architecture import Architecture
+from sknethp.training.epoch import Epoch
+
+# Padding pays while it costs less than the work of a population's own overhead, which is
+# about as long as this many multiplications of weights take for a batch of 32 (measured on CPU).
+_OVERHEAD_MULTIPLICATIONS = 3_000_000
+# Beyond this many numbers of weights, gradients, moments and activations the caches overflow.
+_POPULATION_NUMBERS = 4_000_000
+# Below, a worker's own overhead is greater than the work that it takes off another.
+_WORTHWHILE_NUMBERS = 60_000
+
+
+def kind(epoch: Epoch, index: int) -> Hashable:
+    """Return what networks must have in common to train as one tensor program.
+
+    Parameters
+    ----------
+    epoch : Epoch
+    index : int
+        Tells networks apart that must stay alone.
+
+    Returns
+    -------
+    hashable
+        Equal for networks that may share a population: the same inputs, outputs, number of
+        layers, normalisation, skip connections, batch size, device and kind of data. Widths are
+        part of it where padding would change the result.
+    """
+    architecture, settings = epoch.network.architecture, epoch.network.settings
+    return (
+        architecture.n_features,
+        architecture.n_outputs,
+        len(architecture.hidden_units),
+        architecture.normalization,
+        architecture.skips,
+        architecture.hidden_units if not can_pad(architecture) else None,
+        settings.batch_size,
+        epoch.device,
+        epoch.valid is None,
+        epoch.train.rows.sparse is None,
+        index if epoch.observer is not None else None,
+    )
+
+
+def can_pad(architecture: Architecture) -> bool:
+    """Whether silent units may be added without changing what the network computes."""
+    silent = all(ACTIVATIONS[name].zero_at_zero for name in architecture.activations)
+    return silent and architecture.normalization != "layer" and not architecture.residual
+
+
+def _multiplications(widths: Sequence[int]) -> int:
+    return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+
+
+def _numbers(epoch: Epoch) -> int:
+    """Numbers that training one network touches in a step."""
+    architecture, settings = epoch.network.architecture, epoch.network.settings
+    state = (2 + len(epoch.network.moments)) * architecture.n_parameters
+    return state + 4 * settings.batch_size * sum(architecture.widths)
+
+
+def _order(epoch: Epoch) -> tuple:
+    """Sort key within a population: long epochs first, then like beside like."""
+    settings = epoch.network.settings
+    return (
+        -epoch.n_steps,
+        settings.optimizer,
+        settings.nesterov,
+        epoch.network.architecture.activations,
+        id(epoch.train.rows),
+    )
+
+
+def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
+    """Split members of one kind by width, but pad where that costs less than a split."""
+    sets: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for i in members:
+        sets[epochs[i].network.architecture.widths].append(i)
+    batch = epochs[members[0]].network.settings.batch_size
+    groups: list[tuple[tuple[int, ...], list[int]]] = []
+    for widths in sorted(sets, key=_multiplications, reverse=True):
+        if groups:
+            wide, group = groups[-1]
+            padded = tuple(map(max, wide, widths))
+            before = len(group) * _multiplications(wide)
+            own = len(sets[widths]) * _multiplications(widths)
+            after = (len(group) + len(sets[widths])) * _multiplications(padded)
+            if (after - before - own) * batch < _OVERHEAD_MULTIPLICATIONS:
+                groups[-1] = (padded, group + sets[widths])
+                continue
+        groups.append((widths, sets[widths]))
+    return [group for _, group in groups]
+
+
+def _n_parts(size: int, work: int, n_workers: int) -> int:
+    """Return into how many populations to split one, so that all workers have some."""
+    by_cache = -(-size // max(1, _POPULATION_NUMBERS // work))
+    by_worth = min(n_workers, size, max(1, size * work // _WORTHWHILE_NUMBERS))
+    return max(by_cache, by_worth)
+
+
+def plan(epochs: Sequence[Epoch], n_workers: int = 1) -> list[list[int]]:
+    """Partition networks into populations.
+
+    Parameters
+    ----------
+    epochs : sequence of Epoch
+    n_workers : int
+        Populations that can be trained at the same time.
+
+    Returns
+    -------
+    list of list of int
+        Positions in `epochs`; each occurs once. Within a population those with more steps come
+        first, and neighbours are alike.
+    """
+    kinds: dict[Hashable, list[int]] = defaultdict(list)
+    for i, epoch in enumerate(epochs):
+        kinds[kind(epoch, i)].append(i)
+    populations = []
+    for members in kinds.values():
+        for group in _by_width(epochs, members):
+            ordered = sorted(group, key=lambda i: _order(epochs[i]))
+            n_parts = _n_parts(len(ordered), _numbers(epochs[ordered[0]]), n_workers)
+            length = -(-len(ordered) // n_parts)
+            populations += [ordered[k : k + length] for k in range(0, len(ordered), length)]
+    return populations

@@ -1,0 +1,128 @@
+"""The plain ``torch.nn`` module that computes what a network computes."""
+
+from __future__ import annotations
+
+import operator
+
+import torch
+from torch import fx, nn
+
+from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.architecture import Architecture
+from sknethp.training.layers import NORMALIZATION_EPS
+from sknethp.training.network import Network
+
+
+def _linear(fan_in: int, fan_out: int) -> nn.Linear:
+    """Make a layer without drawing random numbers; its parameters are set by `attach`."""
+    return nn.Linear(fan_in, fan_out, device="meta")
+
+
+def _normalization(kind: str, units: int) -> nn.Module:
+    if kind == "layer":
+        return nn.LayerNorm(units, NORMALIZATION_EPS, device="meta")
+    return nn.BatchNorm1d(units, NORMALIZATION_EPS, device="meta")
+
+
+def _hidden_layer(
+    architecture: Architecture, layer: int, dropout: float
+) -> list[tuple[str, nn.Module]]:
+    fan_in, fan_out = architecture.weight_shapes[layer]
+    parts: list[tuple[str, nn.Module]] = [(f"linear_{layer}", _linear(fan_in, fan_out))]
+    if architecture.normalization:
+        parts.append((f"norm_{layer}", _normalization(architecture.normalization, fan_out)))
+    activation = ACTIVATIONS[architecture.activations[layer]]
+    parts.append((f"{activation.name}_{layer}", activation.module()))
+    if dropout:
+        parts.append((f"dropout_{layer}", nn.Dropout(dropout)))
+    return parts
+
+
+def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.Module:
+    """Build a module that gives the logits and needs nothing but torch to run.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    dropout : tuple of float
+        Rates of the inputs and of each hidden layer.
+
+    Returns
+    -------
+    nn.Module
+        From ``(n_samples, n_features)`` to logits ``(n_samples, n_outputs)``; its parameters
+        have no values until `attach`.
+    """
+    first = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
+    hidden = [
+        _hidden_layer(architecture, layer, dropout[layer + 1])
+        for layer in range(len(architecture.hidden_units))
+    ]
+    last = [("output", _linear(*architecture.weight_shapes[-1]))]
+    if not any(architecture.skips):
+        named = [part for parts in (first, *hidden, last) for part in parts]
+        module: nn.Module = nn.Sequential()
+        for name, part in named:
+            module.add_module(name, part)
+        return module
+    return _with_skips(architecture, first, hidden, last)
+
+
+def _with_skips(
+    architecture: Architecture,
+    first: list[tuple[str, nn.Module]],
+    hidden: list[list[tuple[str, nn.Module]]],
+    last: list[tuple[str, nn.Module]],
+) -> nn.Module:
+    """Join layers by residual connections; a graph module needs no class of this package."""
+    root = nn.Module()
+    for name, part in (part for parts in (first, *hidden, last) for part in parts):
+        root.add_module(name, part)
+    graph = fx.Graph()
+    node = graph.placeholder("input")
+
+    def through(node: fx.Node, parts: list[tuple[str, nn.Module]]) -> fx.Node:
+        for name, _ in parts:
+            node = graph.call_module(name, (node,))
+        return node
+
+    node = through(node, first)
+    for parts, skip in zip(hidden, architecture.skips, strict=True):
+        output = through(node, parts)
+        node = graph.call_function(operator.add, (node, output)) if skip else output
+    graph.output(through(node, last))
+    return fx.GraphModule(root, graph)
+
+
+def attach(module: nn.Module, network: Network) -> None:
+    """Make the module's parameters views of the network's, so that it follows the training."""
+    architecture = network.architecture
+    weights = architecture.weights(network.parameters)
+    vectors = architecture.vectors(network.parameters)
+    n_layers = len(weights)
+    for layer in range(n_layers):
+        name = "output" if layer == n_layers - 1 else f"linear_{layer}"
+        linear = module.get_submodule(name)
+        linear.weight = nn.Parameter(weights[layer].t())
+        linear.bias = nn.Parameter(vectors[layer])
+    if not architecture.normalization:
+        return
+    for layer in range(n_layers - 1):
+        norm = module.get_submodule(f"norm_{layer}")
+        at = n_layers + 2 * layer
+        norm.weight, norm.bias = (nn.Parameter(vector) for vector in vectors[at : at + 2])
+        if architecture.normalization == "batch":
+            statistics = architecture.statistics(network.statistics)
+            norm.running_mean, norm.running_var = statistics[2 * layer : 2 * layer + 2]
+            norm.num_batches_tracked = torch.tensor(network.n_steps)
+
+
+def detach(module: nn.Module) -> None:
+    """Give the module parameters of its own, so that it can be saved and shared by itself."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+            parameter.grad = None
+        for part in module.modules():
+            for name, buffer in part.named_buffers(recurse=False):
+                setattr(part, name, buffer.clone())

@@ -1,0 +1,61 @@
+"""Where a network goes to be trained for an epoch: alone, or wherever tasks meet."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import torch
+
+from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.population import Population
+from sknethp.training.rows import Rows
+from sknethp.training.threads import one_torch_thread
+
+# Below, a second thread gains nothing (measured from 16 to 256 units).
+_WORK_FOR_THREADS = 4_000_000
+
+
+class Trainer(Protocol):
+    """Trains networks an epoch at a time."""
+
+    def rows(self, X: Any) -> Rows:
+        """Return the rows of `X`, ``(n_samples, n_features)``, perhaps shared with others."""
+
+    def train(self, epoch: Epoch) -> EpochResult:
+        """Train a network for an epoch."""
+
+
+class LoneTrainer:
+    """Trains one network as a population of one."""
+
+    def __init__(self) -> None:
+        self._population: Population | None = None
+
+    def rows(self, X: Any) -> Rows:
+        """Return rows of its own."""
+        return Rows(X)
+
+    def train(self, epoch: Epoch) -> EpochResult:
+        """Train the network at once."""
+        if self._population is None or self._population.networks != [epoch.network]:
+            self._population = Population([epoch.network], epoch.device)
+        if _work(epoch) > _WORK_FOR_THREADS or torch.get_num_threads() == 1:
+            return self._population.run([epoch])[0]
+        with one_torch_thread():
+            return self._population.run([epoch])[0]
+
+
+def _work(epoch: Epoch) -> int:
+    """Multiplications of the forward pass over a batch."""
+    network = epoch.network
+    return network.settings.batch_size * network.architecture.n_parameters
+
+
+meeting: ContextVar[Trainer | None] = ContextVar("meeting", default=None)
+"""The trainer that fits in this context share, if any."""
+
+
+def current_trainer() -> Trainer:
+    """Return the shared trainer of this context, or a new one for a network alone."""
+    return meeting.get() or LoneTrainer()

@@ -1,0 +1,38 @@
+"""The README's code runs, and its commands are the ones that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sknethp.cli.app import build_parser
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    found = blocks("python")
+    for number, block in enumerate(found, start=1):
+        exec(compile(block, f"README.md, python block {number}", "exec"), namespace)
+    assert len(found) >= 4
+    assert all(name in "".join(found) for name in ("GridSearch", "RandomizedSearch", "BayesSearch"))
+    assert capsys.readouterr().out
+
+
+def test_a_wrong_block_would_fail():
+    with pytest.raises(ImportError):
+        exec("from sknethp import NoSuchThing", {})
+
+
+def test_commands_are_understood():
+    commands = re.findall(r"sknethp (tune .*)", "".join(blocks("sh")))
+    assert len(commands) >= 2
+    for command in commands:
+        arguments = build_parser().parse_args(command.split())
+        assert arguments.command == "tune"
