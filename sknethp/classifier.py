@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,21 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
         self.memory = memory
         self.verbose = verbose
 
+    def get_params(self, deep=True):
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool
+            Without effect: no parameter is an estimator.
+
+        Returns
+        -------
+        dict
+            From names to values.
+        """
+        return {name: getattr(self, name) for name in _parameter_names(type(self))}
+
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the net.
 
@@ -223,8 +239,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
             known = self.classes_
             if classes is not None and not np.array_equal(known, np.unique(classes)):
                 raise ValueError(
-                    f"classes={classes!r} differ from those of the first call, {listed(known)}: give "
-                    "the same, or none."
+                    f"classes={classes!r} differ from those of the first call, {listed(known)}: "
+                    "give the same, or none."
                 )
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -310,6 +326,12 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+@cache
+def _parameter_names(kind: type) -> list[str]:
+    """Return the names of a class's parameters; looking at its signature takes long."""
+    return kind._get_param_names()
+
+
 def _weights(sample_weight, X) -> np.ndarray | None:
     """Check sample weights, ``(n_samples,)``."""
     if sample_weight is None:
@@ -324,7 +346,8 @@ def _encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise ValueError(
-            f"{name} has labels that are not among the classes {listed(classes)}: {listed(unknown)}."
+            f"{name} has labels that are not among the classes {listed(classes)}: "
+            f"{listed(unknown)}."
         )
     return np.searchsorted(classes, y)
 

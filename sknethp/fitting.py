@@ -22,7 +22,7 @@ from sknethp.training.network import Network, Settings, new_network
 from sknethp.training.rows import Part
 from sknethp.training.schedules import Schedule
 from sknethp.training.trainer import Trainer, current_trainer
-from sknethp.validation import check_class_weight, resolve_device, validation_size
+from sknethp.validation import check_class_weight, listed, resolve_device, validation_size
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,13 @@ def _class_weights(samples: Samples, train: np.ndarray, class_weight: Any) -> np
     if class_weight is None:
         return None
     check_class_weight(class_weight, samples.classes)
+    present = np.unique(samples.y[train])
+    if class_weight == "balanced" and len(present) < len(samples.classes):
+        missing = np.delete(samples.classes, present)
+        raise ValueError(
+            f"class_weight='balanced' needs training samples of all classes, but there are none of "
+            f"{listed(missing)}: give class_weight as a dict."
+        )
     labels = samples.classes[samples.y[train]]
     return compute_class_weight(class_weight, classes=samples.classes, y=labels)
 
@@ -274,20 +281,7 @@ def _start(
             schemes = (*schemes, "auto")
         network = new_network(architecture, settings, schemes, seed)
     else:
-        network = copy.deepcopy(earlier.network)
-        if network.architecture != architecture:
-            raise ValueError(
-                "The fit before had another structure, so that this one cannot go on from it: keep "
-                "hidden_layers, hidden_units, activation, normalization and residual, or set "
-                "warm_start=False."
-            )
-        if network.settings.optimizer != settings.optimizer:
-            network = replace(
-                new_network(architecture, settings, ("zero",) * (len(architecture.hidden_units) + 1), seed),
-                parameters=network.parameters,
-                statistics=network.statistics,
-            )
-        network.settings = settings
+        network = _continued(earlier.network, architecture, settings, seed)
     net = new_net(
         network,
         float(parameters["lr"]),
@@ -299,6 +293,26 @@ def _start(
         for row in earlier.net.history:
             net.history.append(row)
     return network, net
+
+
+def _continued(
+    earlier: Network, architecture: Architecture, settings: Settings, seed: int
+) -> Network:
+    """Return a copy of a trained network that can go on under other settings."""
+    if earlier.architecture != architecture:
+        raise ValueError(
+            "The fit before had another structure, so that this one cannot go on from it: keep the "
+            "features, the classes, hidden_layers, hidden_units, activation, normalization and "
+            "residual, or start anew with warm_start=False or a clone."
+        )
+    network = copy.deepcopy(earlier)
+    fresh = new_network(architecture, settings, ("zero",) * len(architecture.weight_shapes), seed)
+    if network.settings.optimizer != settings.optimizer:
+        network.moments, network.n_steps = fresh.moments, 0
+    if any(settings.dropout) and not any(network.settings.dropout):
+        network.streams = fresh.streams
+    network.settings = settings
+    return network
 
 
 def continue_fit(

@@ -97,6 +97,12 @@ class EpochNet(NeuralNet):
         """None: what skorch's would record is recorded without them."""
         return []
 
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> EpochNet:
+        """Make a torch optimizer for callbacks that look at it; it takes no part in training."""
+        if self.callbacks_:
+            super().initialize_optimizer(triggered_directly)
+        return self
+
     def learn(self, lesson: Lesson) -> EpochNet:
         """Train for the epochs of a lesson; the module follows the network's parameters."""
         attach(self.module_, lesson.network)
@@ -169,11 +175,15 @@ class EpochNet(NeuralNet):
 def _check_finite(result: EpochResult, epoch: int, lesson: Lesson) -> None:
     """Stop a network that has diverged, with the likely cause."""
     losses = [result.train_loss] + ([] if result.valid_loss is None else [result.valid_loss])
-    if np.isfinite(losses).all():
+    if not np.isfinite(losses).all():
+        what = f"loss became {'NaN' if np.isnan(losses).any() else 'infinite'}"
+    elif not torch.isfinite(lesson.network.parameters).all():
+        what = "weights became infinite"  # by the last update; no loss has shown it yet
+    else:
         return
     lr = lesson.schedule.lr
     raise DivergenceError(
-        f"The loss became {'NaN' if np.isnan(losses).any() else 'infinite'} in epoch {epoch + 1}: "
+        f"The {what} in epoch {epoch + 1}: "
         f"most likely the learning rate is too high (lr={lr:g}) or the inputs are not scaled. "
         "Lower lr, put a StandardScaler in front, or set gradient_clip."
     )

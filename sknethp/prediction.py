@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from sknethp.training.threads import one_torch_thread
+
 _ROWS_AT_A_TIME = 8192
+# Multiplications below which one thread is as fast as several.
+_WORK_FOR_THREADS = 200_000_000
 
 
 def forward_in_double(module: nn.Module, X: Any) -> Tensor:
@@ -32,14 +37,20 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
         name: value.detach().double() if value.is_floating_point() else value
         for name, value in (*module.named_parameters(), *module.named_buffers())
     }
-    logits = []
-    with torch.inference_mode():
-        for first in range(0, X.shape[0], _ROWS_AT_A_TIME):
-            part = X[first : first + _ROWS_AT_A_TIME]
-            dense = part if isinstance(part, np.ndarray) else part.toarray()
-            values = torch.from_numpy(np.array(dense, dtype=np.float64))
-            logits.append(functional_call(module, state, (values,)))
-    return torch.cat(logits)
+    work = X.shape[0] * sum(value.numel() for value in state.values())
+    with torch.inference_mode(), one_torch_thread() if work < _WORK_FOR_THREADS else nullcontext():
+        chunks = range(0, X.shape[0], _ROWS_AT_A_TIME)
+        return torch.cat(
+            [
+                functional_call(module, state, (_double(X[i : i + _ROWS_AT_A_TIME]),))
+                for i in chunks
+            ]
+        )
+
+
+def _double(X: Any) -> Tensor:
+    dense = X if isinstance(X, np.ndarray) else X.toarray()
+    return torch.from_numpy(dense.astype(np.float64))
 
 
 def probabilities(logits: Tensor) -> np.ndarray:

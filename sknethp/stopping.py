@@ -58,7 +58,19 @@ class Monitor:
         if self.name == "valid_accuracy":
             return float(result.valid_accuracy)  # type: ignore[arg-type]
         answers = _Answers(self.classes, probabilities(result.valid_logits))
-        return float(get_scorer(self.name)(answers, self.X, self.y))
+        try:
+            score = float(get_scorer(self.name)(answers, self.X, self.y))
+        except ValueError as error:
+            raise ValueError(self._complaint(str(error).rstrip("."))) from error
+        if math.isnan(score):
+            raise ValueError(self._complaint("it is NaN there"))
+        return score
+
+    def _complaint(self, reason: str) -> str:
+        return (
+            f"monitor={self.name!r} cannot be computed on the validation part ({reason}): choose "
+            "another monitor, or a validation part that has all classes."
+        )
 
 
 @dataclass

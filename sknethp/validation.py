@@ -30,8 +30,8 @@ _PLAIN_WORDS = {
     "columns first, for instance with skrub.DatetimeEncoder, or drop them.",
     r"Found input variables with inconsistent numbers of samples: \[(\d+), (\d+)\]": "{X} has {0} "
     "samples, but {y} has {1}: give one label for each sample.",
-    r"X has (\d+) features?, but \w+ is expecting (\d+)": "X has {0} features, but "
-    "DeepNetClassifier is expecting {1} features as input",
+    r"X has (\d+) features?, but \w+ is expecting (\d+)": "{X} has {0} features, but "
+    "DeepNetClassifier is expecting {1} features as input.",
 }
 
 
@@ -171,14 +171,15 @@ def check_data(
     ValueError, TypeError
     """
     try:
-        with np.errstate(over="ignore"):  # becomes infinite, which is then rejected
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is then rejected
             return validate_data(
                 estimator, X, y, reset=reset, accept_sparse="csr", dtype=np.float32
             )
     except (TypeError, ValueError) as error:
         for pattern, sentence in _PLAIN_WORDS.items():
             if found := re.match(pattern, str(error)):
-                raise ValueError(sentence.format(*found.groups(), X=names[0], y=names[1])) from error
+                words = sentence.format(*found.groups(), X=names[0], y=names[1])
+                raise ValueError(words) from error
         raise
 
 
@@ -238,8 +239,8 @@ def validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -
     smallest = int(counts.argmin())
     if counts[smallest] < 2:
         raise ValueError(
-            f"Class {listed(classes[[smallest]])} has {counts[smallest]} sample, too few to be in both the "
-            "training and the validation part: give X_val and y_val to fit, set "
+            f"Class {listed(classes[[smallest]])} has {counts[smallest]} sample, too few to be in "
+            "both the training and the validation part: give X_val and y_val to fit, set "
             "early_stopping=False, or leave out the class."
         )
     wanted = int(np.ceil(fraction * len(encoded)))

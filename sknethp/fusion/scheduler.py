@@ -120,10 +120,11 @@ class Scheduler:
         self._new = deque(task for task in self._new if task not in doomed)
         self._ready = deque(entry for entry in self._ready if entry[0] not in doomed)
         self._waiting = [task for task in self._waiting if task not in doomed]
-        for task in reversed(doomed):
-            self._current = task
-            task.cancel()
-            self._held -= task.held_bytes
+        with warnings.catch_warnings():
+            for task in reversed(doomed):
+                self._current = task
+                task.cancel()
+                self._held -= task.held_bytes
         self._current = caller
         self._interrupt = None
 

@@ -29,30 +29,30 @@ class Gather:
     """
 
     def __init__(self, parts: Sequence[Part], index: Tensor):
-        self._runs = []
-        self._shape = tuple(index.shape)
-        for run, _ in runs([id(part.rows) for part in parts]):
-            part = parts[run.start]
-            flat = index[:, run].reshape(len(index), -1)
-            self._runs.append((run, part, flat, flat.unbind(0)))
+        self._parts, self._index = parts, index
+        self._runs = [
+            (run, parts[run.start].rows, index[:, run].reshape(len(index), -1).unbind(0))
+            for run, _ in runs([id(part.rows) for part in parts])
+        ]
 
     def rows(self, s: int, out: Tensor) -> None:
         """Write the samples of step `s`, ``(n_networks, n_rows, n_features)``."""
-        for run, part, _, steps in self._runs:
-            part.rows.gather(steps[s], out[run].view(-1, out.shape[-1]))
+        for run, rows, steps in self._runs:
+            rows.gather(steps[s], out[run].view(-1, out.shape[-1]))
 
     def targets(self) -> Tensor:
-        """Return the targets, ``(n_steps, n_networks, n_rows, n_outputs)``."""
-        n_steps, _, n_rows = self._shape
-        pieces = [
-            part.targets.index_select(0, flat.reshape(-1)).view(n_steps, -1, n_rows, _outputs(part))
-            for _, part, flat, _ in self._runs
-        ]
+        """Return the targets, ``(n_steps, n_networks, n_rows, n_outputs)``.
+
+        Networks that share their rows may have different targets (one against the rest).
+        """
+        n_steps, _, n_rows = self._index.shape
+        pieces = []
+        for run, _ in runs([id(part.targets) for part in self._parts]):
+            targets = self._parts[run.start].targets
+            flat = self._index[:, run].reshape(-1)
+            chosen = targets.index_select(0, flat)
+            pieces.append(chosen.view(n_steps, -1, n_rows, targets.shape[1]))
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
-
-
-def _outputs(part: Part) -> int:
-    return part.targets.shape[1]
 
 
 def sample_weights(parts: Sequence[Part], index: Tensor) -> Tensor | None:
