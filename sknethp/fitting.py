@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.dataset import Dataset
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
+from skorch.dataset import Dataset
 
 from sknethp.constraints import is_sequence
 from sknethp.hyperparameters import as_limit
@@ -21,6 +21,7 @@ from sknethp.training.architecture import Architecture
 from sknethp.training.network import Network, Settings, new_network
 from sknethp.training.rows import Part
 from sknethp.training.schedules import Schedule
+from sknethp.training.threads import threads_for
 from sknethp.training.trainer import Trainer, current_trainer
 from sknethp.validation import check_class_weight, listed, resolve_device, validation_size
 
@@ -58,9 +59,7 @@ def per_layer(value: Any, n_layers: int) -> tuple:
     return tuple(value) if is_sequence(value) else (value,) * n_layers
 
 
-def architecture_of(
-    parameters: Mapping[str, Any], n_features: int, n_classes: int
-) -> Architecture:
+def architecture_of(parameters: Mapping[str, Any], n_features: int, n_classes: int) -> Architecture:
     """Return the structure that parameters ask for."""
     n_layers = int(parameters["hidden_layers"])
     return Architecture(
@@ -262,7 +261,8 @@ def fit_network(
         n_epochs or int(parameters["max_epochs"]),
         lambda: _datasets(samples, validation, train, valid),
     )
-    net.learn(lesson)
+    with threads_for(settings.batch_size * architecture.n_parameters):
+        net.learn(lesson)
     return Fitted(net, network, progress.best_epoch)
 
 

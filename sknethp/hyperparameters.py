@@ -81,7 +81,6 @@ class Hyperparameter:
     source: str = ""
 
 
-
 def _are_callbacks(value: Any) -> bool:
     """Whether `value` is a list of what skorch takes: callbacks, alone or with a name."""
     if not isinstance(value, (list, tuple)):

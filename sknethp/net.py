@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochScoring
 from skorch.dataset import Dataset
@@ -85,7 +86,14 @@ def follows_batches(callback: Any) -> bool:
     return any(getattr(kind, event) is not getattr(Callback, event) for event in _BATCH_EVENTS)
 
 
-class EpochNet(NeuralNet):
+def _class_probabilities(logits: Tensor) -> Tensor:
+    """Return ``(n_samples, n_classes)`` of logits ``(n_samples, n_outputs)``, as skorch wants."""
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], 1)
+    return torch.softmax(logits, 1)
+
+
+class EpochNet(ClassifierMixin, NeuralNet):
     """A skorch net that hands whole epochs to a `Trainer`.
 
     Its ``module_`` gives logits, ``predict_proba`` class probabilities; history, callbacks,
@@ -96,6 +104,15 @@ class EpochNet(NeuralNet):
     def _default_callbacks(self) -> list:
         """None: what skorch's would record is recorded without them."""
         return []
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Positions of the classes, ``(n_classes,)``, which stand for the labels here."""
+        return np.arange(max(2, self.module_.get_submodule("output").out_features))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the position of the most probable class of each sample, ``(n_samples,)``."""
+        return self.predict_proba(X).argmax(1)
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> EpochNet:
         """Make a torch optimizer for callbacks that look at it; it takes no part in training."""
@@ -167,9 +184,22 @@ class EpochNet(NeuralNet):
         row["seconds"] = seconds
         for name, value in row.items():
             self.history.record(name, value)
+        if self.callbacks_:
+            self._record_for_callbacks(result, len(lesson.train))
         if self.verbose:
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
             print(f"epoch {len(self.history):>4}  {numbers}")
+
+    def _record_for_callbacks(self, result: EpochResult, n_samples: int) -> None:
+        """Record what skorch's Checkpoint looks for: a last batch, and whether the loss is best."""
+        *before, row = self.history
+        if not row["batches"]:
+            self.history.new_batch()
+            self.history.record_batch("train_loss", result.train_loss)
+            self.history.record_batch("train_batch_size", n_samples)
+        if result.valid_loss is not None:
+            losses = [earlier.get("valid_loss", np.inf) for earlier in before]
+            self.history.record("valid_loss_best", result.valid_loss < min(losses, default=np.inf))
 
 
 def _check_finite(result: EpochResult, epoch: int, lesson: Lesson) -> None:
@@ -259,6 +289,7 @@ def new_net(
         lr=lr,
         max_epochs=max_epochs,
         batch_size=network.settings.batch_size,
+        predict_nonlinearity=_class_probabilities,
         train_split=None,
         callbacks=list(callbacks) if callbacks else "disable",
         verbose=int(verbose),

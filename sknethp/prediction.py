@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sknethp.training.threads import one_torch_thread
+from sknethp.training.threads import threads_for
 
 _ROWS_AT_A_TIME = 8192
-# Multiplications below which one thread is as fast as several.
-_WORK_FOR_THREADS = 200_000_000
 
 
 def forward_in_double(module: nn.Module, X: Any) -> Tensor:
@@ -37,14 +34,12 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
         name: value.detach().double() if value.is_floating_point() else value
         for name, value in (*module.named_parameters(), *module.named_buffers())
     }
-    work = X.shape[0] * sum(value.numel() for value in state.values())
-    with torch.inference_mode(), one_torch_thread() if work < _WORK_FOR_THREADS else nullcontext():
+    n_rows = min(X.shape[0], _ROWS_AT_A_TIME)
+    work = n_rows * max(value.numel() for value in state.values())
+    with torch.inference_mode(), threads_for(work):
         chunks = range(0, X.shape[0], _ROWS_AT_A_TIME)
         return torch.cat(
-            [
-                functional_call(module, state, (_double(X[i : i + _ROWS_AT_A_TIME]),))
-                for i in chunks
-            ]
+            [functional_call(module, state, (_double(X[i : i + _ROWS_AT_A_TIME]),)) for i in chunks]
         )
 
 

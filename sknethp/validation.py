@@ -11,12 +11,18 @@ import numpy as np
 import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import validate_data
+from skorch.callbacks import InputShapeSetter, LRScheduler, ParamMapper
 
 from sknethp.constraints import Number, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE
 
 MONITORS = ("valid_loss", "valid_accuracy")
 _WEIGHT = Number(0)
+_USELESS_CALLBACKS: dict[type, str] = {
+    LRScheduler: ", and set lr_schedule",
+    ParamMapper: "",
+    InputShapeSetter: "; the number of features is known anyway",
+}
 # What scikit-learn and numpy say, and what a person is better told.
 _PLAIN_WORDS = {
     r"Input X contains NaN": "{X} contains NaN, but a net needs a number in every cell: impute "
@@ -54,6 +60,7 @@ def check_hyperparameters(parameters: Mapping[str, Any]) -> None:
     _check_lengths(parameters)
     _check_monitor(parameters["monitor"])
     _check_combinations(parameters)
+    _check_callbacks(parameters["callbacks"] or ())
 
 
 def _check_lengths(parameters: Mapping[str, Any]) -> None:
@@ -91,8 +98,7 @@ def _check_combinations(parameters: Mapping[str, Any]) -> None:
         )
     if parameters["nesterov"] and parameters["momentum"] == 0:
         raise ValueError(
-            "nesterov=True needs momentum, but momentum=0: set momentum above 0, or "
-            "nesterov=False."
+            "nesterov=True needs momentum, but momentum=0: set momentum above 0, or nesterov=False."
         )
     units = parameters["hidden_units"]
     if (
@@ -106,6 +112,19 @@ def _check_combinations(parameters: Mapping[str, Any]) -> None:
             f"hidden_units={units!r} has no two equal neighbours: use equal widths, or "
             "residual=False."
         )
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Reject callbacks of skorch that could not do what they are for."""
+    for entry in callbacks:
+        callback = entry[-1] if isinstance(entry, tuple) else entry
+        kind = callback if isinstance(callback, type) else type(callback)
+        for useless, advice in _USELESS_CALLBACKS.items():
+            if issubclass(kind, useless):
+                raise ValueError(
+                    f"callbacks has {kind.__name__}, which has no effect here, as the updates are "
+                    f"not made by a torch optimizer: leave it out{advice}."
+                )
 
 
 def resolve_device(name: str) -> torch.device:

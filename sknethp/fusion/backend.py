@@ -39,7 +39,6 @@ class FusedBackend(ParallelBackendBase):
     def __init__(self, scheduler: Scheduler | None = None, nesting_level: int | None = None, **kw):
         super().__init__(nesting_level=nesting_level, **kw)
         self.scheduler = scheduler or Scheduler()
-        self._owns_scheduler = scheduler is None
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Offer many jobs whatever is asked for: tasks wait, they do not compete."""
@@ -57,11 +56,6 @@ class FusedBackend(ParallelBackendBase):
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Cancel what the caller has started."""
         self.scheduler.cancel_children()
-
-    def terminate(self) -> None:
-        """Give the threads back."""
-        if self._owns_scheduler:
-            self.scheduler.close()
 
 
 def register() -> None:

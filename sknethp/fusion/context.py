@@ -15,9 +15,7 @@ from sknethp.fusion.summary import Summary
 
 
 @contextmanager
-def fused(
-    *, max_memory: int | None = None, n_threads: int | None = None, silent: bool = False
-) -> Iterator[Summary]:
+def fused(*, max_memory: int | None = None, silent: bool = False) -> Iterator[Summary]:
     """Train every DeepNetClassifier that is fitted through joblib together with its neighbours.
 
     Inside the block a search, a cross-validation, a bagging or your own ``joblib.Parallel``
@@ -27,8 +25,6 @@ def fused(
     ----------
     max_memory : int or None
         Bytes that waiting fits may hold; None for 2 GiB.
-    n_threads : int or None
-        Populations trained at the same time; None for one per core.
     silent : bool
         Whether to leave out the line at the end.
 
@@ -49,13 +45,12 @@ def fused(
     >>> summary.fused
     6
     """
-    scheduler = Scheduler(max_memory, n_threads)
+    scheduler = Scheduler(max_memory)
     start = time.perf_counter()
     try:
         with parallel_config(backend=FusedBackend(scheduler)):
             yield scheduler.summary
     finally:
-        scheduler.close()
         scheduler.summary.seconds = time.perf_counter() - start
         if not silent:
             print(scheduler.summary, file=sys.stderr)

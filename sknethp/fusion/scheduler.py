@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 from sknethp.fusion.sharing import SharedRows
@@ -15,21 +14,16 @@ from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
-from sknethp.training.network import Network
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
-from sknethp.training.threads import one_torch_thread
+from sknethp.training.threads import one_torch_thread, threads_pay
 
 DEFAULT_MEMORY = 2 * 1024**3
 # What a waiting fit holds beside the training data in float32: slices and transformed copies of
 # it in float64, of scikit-learn's and its pipeline's.
 _HELD_PER_BYTE = 6
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+# Multiplications in a round of training below which it is not worth a try whether threads pay.
+_WORK_FOR_TRIAL = 50_000_000
 
 
 class Scheduler:
@@ -37,14 +31,12 @@ class Scheduler:
 
     A task runs as ordinary code until its network needs an epoch. There it waits. When every
     task that may be alive waits, the epochs that they wish for are trained, those that can share
-    a population together, on all cores.
+    a population together, by torch's threads on all cores.
 
     Parameters
     ----------
     max_memory : int or None
         Bytes that waiting fits may hold; None for 2 GiB.
-    n_threads : int or None
-        Populations trained at the same time; None for one per core.
     progress : callable or None
         Called with the scheduler after each round.
     """
@@ -52,11 +44,9 @@ class Scheduler:
     def __init__(
         self,
         max_memory: int | None = None,
-        n_threads: int | None = None,
         progress: Callable[[Scheduler], None] | None = None,
     ):
         self.max_memory = max_memory or DEFAULT_MEMORY
-        self.n_threads = n_threads or available_cores()
         self.summary = Summary()
         self._progress = progress
         self._shared = SharedRows()
@@ -67,7 +57,6 @@ class Scheduler:
         self._typical = 0
         self._current: Task | None = None
         self._populations: dict[tuple[int, ...], Population] = {}
-        self._pool: ThreadPoolExecutor | None = None
         self._interrupt: BaseException | None = None
 
     # What tasks call.
@@ -128,13 +117,6 @@ class Scheduler:
         self._current = caller
         self._interrupt = None
 
-    def close(self) -> None:
-        """Give the threads back."""
-        self._populations.clear()
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-
     def _all(self) -> list[Task]:
         return [*self._waiting, *(task for task, _ in self._ready), *self._new]
 
@@ -161,7 +143,8 @@ class Scheduler:
         """Run a task until it waits or ends."""
         self._current = task
         try:
-            task.resume(self, value)
+            with one_torch_thread():
+                task.resume(self, value)
         finally:
             self._current = None
         if not task.done:
@@ -200,45 +183,36 @@ class Scheduler:
     def _train(self, epochs: Sequence[Epoch]) -> list[Any]:
         """Train epochs in populations; return results or errors in the same order."""
         start = time.perf_counter()
-        groups = plan(epochs, self.n_threads)
+        groups = plan(epochs)
         self.summary.count_round(epochs, groups)
-        populations = {}
-        jobs = []
-        for group in groups:
-            members = [epochs[i] for i in group]
-            key = tuple(id(epoch.network) for epoch in members)
-            population = self._populations.get(key) or _population(members)
-            populations[key] = population
-            jobs.append((population, members))
-        self._populations = populations
+        work = sum(_work(epoch) for epoch in epochs)
+        populations: dict[tuple[int, ...], Population] = {}
         answers: list[Any] = [None] * len(epochs)
-        for group, results in zip(groups, self._run(jobs), strict=True):
-            for i, result in zip(group, results, strict=True):
-                answers[i] = result
+        with nullcontext() if work > _WORK_FOR_TRIAL and threads_pay() else one_torch_thread():
+            for group in groups:
+                members = [epochs[i] for i in group]
+                for i, answer in zip(group, self._run(members, populations), strict=True):
+                    answers[i] = answer
+        self._populations = populations
         self.summary.seconds_training += time.perf_counter() - start
         return answers
 
-    def _run(self, jobs: list[tuple[Population, list[Epoch]]]) -> list[list[Any]]:
-        """Run populations, each on a thread of its own if there are several."""
-        if len(jobs) == 1 or self.n_threads == 1:
-            return [_run_safely(*job) for job in jobs]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.n_threads, "sknethp")
-        return list(self._pool.map(lambda job: _run_safely(*job), jobs))
-
-
-def _population(epochs: Sequence[Epoch]) -> Population:
-    networks: list[Network] = [epoch.network for epoch in epochs]
-    return Population(networks, epochs[0].device)
-
-
-def _run_safely(population: Population, epochs: list[Epoch]) -> list[Any]:
-    """Train; what fails, fails for the members of the population alone."""
-    try:
-        with one_torch_thread():
+    def _run(self, epochs: list[Epoch], kept: dict[tuple[int, ...], Population]) -> list[Any]:
+        """Train a population; what fails, fails for its members alone."""
+        key = tuple(epoch.network.serial for epoch in epochs)
+        population = self._populations.get(key)
+        if population is None:
+            population = Population([epoch.network for epoch in epochs], epochs[0].device)
+        kept[key] = population
+        try:
             return population.run(epochs)
-    except Exception as error:
-        return [error] * len(epochs)
+        except Exception as error:
+            return [error] * len(epochs)
+
+
+def _work(epoch: Epoch) -> int:
+    """Multiplications of a forward pass over a network's epoch."""
+    return len(epoch.train) * epoch.network.architecture.n_parameters
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:
@@ -251,5 +225,3 @@ def _descends(task: Task, ancestor: Task | None) -> bool:
             return True
         parent = parent.parent
     return False
-
-

@@ -52,6 +52,10 @@ def _identity(z: Tensor, out: Tensor) -> None:
         out.copy_(z)
 
 
+def _identity_backward(d: Tensor, h: Tensor, out: Tensor) -> None:
+    _identity(d, out)
+
+
 def _selu(z: Tensor, out: Tensor) -> None:
     aten.elu.out(z, _SELU_ALPHA, _SELU_SCALE, 1.0, out=out)
 
@@ -193,7 +197,7 @@ ACTIVATIONS = _table(
         "linear",
         nn.Identity,
         _identity,
-        _identity,
+        _identity_backward,
         from_output=True,
         weight_init="lecun_normal",
     ),

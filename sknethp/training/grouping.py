@@ -14,8 +14,6 @@ from sknethp.training.epoch import Epoch
 _OVERHEAD_MULTIPLICATIONS = 3_000_000
 # Beyond this many numbers of weights, gradients, moments and activations the caches overflow.
 _POPULATION_NUMBERS = 4_000_000
-# Below, a worker's own overhead is greater than the work that it takes off another.
-_WORTHWHILE_NUMBERS = 60_000
 
 
 def kind(epoch: Epoch, index: int) -> Hashable:
@@ -100,21 +98,12 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
     return [group for _, group in groups]
 
 
-def _n_parts(size: int, work: int, n_workers: int) -> int:
-    """Return into how many populations to split one, so that all workers have some."""
-    by_cache = -(-size // max(1, _POPULATION_NUMBERS // work))
-    by_worth = min(n_workers, size, max(1, size * work // _WORTHWHILE_NUMBERS))
-    return max(by_cache, by_worth)
-
-
-def plan(epochs: Sequence[Epoch], n_workers: int = 1) -> list[list[int]]:
+def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
     """Partition networks into populations.
 
     Parameters
     ----------
     epochs : sequence of Epoch
-    n_workers : int
-        Populations that can be trained at the same time.
 
     Returns
     -------
@@ -129,7 +118,8 @@ def plan(epochs: Sequence[Epoch], n_workers: int = 1) -> list[list[int]]:
     for members in kinds.values():
         for group in _by_width(epochs, members):
             ordered = sorted(group, key=lambda i: _order(epochs[i]))
-            n_parts = _n_parts(len(ordered), _numbers(epochs[ordered[0]]), n_workers)
+            size = max(1, _POPULATION_NUMBERS // _numbers(epochs[ordered[0]]))
+            n_parts = -(-len(ordered) // size)
             length = -(-len(ordered) // n_parts)
             populations += [ordered[k : k + length] for k in range(0, len(ordered), length)]
     return populations

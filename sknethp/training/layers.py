@@ -181,7 +181,12 @@ class BatchNorm(_Normalize):
     """
 
     def __init__(
-        self, z: Signal, y: Signal, affine: Affine, running: tuple[Tensor, Tensor], row_share: Tensor
+        self,
+        z: Signal,
+        y: Signal,
+        affine: Affine,
+        running: tuple[Tensor, Tensor],
+        row_share: Tensor,
     ):
         super().__init__(z, y, affine)
         self.running_mean, self.running_var = running

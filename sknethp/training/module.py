@@ -32,7 +32,8 @@ def _hidden_layer(
     if architecture.normalization:
         parts.append((f"norm_{layer}", _normalization(architecture.normalization, fan_out)))
     activation = ACTIVATIONS[architecture.activations[layer]]
-    parts.append((f"{activation.name}_{layer}", activation.module()))
+    if activation.name != "linear":  # its name would be that of the layer
+        parts.append((f"{activation.name}_{layer}", activation.module()))
     if dropout:
         parts.append((f"dropout_{layer}", nn.Dropout(dropout)))
     return parts

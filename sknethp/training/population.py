@@ -19,7 +19,6 @@ from sknethp.training.program import Program, Storage, runs
 from sknethp.training.updates import Update
 
 
-
 def widest(architectures: Sequence[Architecture]) -> Architecture:
     """Return an architecture with room for all of those given."""
     first = architectures[0]
@@ -119,7 +118,9 @@ class Population:
         for i, blocks in enumerate(self._moments):
             # A network without this moment lends its parameters' place; nothing reads it.
             flats = [
-                network.moments[i] if i < len(network.moments) else torch.zeros_like(network.parameters)
+                network.moments[i]
+                if i < len(network.moments)
+                else torch.zeros_like(network.parameters)
                 for network in self.networks
             ]
             copied.append((blocks, flats, self._architectures))
@@ -162,7 +163,9 @@ class Population:
             kinds = [(net.settings.optimizer, net.settings.nesterov) for net in self.networks[:n]]
             storage = self._storage
             self._updates[n] = [
-                Update(self.networks[run], run, storage.parameters, storage.gradients, self._moments)
+                Update(
+                    self.networks[run], run, storage.parameters, storage.gradients, self._moments
+                )
                 for run, _ in runs(kinds)
             ]
         return self._updates[n]

@@ -81,9 +81,7 @@ class Program:
         One over the number of a network's samples; zero in empty rows.
     """
 
-    def __init__(
-        self, storage: Storage, networks: Sequence[Network], n_rows: int, training: bool
-    ):
+    def __init__(self, storage: Storage, networks: Sequence[Network], n_rows: int, training: bool):
         self.storage, self.networks, self.training = storage, networks, training
         self._shape = (len(networks), n_rows)
         self._operations: list = []
@@ -192,5 +190,3 @@ class Program:
         self._operations.append(Dropout(x, y, threshold, scale))
         self.noisy_layers.append(layer)
         return y
-
-

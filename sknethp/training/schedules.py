@@ -61,29 +61,29 @@ class Schedule:
         n_steps : int
             Updates in an epoch.
         drops : int
-            Drops so far, for ``"plateau"``.
+            Drops so far; they matter to ``"plateau"`` alone.
 
         Returns
         -------
         ndarray of shape (n_steps,)
         """
-        epochs = epoch + np.arange(n_steps) / n_steps
+        epochs = np.minimum(epoch + np.arange(n_steps) / n_steps, self.total_epochs)
         warmup = self.warmup_fraction
         if self.name == "one_cycle" and warmup == 0:
             warmup = _ONE_CYCLE_WARMUP
         warmup_epochs = warmup * self.total_epochs
         span = max(self.total_epochs - warmup_epochs, 1 / n_steps)
         progress = np.clip((epochs - warmup_epochs) / span, 0.0, 1.0)
-        rates = self.lr * self._decay(progress, epochs, warmup_epochs) * self.factor**drops
+        rates = self.lr * self._decay(progress, epochs, warmup_epochs)
+        if self.name == "plateau":
+            rates = rates * self.factor**drops
         if warmup_epochs == 0:
             return rates
         start = _ONE_CYCLE_START if self.name == "one_cycle" else 0.0
-        rise = (epochs + 1 / n_steps) / warmup_epochs
+        rise = np.minimum(epochs + 1 / n_steps, warmup_epochs) / warmup_epochs
         return np.where(epochs < warmup_epochs, self.lr * (start + (1 - start) * rise), rates)
 
-    def _decay(
-        self, progress: np.ndarray, epochs: np.ndarray, warmup_epochs: float
-    ) -> np.ndarray:
+    def _decay(self, progress: np.ndarray, epochs: np.ndarray, warmup_epochs: float) -> np.ndarray:
         """Fraction of the highest rate after the warm-up."""
         match self.name:
             case "linear":

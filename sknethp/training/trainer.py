@@ -5,15 +5,9 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-import torch
-
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
-from sknethp.training.threads import one_torch_thread
-
-# Below, a second thread gains nothing (measured from 16 to 256 units).
-_WORK_FOR_THREADS = 4_000_000
 
 
 class Trainer(Protocol):
@@ -40,16 +34,7 @@ class LoneTrainer:
         """Train the network at once."""
         if self._population is None or self._population.networks != [epoch.network]:
             self._population = Population([epoch.network], epoch.device)
-        if _work(epoch) > _WORK_FOR_THREADS or torch.get_num_threads() == 1:
-            return self._population.run([epoch])[0]
-        with one_torch_thread():
-            return self._population.run([epoch])[0]
-
-
-def _work(epoch: Epoch) -> int:
-    """Multiplications of the forward pass over a batch."""
-    network = epoch.network
-    return network.settings.batch_size * network.architecture.n_parameters
+        return self._population.run([epoch])[0]
 
 
 meeting: ContextVar[Trainer | None] = ContextVar("meeting", default=None)

@@ -10,6 +10,7 @@ from sklearn.datasets import load_wine
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
+from skorch.callbacks import Freezer, Initializer, InputShapeSetter, LRScheduler
 
 from sknethp import DeepNetClassifier, DivergenceError, classifier
 from sknethp.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
@@ -80,7 +81,7 @@ def test_every_parameter_has_wrong_values():
 def test_wrong_values(name, value):
     model = DeepNetClassifier(**{name: value})
     for train in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match=f"^{name}=") as error:
+        with pytest.raises(ValueError, match=rf"^{name}=") as error:
             train(X, y)
         text = message(error)
         assert repr(value) in text
@@ -112,7 +113,7 @@ def test_misspelt_names(name, value, nearest):
 
 @pytest.mark.usefixtures("no_training")
 def test_a_name_that_is_like_none_gets_no_hint():
-    with pytest.raises(ValueError, match="^optimizer=") as error:
+    with pytest.raises(ValueError, match=r"^optimizer=") as error:
         DeepNetClassifier(optimizer="quasi-newton").fit(X, y)
     assert "Did you mean" not in message(error)
 
@@ -133,6 +134,23 @@ def test_a_name_that_is_like_none_gets_no_hint():
 def test_contradictions(settings, words):
     with pytest.raises(ValueError, match=words) as error:
         DeepNetClassifier(**settings).fit(X, y)
+    message(error)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        LRScheduler(),
+        LRScheduler,
+        ("named", Freezer("linear_0.*")),
+        Initializer("*", fn=print),
+        InputShapeSetter(),
+    ],
+)
+@pytest.mark.usefixtures("no_training")
+def test_callbacks_without_effect(callback):
+    with pytest.raises(ValueError, match=r"callbacks has \w+, which has no effect") as error:
+        DeepNetClassifier(callbacks=[callback]).fit(X, y)
     message(error)
 
 
@@ -199,7 +217,9 @@ def test_class_too_small_for_validation(labels):
 def test_predict_another_table(method):
     model = DeepNetClassifier(max_epochs=1).fit(X, y)
     rest = (y,) if method == "score" else ()
-    with pytest.raises(ValueError, match="X has 3 features, but DeepNet.* is expecting 13") as error:
+    with pytest.raises(
+        ValueError, match=r"X has 3 features, but DeepNet.* is expecting 13"
+    ) as error:
         getattr(model, method)(X[:, :3], *rest)
     message(error)
     with pytest.raises(ValueError, match="X contains NaN"):
@@ -267,7 +287,7 @@ def test_class_weight(class_weight, words):
 def test_validation_part_without_weight():
     weight = np.zeros(len(y))
     weight[0] = 1
-    with pytest.raises(ValueError, match="all samples in the (training|validation) part are zero"):
+    with pytest.raises(ValueError, match=r"all samples in the (training|validation) part are zero"):
         DeepNetClassifier(early_stopping=True, random_state=0).fit(X, y, weight)
 
 
@@ -279,7 +299,9 @@ def test_monitor_that_does_not_fit_the_labels(monitor):
         model.fit(X[some], NAMES[y][some], X_val=X[y == 0], y_val=NAMES[y][y == 0])
 
 
-@pytest.mark.filterwarnings("ignore:Only one class is present:sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Only one class is present:sklearn.exceptions.UndefinedMetricWarning"
+)
 def test_monitor_that_is_nan():
     some = y != 2
     with pytest.raises(ValueError, match=r"monitor='roc_auc' cannot be computed .*NaN") as error:

@@ -78,10 +78,10 @@ def test_import_leaves_no_traces():
 
 
 def test_no_seed_draws_from_numpys_global_state():
-    np.random.seed(3)
+    np.random.seed(3)  # noqa: NPY002
     first = probabilities(None)
     second = probabilities(None)
-    np.random.seed(3)
+    np.random.seed(3)  # noqa: NPY002
     np.testing.assert_array_equal(first, probabilities(None))
     assert (first != second).any()
 
@@ -98,7 +98,7 @@ def test_fit_leaves_no_traces(settings):
     def state():
         return (
             random.getstate(),
-            repr(np.random.get_state()),
+            repr(np.random.get_state()),  # noqa: NPY002
             torch.get_rng_state().tolist(),
             torch.get_num_threads(),
             torch.get_default_dtype(),

@@ -104,7 +104,9 @@ def _search(kind):
             net(), {lr: [1e-3, 1e-2, 1e-1]}, cv=2, random_state=0, min_resources=40
         )
     epochs = {"resource": "deepnetclassifier__max_epochs", "max_resources": 6, "min_resources": 2}
-    return HalvingRandomSearchCV(net(), {lr: loguniform(1e-4, 1e-1)}, cv=2, random_state=0, **epochs)
+    return HalvingRandomSearchCV(
+        net(), {lr: loguniform(1e-4, 1e-1)}, cv=2, random_state=0, **epochs
+    )
 
 
 @pytest.mark.parametrize("kind", ["random", "halving_grid", "halving_epochs"])
@@ -125,7 +127,13 @@ def test_bayes_search(data):
     def search():
         space = {"deepnetclassifier__lr": Real(1e-4, 1e-1, prior="log-uniform")}
         return BayesSearchCV(
-            net(), space, n_iter=8, n_points=4, cv=2, random_state=0, optimizer_kwargs={"n_initial_points": 4}
+            net(),
+            space,
+            n_iter=8,
+            n_points=4,
+            cv=2,
+            random_state=0,
+            optimizer_kwargs={"n_initial_points": 4},
         )
 
     with warnings.catch_warnings():
@@ -154,26 +162,24 @@ CALLS = {
     "permutation_test_score": lambda X, y: permutation_test_score(
         net(), X, y, cv=2, n_permutations=3, random_state=0
     )[1],
-    "bagging": lambda X, y: BaggingClassifier(net(), n_estimators=4, random_state=0)
-    .fit(X, y)
-    .predict_proba(X),
-    "voting": lambda X, y: VotingClassifier(
-        [("a", net()), ("b", net(lr=0.01))], voting="soft"
-    )
-    .fit(X, y)
-    .predict_proba(X),
-    "stacking": lambda X, y: StackingClassifier(
-        [("a", net()), ("b", LogisticRegression(max_iter=5000))], cv=3
-    )
-    .fit(StandardScaler().fit_transform(X), y)
-    .predict_proba(StandardScaler().fit_transform(X)),
+    "bagging": lambda X, y: (
+        BaggingClassifier(net(), n_estimators=4, random_state=0).fit(X, y).predict_proba(X)
+    ),
+    "voting": lambda X, y: (
+        VotingClassifier([("a", net()), ("b", net(lr=0.01))], voting="soft")
+        .fit(X, y)
+        .predict_proba(X)
+    ),
+    "stacking": lambda X, y: (
+        StackingClassifier([("a", net()), ("b", LogisticRegression(max_iter=5000))], cv=3)
+        .fit(StandardScaler().fit_transform(X), y)
+        .predict_proba(StandardScaler().fit_transform(X))
+    ),
     "nested": lambda X, y: cross_val_score(grid(lr=[1e-3, 1e-2]), X, y, cv=3),
     "own_parallel": lambda X, y: np.stack(
         [
             model.predict_proba(X)
-            for model in Parallel()(
-                delayed(net(lr=lr).fit)(X, y) for lr in (1e-3, 1e-2, 1e-1)
-            )
+            for model in Parallel()(delayed(net(lr=lr).fit)(X, y) for lr in (1e-3, 1e-2, 1e-1))
         ]
     ),
 }
@@ -191,7 +197,7 @@ def test_other_calls(data, name):
 
 def test_nested_search_trains_all_inner_fits_together(data):
     """The inner searches of all outer folds meet."""
-    with fused(silent=True, n_threads=1) as summary:
+    with fused(silent=True) as summary:
         cross_val_score(grid(lr=[1e-3, 1e-2]), *data, cv=3)
     assert summary.largest == 2 * 3 * 3
 

@@ -1,0 +1,59 @@
+"""Losses, their gradients and label smoothing agree with torch's."""
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
+
+from sknethp.training.losses import sample_hits, sample_losses, smoothed, write_gradient
+
+
+def random_logits(n_outputs):
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2, 50, n_outputs, generator=generator)
+    classes = torch.randint(0, max(2, n_outputs), (2, 50), generator=generator)
+    targets = classes.unsqueeze(-1) if n_outputs == 1 else one_hot(classes, n_outputs)
+    return logits, targets.float(), classes
+
+
+def torch_losses(logits, targets, classes, smoothing):
+    """Return torch's loss of each sample, with its own smoothing where it has one."""
+    if logits.shape[-1] == 1:
+        soft = targets * (1 - smoothing) + smoothing / 2
+        return binary_cross_entropy_with_logits(logits, soft, reduction="none").squeeze(-1)
+    flat = cross_entropy(
+        logits.flatten(0, 1), classes.flatten(), reduction="none", label_smoothing=smoothing
+    )
+    return flat.view(classes.shape)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("n_outputs", [1, 2, 3])
+def test_loss_and_gradient(n_outputs, smoothing):
+    """The loss of each sample and its weighted gradient are torch's."""
+    logits, targets, classes = random_logits(n_outputs)
+    weight = torch.rand(2, 50, 1)
+    soft = smoothed(targets, torch.tensor(smoothing))
+    leaf = logits.clone().requires_grad_()
+    expected = torch_losses(leaf, targets, classes, smoothing)
+    (expected * weight.squeeze(-1)).sum().backward()
+    gradient = torch.empty_like(logits)
+    write_gradient(logits, soft, weight, gradient)
+    torch.testing.assert_close(sample_losses(logits, soft), expected.detach())
+    torch.testing.assert_close(gradient, leaf.grad)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_hits(n_outputs, smoothing):
+    """A hit is a sample whose most probable class is its own, smoothed or not."""
+    logits, targets, classes = random_logits(n_outputs)
+    predicted = (logits > 0).squeeze(-1) if n_outputs == 1 else logits.argmax(-1)
+    hits = sample_hits(logits, smoothed(targets, torch.tensor(smoothing)))
+    assert torch.equal(hits, predicted == classes)
+
+
+def test_large_logits_stay_finite():
+    """Certain answers have a finite loss."""
+    for n_outputs in (1, 3):
+        logits, targets, _ = random_logits(n_outputs)
+        assert torch.isfinite(sample_losses(1e4 * logits, targets)).all()

@@ -1,0 +1,175 @@
+"""The hand-written backward pass agrees with automatic differentiation of the plain module."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.losses import write_gradient
+from sknethp.training.module import attach, build_module
+
+N_ROWS = 9
+COUNTS = (9, 4, 2)  # samples of each network's batch; the other rows are empty
+
+
+def plain_module(network):
+    """Return the plain module with its own parameters, in float64."""
+    module = build_module(network.architecture, network.settings.dropout)
+    attach(module, network)
+    return copy.deepcopy(module).double()
+
+
+def flat_gradient(module, architecture):
+    """Gradients of a module in the order of the flat parameter vector."""
+    n = len(architecture.hidden_units)
+    linear = [module.get_submodule(f"linear_{i}") for i in range(n)]
+    linear.append(module.get_submodule("output"))
+    norms = [module.get_submodule(f"norm_{i}") for i in range(n) if architecture.normalization]
+    parts = [layer.weight.grad.t().reshape(-1) for layer in linear]
+    parts += [layer.bias.grad for layer in linear]
+    parts += [part for norm in norms for part in (norm.weight.grad, norm.bias.grad)]
+    return torch.cat(parts)
+
+
+def mean_loss(logits, targets):
+    if logits.shape[1] == 1:
+        return binary_cross_entropy_with_logits(logits, targets)
+    return cross_entropy(logits, targets)
+
+
+def random_batch(n_networks, n_outputs):
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(n_networks, N_ROWS, 6, generator=generator)
+    classes = torch.randint(0, max(2, n_outputs), (n_networks, N_ROWS), generator=generator)
+    if n_outputs == 1:
+        return x, classes.unsqueeze(-1).float()
+    return x, torch.nn.functional.one_hot(classes, n_outputs).float()
+
+
+def row_shares(counts):
+    """One over the number of samples, ``(n_networks, n_rows, 1)``, and zero in empty rows."""
+    counts = torch.tensor(counts)[:, None, None]
+    return (torch.arange(N_ROWS)[:, None] < counts).float() / counts
+
+
+def backward(program, x, targets, counts):
+    """Run a program forward and backward; return a flat gradient per network."""
+    share = row_shares(counts)
+    program.row_share.copy_(share)
+    program.x.copy_(x)
+    program.forward()
+    write_gradient(program.logits, targets, share, program.logits_grad)
+    program.backward()
+    flats = [torch.empty_like(network.parameters) for network in program.networks]
+    gradients = program.storage.gradients
+    gradients.store(flats, [network.architecture for network in program.networks])
+    return flats
+
+
+def reference(network, x, targets):
+    """Return the module after a backward pass, its logits and its flat gradient."""
+    module = plain_module(network).train()
+    logits = module(x.double())
+    mean_loss(logits, targets.double()).backward()
+    return module, logits.detach(), flat_gradient(module, network.architecture)
+
+
+@pytest.fixture
+def three_networks(make_network):
+    """Make networks of which the first has an activation everywhere, the others elsewhere."""
+
+    def three_networks(activation, **structure):
+        mixed = ((activation,) * 3, ("relu",) * 3, (activation, "tanh", "linear"))
+        networks = [
+            make_network(seed, units=(6, 6, 4), activation=names, **structure)
+            for seed, names in enumerate(mixed)
+        ]
+        for network in networks:  # biases and shifts are zero at first, scales one
+            generator = torch.Generator().manual_seed(network.architecture.n_parameters)
+            noise = torch.randn(network.parameters.shape, generator=generator)
+            network.parameters.add_(0.2 * noise)
+        return networks
+
+    return three_networks
+
+
+STRUCTURES = [
+    {"normalization": normalization, "residual": residual, "n_outputs": n_outputs}
+    for normalization in (None, "batch", "layer")
+    for residual in (False, True)
+    for n_outputs in (1, 3)
+]
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda s: "-".join(map(str, s.values())))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_are_autograd_s(three_networks, make_program, activation, structure):
+    """Logits, gradients and running statistics are the module's, over each network's samples."""
+    networks = three_networks(activation, **structure)
+    program = make_program(networks, N_ROWS)
+    x, targets = random_batch(len(networks), structure["n_outputs"])
+    flats = backward(program, x, targets, COUNTS)
+    for i, (network, count) in enumerate(zip(networks, COUNTS, strict=True)):
+        module, logits, expected = reference(network, x[i, :count], targets[i, :count])
+        torch.testing.assert_close(program.logits[i, :count].double(), logits, rtol=1e-4, atol=2e-5)
+        torch.testing.assert_close(flats[i].double(), expected, rtol=1e-3, atol=2e-5)
+        if structure["normalization"] == "batch":
+            running = [
+                buffer for name, buffer in module.named_buffers() if not name.endswith("tracked")
+            ]
+            own = program.storage.statistics[i].double()
+            torch.testing.assert_close(own, torch.cat(running), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+def test_another_activation_is_noticed(three_networks, make_program, normalization):
+    """Negative control: the gradients of gelu are not taken for those of silu."""
+    structure = {"normalization": normalization, "n_outputs": 3}
+    program = make_program(three_networks("gelu", **structure), N_ROWS)
+    x, targets = random_batch(3, 3)
+    flats = backward(program, x, targets, (N_ROWS,) * 3)
+    _, _, other = reference(three_networks("silu", **structure)[0], x[0], targets[0])
+    assert not torch.allclose(flats[0].double(), other, rtol=1e-3, atol=2e-5)
+
+
+def test_empty_rows_are_noticed_without_shares(three_networks, make_program):
+    """Negative control: batch normalisation over all rows is not that over the samples."""
+    networks = three_networks("tanh", normalization="batch", n_outputs=3)
+    program = make_program(networks, N_ROWS)
+    x, targets = random_batch(3, 3)
+    flats = backward(program, x, targets, (N_ROWS,) * 3)
+    _, _, expected = reference(networks[1], x[1, :4], targets[1, :4])
+    assert not torch.allclose(flats[1].double(), expected, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda s: "-".join(map(str, s.values())))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_module_computes_the_same_in_evaluation(
+    three_networks, make_program, activation, structure
+):
+    """Without training, program and module give the same logits, by running statistics."""
+    networks = three_networks(activation, **structure, dropout=0.5)
+    for network in networks:
+        if structure["normalization"] == "batch":
+            network.statistics.add_(torch.rand(len(network.statistics)))
+    program = make_program(networks, N_ROWS, training=False)
+    program.x.copy_(random_batch(3, structure["n_outputs"])[0])
+    program.forward()
+    for i, network in enumerate(networks):
+        module = plain_module(network).eval()
+        logits = module(program.x[i].double()).detach()
+        torch.testing.assert_close(program.logits[i].double(), logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_facts_about_activations(activation):
+    """What the table says about zero, and each function, hold for torch's module."""
+    entry = ACTIVATIONS[activation]
+    at_zero = entry.module()(torch.zeros(1, 4))
+    assert bool((at_zero == 0).all()) == entry.zero_at_zero
+    z = torch.linspace(-30, 30, 61).view(1, -1)
+    expected, out = entry.module()(z), torch.empty_like(z)
+    entry.forward(z, out=out)
+    torch.testing.assert_close(out, expected)
