@@ -19,7 +19,7 @@ from sknethp.prediction import forward_in_double, probabilities
 from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
 
 
-class DeepNetClassifier(ClassifierMixin, BaseEstimator):
+class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     __doc__ = f"""A fully connected deep net for classification.
 
     Trained by minibatches on the cross-entropy; one sigmoid unit for two classes, softmax units
@@ -166,7 +166,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
         dict
             From names to values.
         """
-        return {name: getattr(self, name) for name in _parameter_names(type(self))}
+        kind: Any = type(self)
+        return {name: getattr(self, name) for name in _parameter_names(kind)}
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the net.
@@ -283,12 +284,12 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         return self.net_.module_
 
-    def _logits(self, X) -> torch.Tensor:
+    def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self, "net_")
         X = check_data(self, X, reset=False)
         return forward_in_double(self.net_.module_, X)
 
-    def _validation_samples(self, X_val, y_val, classes: np.ndarray) -> Samples | None:
+    def _validation_samples(self, X_val: Any, y_val: Any, classes: np.ndarray) -> Samples | None:
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
@@ -327,12 +328,12 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):
 
 
 @cache
-def _parameter_names(kind: type) -> list[str]:
+def _parameter_names(kind: Any) -> list[str]:
     """Return the names of a class's parameters; looking at its signature takes long."""
     return kind._get_param_names()
 
 
-def _weights(sample_weight, X) -> np.ndarray | None:
+def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     """Check sample weights, ``(n_samples,)``."""
     if sample_weight is None:
         return None

@@ -38,9 +38,10 @@ class Number:
         kind = Integral if self.integer else Real
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
             return False
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
-        return bool(above and below and math.isfinite(value))
+        number = float(value)
+        above = number > self.low if self.low_open else number >= self.low
+        below = number < self.high if self.high_open else number <= self.high
+        return bool(above and below and math.isfinite(number))
 
     def describe(self) -> str:
         """Name the kind of number and its bounds."""

@@ -21,7 +21,7 @@ from sknethp.training.architecture import Architecture
 from sknethp.training.network import Network, Settings, new_network
 from sknethp.training.rows import Part
 from sknethp.training.schedules import Schedule
-from sknethp.training.threads import threads_for
+from sknethp.training.threads import torch_threads_for
 from sknethp.training.trainer import Trainer, current_trainer
 from sknethp.validation import check_class_weight, listed, resolve_device, validation_size
 
@@ -105,7 +105,7 @@ def _schedule(parameters: Mapping[str, Any]) -> Schedule:
 
 
 def _targets(y: np.ndarray, n_classes: int) -> torch.Tensor:
-    """Return 0 and 1, ``(n_samples, 1)``, for two classes, else one-hot ``(n_samples, n_classes)``."""
+    """Return 0 and 1, ``(n_samples, 1)``, for two classes, else one-hot ones, one per class."""
     if n_classes == 2:
         return torch.from_numpy(y.astype(np.float32)[:, None])
     return torch.from_numpy(np.eye(n_classes, dtype=np.float32)[y])
@@ -261,7 +261,7 @@ def fit_network(
         n_epochs or int(parameters["max_epochs"]),
         lambda: _datasets(samples, validation, train, valid),
     )
-    with threads_for(settings.batch_size * architecture.n_parameters):
+    with torch_threads_for(settings.batch_size * architecture.n_parameters):
         net.learn(lesson)
     return Fitted(net, network, progress.best_epoch)
 

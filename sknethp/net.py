@@ -1,4 +1,4 @@
-"""The skorch net inside a DeepNetClassifier: skorch's life cycle around epochs trained elsewhere."""
+"""The skorch net inside a DeepNetClassifier, whose epochs are trained elsewhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DivergenceError(ArithmeticError, ValueError):
     """The loss of a network became NaN or infinite."""
 
 
-class _StopTraining(Exception):
+class _StopTraining(Exception):  # noqa: N818
     """A callback has asked for the end of training."""
 
 
@@ -143,7 +143,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; one that interrupts, as skorch's EarlyStopping does, ends training."""
+        """Tell the callbacks; one that interrupts (skorch's EarlyStopping) ends the training."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
@@ -172,7 +172,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _record(
         self, result: EpochResult, lr: float, seconds: float, score: float, lesson: Lesson
     ) -> None:
-        row = {
+        row: dict[str, Any] = {
             "lr": lr,
             "train_loss": result.train_loss,
             "train_accuracy": result.train_accuracy,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sknethp.training.threads import threads_for
+from sknethp.training.threads import torch_threads_for
 
 _ROWS_AT_A_TIME = 8192
 
@@ -36,7 +36,7 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     }
     n_rows = min(X.shape[0], _ROWS_AT_A_TIME)
     work = n_rows * max(value.numel() for value in state.values())
-    with torch.inference_mode(), threads_for(work):
+    with torch.inference_mode(), torch_threads_for(work):
         chunks = range(0, X.shape[0], _ROWS_AT_A_TIME)
         return torch.cat(
             [functional_call(module, state, (_double(X[i : i + _ROWS_AT_A_TIME]),)) for i in chunks]

@@ -57,6 +57,7 @@ class Monitor:
             return -float(result.valid_loss)  # type: ignore[arg-type]
         if self.name == "valid_accuracy":
             return float(result.valid_accuracy)  # type: ignore[arg-type]
+        assert result.valid_logits is not None
         answers = _Answers(self.classes, probabilities(result.valid_logits))
         try:
             score = float(get_scorer(self.name)(answers, self.X, self.y))

@@ -23,11 +23,14 @@ from sklearn.pipeline import Pipeline
 from skopt import BayesSearchCV
 from skrub import tabular_pipeline
 
-from sknethp import DeepNetClassifier
+from sknethp import DeepNetClassifier, fused
 from sknethp.cli import spaces
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
 from sknethp.cli.progress import FitProgress, scores
+
+# Accuracy has many ties on small data, and a choice among them by chance is a poor one.
+SELECTED_BY = "neg_log_loss"
 
 Split = tuple[pd.DataFrame, pd.DataFrame, np.ndarray, np.ndarray]
 
@@ -157,7 +160,7 @@ def make_search(method: str, *, n_candidates: int, cv: int, seed: int) -> tuple[
         How many candidates it will try.
     """
     pipeline = make_pipeline(DeepNetClassifier(), seed)
-    common = {"cv": folds(cv, seed), "refit": "accuracy"}
+    common = {"cv": folds(cv, seed), "refit": SELECTED_BY}
     if method == "grid":
         grid = spaces.grid(n_candidates)
         return GridSearchCV(pipeline, grid, **common), len(ParameterGrid(grid))
@@ -212,7 +215,7 @@ def run_search(
     """
     search.set_params(scoring=progress)
     try:
-        with progress:
+        with progress, fused(silent=True):
             search.fit(X, y)
     except ValueError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

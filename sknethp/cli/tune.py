@@ -21,6 +21,7 @@ from sknethp.cli.output import (
 from sknethp.cli.progress import FitProgress
 from sknethp.cli.report import print_best, print_scores
 from sknethp.cli.search import (
+    SELECTED_BY,
     Split,
     baselines,
     cross_validated_scores,
@@ -120,9 +121,9 @@ def _baseline_scores(arguments: argparse.Namespace, parts: Split) -> dict[str, d
 
 def _results_table(search: Any) -> pd.DataFrame:
     table = pd.DataFrame(search.cv_results_).drop(columns="params")
-    first = ["rank_test_accuracy", "mean_test_accuracy", "mean_test_neg_log_loss"]
+    first = [f"rank_test_{SELECTED_BY}", "mean_test_accuracy", "mean_test_neg_log_loss"]
     return table[first + [name for name in table.columns if name not in first]].sort_values(
-        "rank_test_accuracy", kind="stable"
+        f"rank_test_{SELECTED_BY}", kind="stable"
     )
 
 

@@ -36,7 +36,9 @@ class FusedBackend(ParallelBackendBase):
     supports_retrieve_callback = False
     uses_threads = True
 
-    def __init__(self, scheduler: Scheduler | None = None, nesting_level: int | None = None, **kw):
+    def __init__(
+        self, scheduler: Scheduler | None = None, nesting_level: int | None = None, **kw: Any
+    ):
         super().__init__(nesting_level=nesting_level, **kw)
         self.scheduler = scheduler or Scheduler()
 

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from sknethp.fusion.sharing import SharedRows
@@ -16,14 +15,12 @@ from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
-from sknethp.training.threads import one_torch_thread, threads_pay
+from sknethp.training.threads import one_torch_thread, torch_threads_for
 
 DEFAULT_MEMORY = 2 * 1024**3
 # What a waiting fit holds beside the training data in float32: slices and transformed copies of
 # it in float64, of scikit-learn's and its pipeline's.
 _HELD_PER_BYTE = 6
-# Multiplications in a round of training below which it is not worth a try whether threads pay.
-_WORK_FOR_TRIAL = 50_000_000
 
 
 class Scheduler:
@@ -188,7 +185,7 @@ class Scheduler:
         work = sum(_work(epoch) for epoch in epochs)
         populations: dict[tuple[int, ...], Population] = {}
         answers: list[Any] = [None] * len(epochs)
-        with nullcontext() if work > _WORK_FOR_TRIAL and threads_pay() else one_torch_thread():
+        with torch_threads_for(work):
             for group in groups:
                 members = [epochs[i] for i in group]
                 for i, answer in zip(group, self._run(members, populations), strict=True):
@@ -211,8 +208,8 @@ class Scheduler:
 
 
 def _work(epoch: Epoch) -> int:
-    """Multiplications of a forward pass over a network's epoch."""
-    return len(epoch.train) * epoch.network.architecture.n_parameters
+    """Multiplications of a forward pass over a batch."""
+    return epoch.network.settings.batch_size * epoch.network.architecture.n_parameters
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:

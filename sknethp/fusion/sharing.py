@@ -20,6 +20,11 @@ def _key(X: np.ndarray) -> tuple:
     return X.shape, flat[::step].tobytes()
 
 
+def _dense(rows: Rows) -> np.ndarray:
+    assert rows.dense is not None
+    return rows.dense.numpy()
+
+
 class SharedRows:
     """Rows by content, for as long as somebody trains on them."""
 
@@ -34,9 +39,8 @@ class SharedRows:
         references = self._known.setdefault(key, [])
         for reference in references:
             rows = reference()
-            if rows is not None and rows.dense is not None:
-                if np.array_equal(rows.dense.numpy(), X, equal_nan=False):
-                    return rows
+            if rows is not None and np.array_equal(_dense(rows), X):
+                return rows
         rows = Rows(X)
         references[:] = [known for known in references if known() is not None]
         references.append(weakref.ref(rows))

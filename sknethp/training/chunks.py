@@ -1,4 +1,4 @@
-"""An epoch cut into chunks of steps: which samples, targets, weights and random bytes each needs."""
+"""An epoch cut into chunks of steps: the samples, targets, weights and random bytes of each."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknethp.training.blocks import Blocks
 from sknethp.training.network import Network
 from sknethp.training.rows import Part
 
@@ -19,8 +20,8 @@ class Observer(Protocol):
     def batch_begins(self, samples: Tensor) -> None:
         """Before the forward pass over `samples`, ``(n_batch,)``."""
 
-    def gradient_computed(self, gradient: Tensor) -> None:
-        """Before the update by `gradient`, ``(n_parameters,)``."""
+    def gradient_computed(self, gradient: Blocks) -> None:
+        """Before the update by `gradient`, that of a single network."""
 
     def batch_ends(self, samples: Tensor, logits: Tensor) -> None:
         """After the update; `logits` is ``(n_batch, n_outputs)``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.architecture import Architecture
@@ -55,7 +56,7 @@ def can_pad(architecture: Architecture) -> bool:
 
 
 def _multiplications(widths: Sequence[int]) -> int:
-    return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return sum(a * b for a, b in pairwise(widths))
 
 
 def _numbers(epoch: Epoch) -> int:
@@ -65,7 +66,19 @@ def _numbers(epoch: Epoch) -> int:
     return state + 4 * settings.batch_size * sum(architecture.widths)
 
 
-def _order(epoch: Epoch) -> tuple:
+def _first_serials(epochs: Sequence[Epoch]) -> dict[int, int]:
+    """Return for each table of samples the first network that trains on it.
+
+    (Tables must be ordered by something that is the same in every run.)
+    """
+    first: dict[int, int] = {}
+    for epoch in epochs:
+        rows, serial = id(epoch.train.rows), epoch.network.serial
+        first[rows] = min(serial, first.get(rows, serial))
+    return first
+
+
+def _order(epoch: Epoch, first_serials: dict[int, int]) -> tuple:
     """Sort key within a population: long epochs first, then like beside like."""
     settings = epoch.network.settings
     return (
@@ -73,7 +86,8 @@ def _order(epoch: Epoch) -> tuple:
         settings.optimizer,
         settings.nesterov,
         epoch.network.architecture.activations,
-        id(epoch.train.rows),
+        first_serials[id(epoch.train.rows)],
+        epoch.network.serial,
     )
 
 
@@ -84,7 +98,7 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
         sets[epochs[i].network.architecture.widths].append(i)
     batch = epochs[members[0]].network.settings.batch_size
     groups: list[tuple[tuple[int, ...], list[int]]] = []
-    for widths in sorted(sets, key=_multiplications, reverse=True):
+    for widths in sorted(sets, key=lambda widths: (_multiplications(widths), widths), reverse=True):
         if groups:
             wide, group = groups[-1]
             padded = tuple(map(max, wide, widths))
@@ -114,10 +128,11 @@ def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
     kinds: dict[Hashable, list[int]] = defaultdict(list)
     for i, epoch in enumerate(epochs):
         kinds[kind(epoch, i)].append(i)
+    first_serials = _first_serials(epochs)
     populations = []
     for members in kinds.values():
         for group in _by_width(epochs, members):
-            ordered = sorted(group, key=lambda i: _order(epochs[i]))
+            ordered = sorted(group, key=lambda i: _order(epochs[i], first_serials))
             size = max(1, _POPULATION_NUMBERS // _numbers(epochs[ordered[0]]))
             n_parts = -(-len(ordered) // size)
             length = -(-len(ordered) // n_parts)

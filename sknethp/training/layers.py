@@ -8,7 +8,7 @@ than the arithmetic. The tests compare each layer with ``torch.autograd``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,10 +22,13 @@ aten = torch.ops.aten
 
 
 class Signal(NamedTuple):
-    """Values ``(n_networks, n_samples, n_units)`` and the loss's gradient with respect to them."""
+    """Values ``(n_networks, n_samples, n_units)`` and the loss's gradient with respect to them.
+
+    There is no gradient in prediction, nor of the inputs.
+    """
 
     value: Tensor
-    grad: Tensor | None
+    grad: Any
 
 
 class Affine(NamedTuple):
@@ -38,10 +41,23 @@ class Affine(NamedTuple):
 
 
 class Dense:
-    """A layer ``x @ weight + bias``; `skip_grad` is what flows around it to its input."""
+    """A layer ``x @ weight + bias``.
 
-    def __init__(self, x: Signal, z: Signal, affine: Affine, skip_grad: Tensor | None = None):
+    `skip_grad` is what flows around it to its input. Where the layer is `centred` by what follows,
+    the bias has no effect: its gradient is set to zero, for the rounding errors that would be left
+    of it some optimizers scale up to whole steps.
+    """
+
+    def __init__(
+        self,
+        x: Signal,
+        z: Signal,
+        affine: Affine,
+        skip_grad: Tensor | None = None,
+        centred: bool = False,
+    ):
         self.x, self.z, self.affine, self.skip_grad = x, z, affine, skip_grad
+        self._centred = centred
         self._x_transposed = x.value.transpose(1, 2)
         self._weight_transposed = affine.weight.transpose(1, 2)
 
@@ -53,7 +69,10 @@ class Dense:
         """Write the gradients of weights, biases and input."""
         d = self.z.grad
         torch.bmm(self._x_transposed, d, out=self.affine.weight_grad)
-        torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
+        if self._centred:
+            self.affine.bias_grad.zero_()
+        else:
+            torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
         if self.x.grad is None:
             return
         if self.skip_grad is None:
@@ -192,14 +211,12 @@ class BatchNorm(_Normalize):
         self.running_mean, self.running_var = running
         self.row_share = row_share
 
-    def _mean(self, values: Tensor) -> Tensor:
-        return torch.bmm(self.row_share.transpose(1, 2), values)
-
     def forward(self) -> None:
         """Normalise each unit over the batch and update the running statistics."""
-        mean = self._mean(self.z.value)
+        # A product of matrices would be faster here, but round otherwise for one network alone.
+        mean = torch.mul(self.z.value, self.row_share, out=self._normal).sum(1, keepdim=True)
         torch.sub(self.z.value, mean, out=self._normal)
-        var = self._mean(self._normal.square())
+        var = self._normal.square().mul_(self.row_share).sum(1, keepdim=True)
         self._rstd = (var + NORMALIZATION_EPS).rsqrt_()
         self._normal.mul_(self._rstd)
         self._write_output()

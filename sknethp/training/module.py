@@ -12,6 +12,8 @@ from sknethp.training.architecture import Architecture
 from sknethp.training.layers import NORMALIZATION_EPS
 from sknethp.training.network import Network
 
+_Parts = list[tuple[str, nn.Module]]
+
 
 def _linear(fan_in: int, fan_out: int) -> nn.Linear:
     """Make a layer without drawing random numbers; its parameters are set by `attach`."""
@@ -24,11 +26,9 @@ def _normalization(kind: str, units: int) -> nn.Module:
     return nn.BatchNorm1d(units, NORMALIZATION_EPS, device="meta")
 
 
-def _hidden_layer(
-    architecture: Architecture, layer: int, dropout: float
-) -> list[tuple[str, nn.Module]]:
+def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Parts:
     fan_in, fan_out = architecture.weight_shapes[layer]
-    parts: list[tuple[str, nn.Module]] = [(f"linear_{layer}", _linear(fan_in, fan_out))]
+    parts: _Parts = [(f"linear_{layer}", _linear(fan_in, fan_out))]
     if architecture.normalization:
         parts.append((f"norm_{layer}", _normalization(architecture.normalization, fan_out)))
     activation = ACTIVATIONS[architecture.activations[layer]]
@@ -54,12 +54,12 @@ def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.M
         From ``(n_samples, n_features)`` to logits ``(n_samples, n_outputs)``; its parameters
         have no values until `attach`.
     """
-    first = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
+    first: _Parts = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
     hidden = [
         _hidden_layer(architecture, layer, dropout[layer + 1])
         for layer in range(len(architecture.hidden_units))
     ]
-    last = [("output", _linear(*architecture.weight_shapes[-1]))]
+    last: _Parts = [("output", _linear(*architecture.weight_shapes[-1]))]
     if not any(architecture.skips):
         named = [part for parts in (first, *hidden, last) for part in parts]
         module: nn.Module = nn.Sequential()
@@ -71,9 +71,9 @@ def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.M
 
 def _with_skips(
     architecture: Architecture,
-    first: list[tuple[str, nn.Module]],
-    hidden: list[list[tuple[str, nn.Module]]],
-    last: list[tuple[str, nn.Module]],
+    first: _Parts,
+    hidden: list[_Parts],
+    last: _Parts,
 ) -> nn.Module:
     """Join layers by residual connections; a graph module needs no class of this package."""
     root = nn.Module()
@@ -82,7 +82,7 @@ def _with_skips(
     graph = fx.Graph()
     node = graph.placeholder("input")
 
-    def through(node: fx.Node, parts: list[tuple[str, nn.Module]]) -> fx.Node:
+    def through(node: fx.Node, parts: _Parts) -> fx.Node:
         for name, _ in parts:
             node = graph.call_module(name, (node,))
         return node

@@ -1,7 +1,8 @@
 """Optimizer steps of many networks at once, each row with its own hyperparameters.
 
 The rules are those of ``torch.optim`` (the tests compare them step by step). Parameters,
-gradients and moments have the shape ``(n_networks, n_parameters)``, coefficients ``(n_networks, 1)``.
+gradients and moments have the shape ``(n_networks, n_parameters)``, coefficients
+``(n_networks, 1)``.
 A gradient may be overwritten by the step that uses it.
 """
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from sknethp.training.architecture import Architecture
 from sknethp.training.blocks import Blocks
 from sknethp.training.chunks import Chunk, EpochPlan
-from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.epoch import Epoch, EpochResult, Observer
 from sknethp.training.evaluation import evaluate
 from sknethp.training.losses import write_gradient
 from sknethp.training.network import Network
@@ -22,7 +22,9 @@ from sknethp.training.updates import Update
 def widest(architectures: Sequence[Architecture]) -> Architecture:
     """Return an architecture with room for all of those given."""
     first = architectures[0]
-    units = tuple(max(widths) for widths in zip(*(a.hidden_units for a in architectures)))
+    units = tuple(
+        max(widths) for widths in zip(*(a.hidden_units for a in architectures), strict=True)
+    )
     return Architecture(
         first.n_features,
         units,
@@ -170,7 +172,7 @@ class Population:
             ]
         return self._updates[n]
 
-    def _train(self, plan: EpochPlan, observer: object) -> tuple[list[float], list[float]]:
+    def _train(self, plan: EpochPlan, observer: Observer | None) -> tuple[list[float], list[float]]:
         """Train; return the loss and the accuracy of each network over the epoch."""
         totals = torch.zeros(2, len(self.networks), dtype=torch.float64)
         for chunk in plan.chunks(self.architecture):
@@ -185,7 +187,14 @@ class Population:
         losses, hits = (totals / plan.n_samples).tolist()
         return losses, hits
 
-    def _steps(self, program, updates, chunk: Chunk, noise: list[list[Tensor]], observer) -> None:
+    def _steps(
+        self,
+        program: Program,
+        updates: Sequence[Update],
+        chunk: Chunk,
+        noise: Sequence[Tensor],
+        observer: Observer | None,
+    ) -> None:
         """Make the updates of a chunk: the inner loop of all training."""
         for s in range(chunk.n_steps):
             chunk.gather(s, program.x)
@@ -204,7 +213,7 @@ class Population:
 
     def _validate(self, epochs: Sequence[Epoch]) -> list[tuple]:
         """Return validation loss, accuracy and logits of each network, or nothing."""
-        if epochs[0].valid is None:
+        parts = [epoch.valid for epoch in epochs if epoch.valid is not None]
+        if not parts:
             return [()] * len(epochs)
-        parts = [epoch.valid for epoch in epochs]
         return evaluate(self._program, self.architecture, parts, self.device)

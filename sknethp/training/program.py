@@ -152,7 +152,9 @@ class Program:
             skip_grad = y.grad
             self._operations.append(Add(x, h, y))
             h = y
-        self._operations.insert(dense_at, Dense(x, z, self._dense_affine(layer), skip_grad))
+        centred = self.storage.architecture.normalization == "batch"
+        dense = Dense(x, z, self._dense_affine(layer), skip_grad, centred)
+        self._operations.insert(dense_at, dense)
         return h
 
     def _normalize(self, z: Signal, layer: int) -> Signal:

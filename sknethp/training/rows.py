@@ -15,7 +15,7 @@ class Rows:
     """Samples ``(n_samples, n_features)`` in float32, from a dense array or a CSR matrix."""
 
     def __init__(self, X: Any):
-        self.sparse = X.tocsr() if sparse.issparse(X) else None
+        self.sparse: Any = X.tocsr() if sparse.issparse(X) else None
         dense = None if self.sparse is not None else np.ascontiguousarray(X, dtype=np.float32)
         self.dense = None if dense is None else torch.from_numpy(_writeable(dense))
         self.shape = X.shape

@@ -9,10 +9,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-# Multiplications in an operation below which a second thread gains nothing (measured for
-# networks of 16 to 256 units).
-WORK_FOR_THREADS = 4_000_000
-
+# Multiplications in a batch below which a second thread gains little (measured for networks of
+# 16 to 256 units).
+_WORK_FOR_THREADS = 4_000_000
 _TRIAL_NUMBERS = 2**18
 _TRIAL_REPEATS = 10
 _WORTHWHILE_SHARE = 0.8
@@ -48,9 +47,9 @@ def one_torch_thread() -> Iterator[None]:
                 _shared["threads_inside"] -= 1
 
 
-def threads_for(work: int) -> AbstractContextManager[None]:
-    """Let torch use one thread for operations of so many multiplications, if they are few."""
-    return one_torch_thread() if work < WORK_FOR_THREADS else nullcontext()
+def torch_threads_for(work: int) -> AbstractContextManager[None]:
+    """Let torch use its threads for operations of so many multiplications, where it pays."""
+    return nullcontext() if work > _WORK_FOR_THREADS and threads_pay() else one_torch_thread()
 
 
 def threads_pay() -> bool:

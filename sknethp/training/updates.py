@@ -115,6 +115,7 @@ class Update:
 
     def _clip_gradients(self) -> None:
         """Scale gradients whose norm over all of a network's parameters exceeds the limit."""
+        assert self._clip is not None
         norms = [torch.linalg.vector_norm(g, dim=1, keepdim=True) for g in self._gradients]
         norm = torch.linalg.vector_norm(torch.cat(norms, 1), dim=1, keepdim=True)
         scale = (self._clip / norm.add_(_NORM_EPS)).clamp_max_(1.0)
@@ -130,6 +131,7 @@ class Update:
 
     def _constrain(self) -> None:
         """Shrink each unit's incoming weights to the greatest norm allowed (Hinton, 2012)."""
+        assert self._max_norm is not None
         limit = self._max_norm.unsqueeze(-1)
         for weight in self._incoming:
             norm = torch.linalg.vector_norm(weight, dim=1, keepdim=True)

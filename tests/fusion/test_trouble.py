@@ -9,12 +9,12 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
-from skorch.callbacks import Callback
 from sklearn import config_context, get_config
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import scale
+from skorch.callbacks import Callback
 
 from sknethp import DeepNetClassifier, fused
 
@@ -72,7 +72,8 @@ def test_neighbours_of_a_diverging_network_are_untouched(data):
                 return search.fit(X, y).cv_results_
 
     calm, wild = neighbours(1e-1), neighbours(1e9)
-    assert np.isnan(wild["mean_test_score"][1]) and not np.isnan(calm["mean_test_score"][1])
+    assert np.isnan(wild["mean_test_score"][1])
+    assert not np.isnan(calm["mean_test_score"][1])
     for fold in ("split0_test_score", "split1_test_score"):
         np.testing.assert_array_equal(wild[fold][[0, 2]], calm[fold][[0, 2]])
 

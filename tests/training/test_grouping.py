@@ -29,13 +29,14 @@ specs = st.lists(
     ),
     max_size=12,
 )
-workers = st.integers(1, 4)
 quick = settings(deadline=None, max_examples=60)
 
 
 @pytest.fixture(scope="module")
 def make_epochs(make_settings, make_part):
-    parts = {(n, outputs): make_part(n, n_outputs=outputs) for n in (30, 40, 70) for outputs in (1, 3)}
+    parts = {
+        (n, outputs): make_part(n, n_outputs=outputs) for n in (30, 40, 70) for outputs in (1, 3)
+    }
 
     def make_epochs(specs):
         return [make_epoch(**spec) for spec in specs]
@@ -57,37 +58,36 @@ def make_epochs(make_settings, make_part):
 
 @pytest.fixture
 def crowded(monkeypatch):
-    """Lower the limits, so that small networks too fill a cache and occupy a worker."""
-    monkeypatch.setattr(grouping, "_POPULATION_NUMBERS", 5_000)
-    monkeypatch.setattr(grouping, "_WORTHWHILE_NUMBERS", 1_000)
+    """Lower the limit, so that a few small networks fill the cache."""
+    monkeypatch.setattr(grouping, "_POPULATION_NUMBERS", 10_000)
 
 
 @quick
-@given(specs, workers)
-def test_is_a_partition(make_epochs, specs, n_workers):
+@given(specs)
+def test_is_a_partition(make_epochs, specs):
     """Each network is in exactly one population, and none is empty."""
-    groups = plan(make_epochs(specs), n_workers)
+    groups = plan(make_epochs(specs))
     assert sorted(i for group in groups for i in group) == list(range(len(specs)))
     assert all(groups)
 
 
 @quick
-@given(specs, workers)
-def test_members_are_of_a_kind(make_epochs, specs, n_workers):
+@given(specs)
+def test_members_are_of_a_kind(make_epochs, specs):
     """Members have the same kind; longer epochs come first."""
     epochs = make_epochs(specs)
-    for group in plan(epochs, n_workers):
+    for group in plan(epochs):
         assert len({kind(epochs[i], i) for i in group}) == 1
         steps = [epochs[i].n_steps for i in group]
         assert steps == sorted(steps, reverse=True)
 
 
 @quick
-@given(specs, workers)
-def test_pads_only_what_may_be_padded(make_epochs, specs, n_workers):
+@given(specs)
+def test_pads_only_what_may_be_padded(make_epochs, specs):
     """Members of different widths are such that silent units change nothing."""
     epochs = make_epochs(specs)
-    for group in plan(epochs, n_workers):
+    for group in plan(epochs):
         architectures = [epochs[i].network.architecture for i in group]
         if len({architecture.widths for architecture in architectures}) > 1:
             assert all(map(can_pad, architectures))
@@ -98,14 +98,14 @@ def as_sets(groups, positions):
 
 
 @quick
-@given(specs, workers, st.randoms(use_true_random=False))
-def test_order_does_not_matter(make_epochs, specs, n_workers, random):
+@given(specs, st.randoms(use_true_random=False))
+def test_order_does_not_matter(make_epochs, specs, random):
     """The same networks meet, in whatever order they come."""
     epochs = make_epochs(specs)
     order = list(range(len(epochs)))
     random.shuffle(order)
-    expected = as_sets(plan(epochs, n_workers), range(len(epochs)))
-    assert as_sets(plan([epochs[i] for i in order], n_workers), order) == expected
+    expected = as_sets(plan(epochs), range(len(epochs)))
+    assert as_sets(plan([epochs[i] for i in order]), order) == expected
 
 
 CROWD = [
@@ -125,15 +125,15 @@ CROWD = [
 
 
 @pytest.mark.usefixtures("crowded")
-@pytest.mark.parametrize("n_workers", [1, 4])
-def test_order_does_not_matter_where_populations_are_split(make_epochs, n_workers):
+@pytest.mark.parametrize("crowd", [CROWD, CROWD[:1] * 40], ids=["unlike", "alike"])
+def test_order_does_not_matter_where_populations_are_split(make_epochs, crowd):
     """A kind too large for one population is split alike, in whatever order its members come."""
-    epochs = make_epochs(CROWD)
-    expected = as_sets(plan(epochs, n_workers), range(len(epochs)))
+    epochs = make_epochs(crowd)
+    expected = as_sets(plan(epochs), range(len(epochs)))
     assert len(expected) > 3
-    for step in (3, 7, 39):
+    for step in (3, 7, 39):  # prime to 40
         order = [step * i % len(epochs) for i in range(len(epochs))]
-        assert as_sets(plan([epochs[i] for i in order], n_workers), order) == expected
+        assert as_sets(plan([epochs[i] for i in order]), order) == expected
 
 
 def test_like_networks_meet(make_epochs):
@@ -142,17 +142,16 @@ def test_like_networks_meet(make_epochs):
 
 
 @pytest.mark.usefixtures("crowded")
-def test_work_is_shared_among_workers(make_epochs):
-    """With more workers there are at least as many populations, of like sizes."""
-    for n_workers in (2, 4):
-        sizes = [len(group) for group in plan(make_epochs(CROWD), n_workers)]
-        assert len(sizes) >= n_workers
-        assert max(sizes) - min(sizes) < max(sizes)
+def test_split_evenly(make_epochs):
+    """Networks too many for one population are split into populations of like sizes."""
+    sizes = [len(group) for group in plan(make_epochs(CROWD[:1] * 40))]
+    assert len(sizes) > 3
+    assert max(sizes) - min(sizes) < max(sizes)
 
 
 def test_a_great_difference_in_width_is_not_padded(make_epochs):
     """Where padding would cost more than a population of its own, widths are kept apart."""
-    narrow, wide = CROWD[1], {**CROWD[1], "units": (2000, 2000)}
+    narrow, wide = CROWD[1], {**CROWD[1], "units": (400, 400)}
     assert sorted(map(sorted, plan(make_epochs([narrow, wide] * 2)))) == [[0, 2], [1, 3]]
 
 

@@ -59,8 +59,7 @@ def trajectories(networks, storage, gradients, rates, chunk=7):
     size = architectures[0].n_parameters
     blocks = type(storage.parameters)
     moments = [
-        blocks(torch.zeros(len(networks) * size), len(networks), architectures[0])
-        for _ in range(2)
+        blocks(torch.zeros(len(networks) * size), len(networks), architectures[0]) for _ in range(2)
     ]
     update = Update(
         networks, slice(0, len(networks)), storage.parameters, storage.gradients, moments
@@ -85,9 +84,7 @@ def compare(make_network, make_storage):
         networks = [make_network(seed) for seed in range(len(rows))]
         for network, row in zip(networks, rows, strict=True):
             own = {key: value for key, value in row.items() if key != "lr"}
-            network.settings = replace(
-                network.settings, optimizer=name, nesterov=nesterov, **own
-            )
+            network.settings = replace(network.settings, optimizer=name, nesterov=nesterov, **own)
         architecture = networks[0].architecture
         n_weights = sum(architecture.block_sizes[:-1])
         generator = torch.Generator().manual_seed(0)

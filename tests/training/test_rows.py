@@ -16,7 +16,9 @@ def random_table(dtype=np.float32):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csr_array, sparse.coo_array])
+@pytest.mark.parametrize(
+    "kind", [np.asarray, sparse.csr_matrix, sparse.csr_array, sparse.coo_array]
+)
 @pytest.mark.parametrize("index", [[0, 3, 3, 11], [5], list(range(12))])
 def test_dense_and_sparse_agree(dtype, kind, index):
     """Gathered rows are those of the table, in float32, with repeats."""
