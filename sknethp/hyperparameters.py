@@ -113,7 +113,7 @@ _STRUCTURE = (
     ),
     Hyperparameter(
         "hidden_units",
-        128,
+        256,
         PerLayer(_COUNT),
         "structure",
         "Units of every hidden layer, or of each.",
@@ -122,7 +122,7 @@ _STRUCTURE = (
     ),
     Hyperparameter(
         "activation",
-        "relu",
+        "silu",
         PerLayer(Choice(tuple(ACTIVATIONS))),
         "structure",
         "Activation of the hidden layers, or of each.",
@@ -131,7 +131,7 @@ _STRUCTURE = (
     ),
     Hyperparameter(
         "dropout",
-        0.2,
+        0.3,
         PerLayer(_FRACTION),
         "structure",
         "Share of units dropped after every hidden layer, or after each, in steps of 1/256; "
@@ -310,7 +310,7 @@ _TRAINING = (
     ),
     Hyperparameter(
         "label_smoothing",
-        0.0,
+        0.05,
         Number(0, 1, high_open=True),
         "training",
         "Share of each target that is spread over all classes.",
@@ -346,7 +346,7 @@ _TRAINING = (
     ),
     Hyperparameter(
         "max_epochs",
-        50,
+        60,
         _COUNT,
         "training",
         "Passes over the training samples, and the length of the learning-rate schedule.",

@@ -99,9 +99,9 @@ SPACE: dict[str, Interval | Choice] = {
     "dropout": Interval(0.0, 0.5, levels=(0.2, 0.0, 0.4)),
     "hidden_layers": Interval(1, 4, levels=(2, 3, 1)),
     "weight_decay": Interval(1e-6, 1e-3, levels=(1e-5, 1e-3), log=True),
-    "max_epochs": Choice((50, 20, 100)),
+    "max_epochs": Choice((60, 20, 100)),
     "batch_size": Choice((32, 64, 128, 256)),
-    "activation": Choice(("relu", "silu", "gelu", "tanh")),
+    "activation": Choice(("silu", "relu", "gelu", "tanh")),
 }
 
 

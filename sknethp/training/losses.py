@@ -12,9 +12,10 @@ def write_gradient(logits: Tensor, targets: Tensor, weight: Tensor | float, out:
 
     Parameters
     ----------
-    logits, targets, out : Tensor of shape (..., n_outputs)
+    logits, targets : Tensor of shape (..., n_outputs)
         One output is a sigmoid unit, several are softmax units.
     weight : float or Tensor of shape (..., 1)
+    out : Tensor of shape (..., n_outputs)
     """
     if logits.shape[-1] == 1:
         torch.sigmoid(logits, out=out)

@@ -19,6 +19,7 @@ _EPS = 1e-8
 _ADAGRAD_EPS = 1e-10
 _ADADELTA_EPS = 1e-6
 _NADAM_MOMENTUM_DECAY = 4e-3
+_NEGLIGIBLE = 1e-20  # beside one
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,23 @@ def _adam(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) 
     w.addcmul_(g, c[0])
 
 
+def _nadam_momenta(momentum: np.ndarray, step: np.ndarray) -> np.ndarray:
+    return momentum * (1 - 0.5 * 0.96 ** (step * _NADAM_MOMENTUM_DECAY))
+
+
+def _nadam_products(momentum: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Products of all momenta up to each step, and up to the one that follows it."""
+    with np.errstate(divide="ignore"):
+        vanished = np.ceil(np.log(_NEGLIGIBLE) / np.log(momentum.max()))
+    last = int(min(step.max() + 1, max(vanished, 1)))
+    products = np.cumprod(_nadam_momenta(momentum, np.arange(1, last + 1)[:, None]), axis=0)
+    now, following = (np.minimum(at, last).astype(int) - 1 for at in (step, step + 1))
+    return np.take_along_axis(products, now, 0), np.take_along_axis(products, following, 0)
+
+
 def _nadam_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
-    last = int(s.step.max())
-    steps = np.arange(1, last + 2)[:, None]
-    mu = s.momentum * (1 - 0.5 * 0.96 ** (steps * _NADAM_MOMENTUM_DECAY))
-    product = np.cumprod(mu, axis=0)
-    at = s.step.astype(int) - 1
-    now = np.take_along_axis(mu, at, 0)
-    following = np.take_along_axis(mu, at + 1, 0)
-    product_now = np.take_along_axis(product, at, 0)
-    product_following = np.take_along_axis(product, at + 1, 0)
+    now, following = (_nadam_momenta(s.momentum, step) for step in (s.step, s.step + 1))
+    product_now, product_following = _nadam_products(s.momentum, s.step)
     return (
         -s.lr * (1 - now) / (1 - product_now),
         -s.lr * following / (1 - product_following),

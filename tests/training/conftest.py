@@ -135,6 +135,14 @@ def _program(networks, n_rows, training=True):
     return Program(_storage(networks), networks, n_rows, training)
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Draw the same numbers from torch's global generator in each run, and leave it as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_settings():
     return _settings

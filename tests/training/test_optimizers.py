@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sknethp.training.optimizers import OPTIMIZERS, RULES
+from sknethp.training.optimizers import OPTIMIZERS, RULES, StepInputs
 from sknethp.training.updates import Update
 
 N_STEPS = 20
@@ -140,6 +140,22 @@ def test_a_wrong_hyperparameter_is_noticed(compare, name, changed):
     used = changed in _USED.get(name, ("lr", "momentum", "beta2", "weight_decay"))
     close = torch.isclose(ours, theirs, rtol=1e-4, atol=1e-5).all(2).all(1)
     assert close.tolist() == [not used, True, True, True]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
+def test_nadam_late_in_life(momentum):
+    """The products of momenta, which are not followed once they vanish, are those of a loop."""
+    n_steps = 3000
+    steps = np.arange(1, n_steps + 1)
+    mu = momentum * (1 - 0.5 * 0.96 ** (np.append(steps, n_steps + 1) * 0.004))
+    product = np.cumprod(mu)
+    ones = np.ones(1)
+    inputs = StepInputs(
+        np.ones((n_steps, 1)), steps[:, None], momentum * ones, 0.9 * ones, 0 * ones
+    )
+    by_gradient, by_moment, *_ = RULES["nadam"].coefficients(inputs)
+    np.testing.assert_allclose(by_gradient[:, 0], -(1 - mu[:-1]) / (1 - product[:-1]))
+    np.testing.assert_allclose(by_moment[:, 0], -mu[1:] / (1 - product[1:]))
 
 
 def test_rules_do_not_touch_what_has_no_gradient():

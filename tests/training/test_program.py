@@ -54,12 +54,12 @@ def row_shares(counts):
     return (torch.arange(N_ROWS)[:, None] < counts).float() / counts
 
 
-def backward(program, x, targets, counts):
+def backward(program, x, targets, counts, noise=()):
     """Run a program forward and backward; return a flat gradient per network."""
     share = row_shares(counts)
     program.row_share.copy_(share)
     program.x.copy_(x)
-    program.forward()
+    program.forward(noise)
     write_gradient(program.logits, targets, share, program.logits_grad)
     program.backward()
     flats = [torch.empty_like(network.parameters) for network in program.networks]
@@ -68,9 +68,11 @@ def backward(program, x, targets, counts):
     return flats
 
 
-def reference(network, x, targets):
-    """Return the module after a backward pass, its logits and its flat gradient."""
+def reference(network, x, targets, replaced=()):
+    """Return the module, some parts replaced, after a backward pass, its logits and gradient."""
     module = plain_module(network).train()
+    for name in replaced:
+        setattr(module, name, replaced[name])
     logits = module(x.double())
     mean_loss(logits, targets.double()).backward()
     return module, logits.detach(), flat_gradient(module, network.architecture)
@@ -121,6 +123,51 @@ def test_gradients_are_autograd_s(three_networks, make_program, activation, stru
             ]
             own = program.storage.statistics[i].double()
             torch.testing.assert_close(own, torch.cat(running), rtol=1e-4, atol=1e-5)
+
+
+class Masked(torch.nn.Module):
+    """Inverted dropout of the units whose random bytes lie below the rate."""
+
+    def __init__(self, rate, noise):
+        super().__init__()
+        self.mask = (noise >= 256 * rate).double() / (1 - rate)
+
+    def forward(self, x):
+        return x * self.mask
+
+
+def test_dropout_before_scaling_is_noticed():
+    """Negative control: the reference of the test below scales what it keeps."""
+    masked = Masked(0.5, torch.tensor([0, 127, 128, 255]))
+    assert masked(torch.ones(4)).tolist() == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("normalization", [None, "batch", "layer"])
+@pytest.mark.parametrize("rates", [(0.0, 0.5, 0.25, 0.0), (0.25, 0.0, 0.0, 0.5)])
+def test_gradients_with_dropout(make_network, make_program, rates, normalization, residual):
+    """Both passes drop the same units as an explicit mask does, each network at its rates."""
+    common = {"units": (6, 6, 4), "normalization": normalization, "residual": residual}
+    networks = [make_network(0, dropout=rates, **common), make_network(1, **common)]
+    program = make_program(networks, N_ROWS)
+    x, targets = random_batch(2, 3)
+    generator = torch.Generator().manual_seed(5)
+    noise = [
+        torch.randint(0, 256, (2, N_ROWS, width), generator=generator).to(torch.uint8)
+        for layer, width in enumerate((6, 6, 6, 4))
+        if rates[layer]
+    ]
+    flats = backward(program, x, targets, (N_ROWS, N_ROWS), noise)
+    drawn = iter(noise)
+    masks = {
+        f"dropout_{layer - 1}" if layer else "dropout_input": Masked(rate, next(drawn)[0])
+        for layer, rate in enumerate(rates)
+        if rate
+    }
+    for i, (network, replaced) in enumerate(zip(networks, (masks, {}), strict=True)):
+        _, logits, expected = reference(network, x[i], targets[i], replaced)
+        torch.testing.assert_close(program.logits[i].double(), logits, rtol=1e-4, atol=2e-5)
+        torch.testing.assert_close(flats[i].double(), expected, rtol=1e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize("normalization", [None, "batch", "layer"])
