@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sknethp.stopping import Monitor, Progress
 from sknethp.training.blocks import Blocks
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
-from sknethp.training.losses import sample_losses
+from sknethp.training.losses import sample_losses, smoothed
 from sknethp.training.module import attach, build_module, detach
 from sknethp.training.network import Network
 from sknethp.training.rows import Part
@@ -224,7 +224,7 @@ class _BatchEvents:
 
     def __init__(self, net: EpochNet, lesson: Lesson):
         self.net, self.part = net, lesson.train
-        self._architecture = lesson.network.architecture
+        self._smoothing = torch.tensor(lesson.network.settings.label_smoothing)
 
     def _batch(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         X = torch.empty(len(samples), self.part.rows.shape[1])
@@ -252,7 +252,8 @@ class _BatchEvents:
     def batch_ends(self, samples: Tensor, logits: Tensor) -> None:
         """Record the batch and tell the callbacks after it."""
         X, y = self._batch(samples)
-        loss = sample_losses(logits, self.part.targets[samples.long()]).mean()
+        targets = smoothed(self.part.targets[samples.long()], self._smoothing)
+        loss = sample_losses(logits, targets).mean()
         self.net.history.record_batch("train_loss", float(loss))
         self.net.history.record_batch("train_batch_size", len(samples))
         self.net.notify("on_batch_end", batch=(X, y), training=True, loss=loss, y_pred=logits)

@@ -39,16 +39,18 @@ class Blocks:
         ]
         vectors = self.matrices[-1].split(architecture.vector_sizes, 1)
         self.vectors = [vector.unsqueeze(1) for vector in vectors]
-        n_weights = n_networks * sum(sizes[:-1])
+        self._rows, self._weight_rows = self.matrices, self.matrices[:-1]
         if n_networks == 1:
-            self._segments = [flat[:n_weights].view(1, -1)], self.matrices[-1]
-        else:
-            self._segments = self.matrices[:-1], self.matrices[-1]
+            self._rows = [flat.view(1, -1)]
+            self._weight_rows = [flat[: sum(sizes[:-1])].view(1, -1)]
 
-    def segments(self, run: slice) -> tuple[list[Tensor], Tensor]:
-        """Matrices of weights and the matrix of vectors, for a run of networks."""
-        weights, vectors = self._segments
-        return [matrix[run] for matrix in weights], vectors[run]
+    def rows(self, run: slice) -> list[Tensor]:
+        """Matrices that together hold all numbers of a run of networks; as few as possible."""
+        return [matrix[run] for matrix in self._rows]
+
+    def weight_rows(self, run: slice) -> list[Tensor]:
+        """Matrices that together hold the weights of a run of networks, without the vectors."""
+        return [matrix[run] for matrix in self._weight_rows]
 
     def load(self, flats: Sequence[Tensor], architectures: Sequence[Architecture]) -> None:
         """Copy flat vectors ``(n_parameters,)``, one per network, into the rows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -82,13 +81,13 @@ class Chunk:
         self._gather = Gather(parts, self._index)
         self.gather = self._gather.rows
         self.targets = self._smoothed(self._gather.targets())
-        self._full = bool((counts == n_rows).all())
+        self._counts = counts
         filled = np.arange(n_rows) < counts[..., None]
-        share = filled / counts[..., None]
-        self.row_share = torch.from_numpy(share[0, :, :, None].astype(np.float32))
+        share = (filled / counts[..., None]).astype(np.float32)
+        self.row_share = torch.from_numpy(share).to(plan.device).unsqueeze(-1)
+        self._filled = None if filled.all() else torch.from_numpy(filled).to(plan.device)
         self._sample_weight = sample_weights(parts, self._index)
-        self._filled = None if self._full else torch.from_numpy(filled).to(plan.device)
-        self._weight = self._loss_weight(share, plan.device)
+        self._weight = self._loss_weight()
         self.logits = torch.empty_like(self.targets)
 
     def _smoothed(self, targets: Tensor) -> Tensor:
@@ -97,13 +96,10 @@ class Chunk:
             return targets
         return smoothed(targets, torch.tensor(amounts, device=targets.device).view(-1, 1, 1))
 
-    def _loss_weight(self, share: np.ndarray, device: torch.device) -> Tensor | None:
-        if self._full and self._sample_weight is None:
-            return None
-        weight = torch.from_numpy(share.astype(np.float32)).to(device)
+    def _loss_weight(self) -> Tensor | None:
         if self._sample_weight is not None:
-            weight = weight * self._sample_weight
-        return weight.unsqueeze(-1)
+            return self.row_share * self._sample_weight.unsqueeze(-1)
+        return None if self._filled is None else self.row_share
 
     def weight(self, s: int) -> Tensor | float:
         """Weight of each row in the loss of step `s`: a number, or ``(n, n_rows, 1)``."""
@@ -111,7 +107,7 @@ class Chunk:
 
     def samples(self, s: int) -> Tensor:
         """The samples of the first network's batch at step `s`."""
-        return self._index[s, 0]
+        return self._index[s, 0, : int(self._counts[s, 0])]
 
     def noise(self, layers: Sequence[int], architecture: Architecture) -> list[Tensor]:
         """Draw random bytes ``(n_steps, n, n_rows, n_units)`` for each layer with dropout."""
@@ -169,19 +165,12 @@ class EpochPlan:
             self.rates[: epoch.n_steps, i] = epoch.rates
 
     def _stages(self) -> Iterator[tuple[slice, int, int]]:
-        """Ranges of steps in which the same networks are active with equally many rows."""
+        """Ranges of steps in which the same networks are active, their number, and the rows."""
         first = np.arange(len(self.rates))[:, None] * self._batch
-        counts = np.clip(self._lengths - first, 0, self._batch)
-        active, rows = (counts > 0).sum(1), counts.max(1)
-        even = [len(set(row[:n])) == 1 for row, n in zip(counts.tolist(), active, strict=True)]
-        keys = [
-            (int(active[s]), int(rows[s]), -1 if even[s] else s) for s in range(len(self.rates))
-        ]
-        start = 0
-        for (n, n_rows, _), members in groupby(keys):
-            stop = start + len(list(members))
-            yield slice(start, stop), n, n_rows
-            start = stop
+        active = (self._lengths > first).sum(1)
+        n_rows = int(min(self._batch, self._lengths.max()))
+        for steps, n in runs(active.tolist()):
+            yield steps, n, n_rows
 
     def chunks(self, architecture: Architecture) -> Iterator[Chunk]:
         """Cut the epoch into chunks, in order."""

@@ -181,7 +181,6 @@ class Population:
             for update in updates:
                 update.prepare(plan.rates[chunk.steps, update.run], chunk.steps.start)
             noise = chunk.noise(program.noisy_layers, self.architecture)
-            program.row_share.copy_(chunk.row_share)
             self._steps(program, updates, chunk, noise, observer)
             totals[:, : chunk.n] += chunk.totals()
         losses, hits = (totals / plan.n_samples).tolist()
@@ -196,10 +195,13 @@ class Population:
         observer: Observer | None,
     ) -> None:
         """Make the updates of a chunk: the inner loop of all training."""
+        shares_rows = self.architecture.normalization == "batch"
         for s in range(chunk.n_steps):
             chunk.gather(s, program.x)
             if observer is not None:
                 observer.batch_begins(chunk.samples(s))
+            if shares_rows:
+                program.row_share.copy_(chunk.row_share[s])
             program.forward([layer[s] for layer in noise])
             chunk.logits[s].copy_(program.logits)
             write_gradient(program.logits, chunk.targets[s], chunk.weight(s), program.logits_grad)
@@ -209,7 +211,8 @@ class Population:
             for update in updates:
                 update.step(s)
             if observer is not None:
-                observer.batch_ends(chunk.samples(s), program.logits[0])
+                samples = chunk.samples(s)
+                observer.batch_ends(samples, program.logits[0, : len(samples)])
 
     def _validate(self, epochs: Sequence[Epoch]) -> list[tuple]:
         """Return validation loss, accuracy and logits of each network, or nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ from sknethp.training.network import Network
 BYTE_VALUES = 256
 
 
-def runs(keys: Sequence[object]) -> list[tuple[slice, object]]:
+def runs(keys: Sequence[Any]) -> list[tuple[slice, Any]]:
     """Split a sequence into runs of equal neighbours.
 
     >>> runs(["a", "a", "b"])
@@ -174,7 +175,7 @@ class Program:
 
     def _activate(self, z: Signal, layer: int) -> Signal:
         names = [network.architecture.activations[layer] for network in self.networks]
-        parts = [(run, ACTIVATIONS[str(name)]) for run, name in runs(names)]
+        parts = [(run, ACTIVATIONS[name]) for run, name in runs(names)]
         in_place = all(activation.from_output for _, activation in parts)
         h = z if in_place else Signal(torch.empty_like(z.value), z.grad)
         if any(activation.name != "linear" for _, activation in parts):

@@ -44,17 +44,17 @@ class Update:
         settings = [network.settings for network in networks]
         self.run, self._networks = run, networks
         self._rule = rule(settings[0].optimizer, settings[0].nesterov)
-        weights, vectors = parameters.segments(run)
-        weight_grads, vector_grads = gradients.segments(run)
-        moment_segments = [block.segments(run) for block in moments[: self._rule.n_moments]]
-        self._weights = list(zip(weights, weight_grads, strict=True))
-        self._gradients = [*weight_grads, vector_grads]
+        self._weights = list(
+            zip(parameters.weight_rows(run), gradients.weight_rows(run), strict=True)
+        )
+        self._gradients = gradients.rows(run)
+        own_moments = [block.rows(run) for block in moments[: self._rule.n_moments]]
         self._items = [
-            (w, g, [[*ws, vs][i] for ws, vs in moment_segments])
-            for i, (w, g) in enumerate([*self._weights, (vectors, vector_grads)])
+            (w, g, [rows[i] for rows in own_moments])
+            for i, (w, g) in enumerate(zip(parameters.rows(run), self._gradients, strict=True))
         ]
         self._incoming = [weight[run] for weight in parameters.weights]
-        device = vectors.device
+        device = self._gradients[0].device
         self._device = device
         self._inputs = [
             np.array([getattr(s, name) for s in settings], float)

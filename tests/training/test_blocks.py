@@ -44,13 +44,17 @@ def test_weights_are_where_the_layers_look(make_network, units):
 
 
 @pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
-def test_segments_have_each_number_once(make_network, units):
+def test_rows_have_each_number_once(make_network, units):
     """The matrices that optimizers work on cover the parameters of a run of networks."""
     wide = widest([make_network(units=own).architecture for own in units])
     n = len(units)
     flat = torch.zeros(n * wide.n_parameters)
-    weights, vectors = Blocks(flat, n, wide).segments(slice(0, n))
-    for part in (*weights, vectors):
+    blocks = Blocks(flat, n, wide)
+    for part in blocks.rows(slice(0, n)):
         part += 1
     assert torch.equal(flat, torch.ones_like(flat))
-    assert sum(part.numel() for part in weights) == n * sum(wide.block_sizes[:-1])
+    for part in blocks.weight_rows(slice(0, n)):
+        part += 1
+    for weight in blocks.weights:
+        assert torch.equal(weight, torch.full_like(weight, 2))
+    assert flat.sum() == flat.numel() + n * sum(wide.block_sizes[:-1])
