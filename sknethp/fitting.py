@@ -21,7 +21,6 @@ from sknethp.training.architecture import Architecture
 from sknethp.training.network import Network, Settings, new_network
 from sknethp.training.rows import Part
 from sknethp.training.schedules import Schedule
-from sknethp.training.threads import torch_threads_for
 from sknethp.training.trainer import Trainer, current_trainer
 from sknethp.validation import check_class_weight, listed, resolve_device, validation_size
 
@@ -261,7 +260,7 @@ def fit_network(
         n_epochs or int(parameters["max_epochs"]),
         lambda: _datasets(samples, validation, train, valid),
     )
-    with torch_threads_for(settings.batch_size * architecture.n_parameters):
+    with trainer.threads(settings.batch_size * architecture.n_parameters):
         net.learn(lesson)
     return Fitted(net, network, progress.best_epoch)
 

@@ -147,8 +147,8 @@ class EpochNet(ClassifierMixin, NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
-            # Ctrl-C has no message; skorch's callbacks raise the same without one too, but only
-            # from the end of an epoch.
+            # Only at the end of an epoch do skorch's callbacks ask for the end in this way; at
+            # any other time it is Ctrl-C.
             if method_name != "on_epoch_end" or not self.callbacks_:
                 raise
             raise _StopTraining from interrupt

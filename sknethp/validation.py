@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -80,8 +81,6 @@ def _check_lengths(parameters: Mapping[str, Any]) -> None:
 def _check_monitor(monitor: str) -> None:
     known = [*MONITORS, *get_scorer_names()]
     if monitor not in known:
-        import difflib
-
         near = difflib.get_close_matches(monitor, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(

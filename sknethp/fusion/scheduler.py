@@ -6,6 +6,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sknethp.fusion.sharing import SharedRows
@@ -67,6 +68,10 @@ class Scheduler:
             self._held += _HELD_PER_BYTE * size
             self._typical = max(self._typical, self._current.held_bytes)
         return rows
+
+    def threads(self, work: int) -> AbstractContextManager[None]:
+        """Leave torch's threads to the scheduler: a task that waits must not hold them down."""
+        return nullcontext()
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Wait until the epoch is trained."""

@@ -81,6 +81,36 @@ class Dense:
             torch.baddbmm(self.skip_grad, d, self._weight_transposed, out=self.x.grad)
 
 
+class DenseToOne:
+    """A `Dense` layer with a single unit.
+
+    Matrix products with a vector round differently for one network and for several, so that a
+    network alone would drift away from itself among others.
+    """
+
+    def __init__(self, x: Signal, z: Signal, affine: Affine):
+        self.x, self.z, self.affine = x, z, affine
+        n, _, fan_in = x.value.shape
+        self._products = torch.empty_like(x.value)
+        self._weight_row = affine.weight.view(n, 1, fan_in)
+        self._weight_grad_row = affine.weight_grad.view(n, 1, fan_in)
+
+    def forward(self) -> None:
+        """Write the layer's output."""
+        torch.mul(self.x.value, self._weight_row, out=self._products)
+        torch.sum(self._products, 2, keepdim=True, out=self.z.value)
+        self.z.value.add_(self.affine.bias)
+
+    def backward(self) -> None:
+        """Write the gradients of weights, bias and input."""
+        d = self.z.grad
+        torch.mul(self.x.value, d, out=self._products)
+        torch.sum(self._products, 1, keepdim=True, out=self._weight_grad_row)
+        torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
+        if self.x.grad is not None:
+            torch.mul(d, self._weight_row, out=self.x.grad)
+
+
 class Activate:
     """Activations, each for a run of neighbouring networks."""
 

@@ -19,6 +19,7 @@ from sknethp.training.layers import (
     Affine,
     BatchNorm,
     Dense,
+    DenseToOne,
     Dropout,
     FixedBatchNorm,
     LayerNorm,
@@ -93,7 +94,8 @@ class Program:
         for layer in range(len(storage.architecture.hidden_units)):
             signal = self._hidden(signal, layer)
         output = self._signal(storage.architecture.n_outputs)
-        self._operations.append(Dense(signal, output, self._dense_affine(-1)))
+        dense = DenseToOne if storage.architecture.n_outputs == 1 else Dense
+        self._operations.append(dense(signal, output, self._dense_affine(-1)))
         self.logits, self.logits_grad = output
 
     def forward(self, noise: Sequence[Tensor] = ()) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
+from sknethp.training.threads import torch_threads_for
 
 
 class Trainer(Protocol):
@@ -19,6 +21,9 @@ class Trainer(Protocol):
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
 
+    def threads(self, work: int) -> AbstractContextManager[None]:
+        """Choose torch's threads for a fit whose batches take so many multiplications."""
+
 
 class LoneTrainer:
     """Trains one network as a population of one."""
@@ -29,6 +34,10 @@ class LoneTrainer:
     def rows(self, X: Any) -> Rows:
         """Return rows of its own."""
         return Rows(X)
+
+    def threads(self, work: int) -> AbstractContextManager[None]:
+        """Use several where they pay."""
+        return torch_threads_for(work)
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train the network at once."""
