@@ -29,8 +29,12 @@ CANCER_X = scale(CANCER_X)
 MAJORITY = np.bincount(y).max() / len(y)
 
 
+PLAIN = {"activation": "relu", "dropout": 0.2, "label_smoothing": 0.0}
+
+
 def net(**settings):
-    settings = {"max_epochs": 5, "hidden_units": 32, "lr": 0.01, "random_state": 0} | settings
+    defaults = {"max_epochs": 5, "hidden_units": 32, "lr": 0.01, "random_state": 0, **PLAIN}
+    settings = defaults | settings
     return DeepNetClassifier(**settings)
 
 

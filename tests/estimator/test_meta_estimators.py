@@ -49,8 +49,12 @@ CANCER = load_breast_cancer(return_X_y=True)
 DIGITS = tuple(part[:600] for part in load_digits(return_X_y=True))
 
 
+PLAIN = {"activation": "relu", "dropout": 0.2, "label_smoothing": 0.0}
+
+
 def net(**settings):
-    settings = {"max_epochs": 25, "hidden_units": 32, "lr": 0.01, "random_state": 0} | settings
+    defaults = {"max_epochs": 25, "hidden_units": 32, "lr": 0.01, "random_state": 0, **PLAIN}
+    settings = defaults | settings
     return DeepNetClassifier(**settings)
 
 
