@@ -84,41 +84,36 @@ class Population:
             for loss, hit, valid in zip(losses, hits, validation, strict=True)
         ]
 
-    def _new_blocks(self, flats: Sequence[Tensor] | None) -> Blocks:
+    def _new_blocks(self, own: Tensor | None = None) -> Blocks:
+        """Lay blocks out over a lone network's own vector, or over new memory."""
         n = len(self.networks)
-        if flats is not None and self._shares_storage:
-            return Blocks(flats[0], 1, self.architecture)
-        size = n * self.architecture.n_parameters
-        return Blocks(torch.zeros(size, device=self.device), n, self.architecture)
+        if own is None:
+            own = torch.zeros(n * self.architecture.n_parameters, device=self.device)
+        return Blocks(own, n, self.architecture)
 
     @cached_property
     def _storage(self) -> Storage:
-        parameters = self._new_blocks([network.parameters for network in self.networks])
         if self._shares_storage:
+            parameters = self._new_blocks(self.networks[0].parameters)
             statistics = self.networks[0].statistics.view(1, -1)
         else:
+            parameters = self._new_blocks()
             shape = (len(self.networks), self.architecture.n_statistics)
             statistics = torch.zeros(shape, device=self.device)
-        return Storage(
-            self.architecture, parameters, self._new_blocks(None), statistics, self.device
-        )
+        return Storage(self.architecture, parameters, self._new_blocks(), statistics, self.device)
 
     @cached_property
     def _moments(self) -> list[Blocks]:
-        return [
-            self._new_blocks(self._moment_flats(i) if self._shares_storage else None)
-            for i in range(self._n_moments)
-        ]
-
-    def _moment_flats(self, i: int) -> list[Tensor]:
-        return [network.moments[i] for network in self.networks if i < len(network.moments)]
+        if self._shares_storage:
+            return [self._new_blocks(moment) for moment in self.networks[0].moments]
+        return [self._new_blocks() for _ in range(self._n_moments)]
 
     def _copied(self) -> list[tuple[Blocks, list[Tensor], list[Architecture]]]:
         """Blocks, with the flat vectors that they are copied from and to."""
         parameters = [network.parameters for network in self.networks]
         copied = [(self._storage.parameters, parameters, self._architectures)]
         for i, blocks in enumerate(self._moments):
-            # A network without this moment lends its parameters' place; nothing reads it.
+            # Networks whose optimizer keeps fewer moments fill their rows with zeros.
             flats = [
                 network.moments[i]
                 if i < len(network.moments)
