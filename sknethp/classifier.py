@@ -197,7 +197,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         parameters = self.get_params(deep=False)
         check_hyperparameters(parameters)
         X, y = check_data(self, X, y)
-        check_classification_targets(y)
+        _check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
         samples = Samples(X, encoded, _weights(sample_weight, X), classes)
@@ -232,7 +232,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         check_hyperparameters(parameters)
         first = not hasattr(self, "net_")
         X, y = check_data(self, X, y, reset=first)
-        check_classification_targets(y)
+        _check_targets(y)
         if first:
             known = np.unique(y if classes is None else classes)
             check_classes(known)
@@ -331,6 +331,12 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
 def _parameter_names(kind: Any) -> list[str]:
     """Return the names of a class's parameters; looking at its signature takes long."""
     return kind._get_param_names()
+
+
+def _check_targets(y: np.ndarray) -> None:
+    """Reject targets of a regression; whole numbers, which are labels, need no closer look."""
+    if y.dtype.kind not in "biu":
+        check_classification_targets(y)
 
 
 def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:

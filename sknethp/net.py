@@ -122,7 +122,6 @@ class EpochNet(ClassifierMixin, NeuralNet):
 
     def learn(self, lesson: Lesson) -> EpochNet:
         """Train for the epochs of a lesson; the module follows the network's parameters."""
-        attach(self.module_, lesson.network)
         with_callbacks = bool(self.callbacks_)
         train, valid = lesson.datasets() if with_callbacks else (None, None)
         observer = _BatchEvents(self, lesson) if self._follows_batches() else None

@@ -45,7 +45,8 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
 
 def _double(X: Any) -> Tensor:
     dense = X if isinstance(X, np.ndarray) else X.toarray()
-    return torch.from_numpy(dense.astype(np.float64))
+    # In C order, since products of matrices round by layout on some processors.
+    return torch.from_numpy(dense.astype(np.float64, order="C"))
 
 
 def probabilities(logits: Tensor) -> np.ndarray:

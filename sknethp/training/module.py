@@ -16,8 +16,17 @@ _Parts = list[tuple[str, nn.Module]]
 
 
 def _linear(fan_in: int, fan_out: int) -> nn.Linear:
-    """Make a layer without drawing random numbers; its parameters are set by `attach`."""
-    return nn.Linear(fan_in, fan_out, device="meta")
+    """Make a layer whose parameters are set by `attach`.
+
+    (The class's own constructor would draw some, which takes longer than all else that is done
+    for a small network between its epochs.)
+    """
+    linear = nn.Linear.__new__(nn.Linear)
+    nn.Module.__init__(linear)
+    linear.in_features, linear.out_features = fan_in, fan_out
+    for name in ("weight", "bias"):
+        linear.register_parameter(name, None)
+    return linear
 
 
 def _normalization(kind: str, units: int) -> nn.Module:
