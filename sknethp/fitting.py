@@ -103,11 +103,11 @@ def _schedule(parameters: Mapping[str, Any]) -> Schedule:
     )
 
 
-def _targets(y: np.ndarray, n_classes: int) -> torch.Tensor:
+def _targets(y: np.ndarray, n_classes: int) -> np.ndarray:
     """Return 0 and 1, ``(n_samples, 1)``, for two classes, else one-hot ones, one per class."""
     if n_classes == 2:
-        return torch.from_numpy(y.astype(np.float32)[:, None])
-    return torch.from_numpy(np.eye(n_classes, dtype=np.float32)[y])
+        return y.astype(np.float32)[:, None]
+    return np.eye(n_classes, dtype=np.float32)[y]
 
 
 def _class_weights(samples: Samples, train: np.ndarray, class_weight: Any) -> np.ndarray | None:
@@ -168,7 +168,7 @@ def _parts(
     """Return the training and the validation part."""
     n_classes = len(samples.classes)
     rows = trainer.rows(samples.X)
-    targets = _targets(samples.y, n_classes)
+    targets = trainer.targets(_targets(samples.y, n_classes))
     if validation is not None:
         train, valid_index = np.arange(len(samples.y), dtype=np.int32), None
     else:
@@ -179,7 +179,7 @@ def _parts(
     if validation is not None:
         index = np.arange(len(validation.y), dtype=np.int32)
         valid_weight = _weight(validation, index, by_class, "validation")
-        valid_targets = _targets(validation.y, n_classes)
+        valid_targets = trainer.targets(_targets(validation.y, n_classes))
         valid = Part(trainer.rows(validation.X), valid_targets, index, valid_weight)
     elif valid_index is not None:
         valid_weight = _weight(samples, valid_index, by_class, "validation")

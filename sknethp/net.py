@@ -181,8 +181,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         if lesson.monitor is not None and lesson.monitor.name not in row:
             row[lesson.monitor.name] = score
         row["seconds"] = seconds
-        for name, value in row.items():
-            self.history.record(name, value)
+        self.history[-1].update(row)
         if self.callbacks_:
             self._record_for_callbacks(result, len(lesson.train))
         if self.verbose:
@@ -206,7 +205,7 @@ def _check_finite(result: EpochResult, epoch: int, lesson: Lesson) -> None:
     losses = [result.train_loss] + ([] if result.valid_loss is None else [result.valid_loss])
     if not np.isfinite(losses).all():
         what = f"loss became {'NaN' if np.isnan(losses).any() else 'infinite'}"
-    elif not torch.isfinite(lesson.network.parameters).all():
+    elif not result.is_finite:
         what = "weights became infinite"  # by the last update; no loss has shown it yet
     else:
         return

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task
@@ -68,6 +71,10 @@ class Scheduler:
             self._held += _HELD_PER_BYTE * size
             self._typical = max(self._typical, self._current.held_bytes)
         return rows
+
+    def targets(self, targets: np.ndarray) -> Tensor:
+        """Return targets as a tensor, shared with equal targets of other tasks."""
+        return self._shared.targets(targets)
 
     def threads(self, work: int) -> AbstractContextManager[None]:
         """Leave torch's threads to the scheduler: a task that waits must not hold them down."""

@@ -3,45 +3,62 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import sparse
+from torch import Tensor
 
 from sknethp.training.rows import Rows
 
 _PROBES = 16
 
 
-def _key(X: np.ndarray) -> tuple:
+def _key(array: np.ndarray) -> tuple:
     """Some numbers of an array; equal arrays have equal keys."""
-    flat = X.reshape(-1)
+    flat = array.reshape(-1)
     step = max(1, len(flat) // _PROBES)
-    return X.shape, flat[::step].tobytes()
+    return array.shape, flat[::step].tobytes()
 
 
-def _dense(rows: Rows) -> np.ndarray:
+def _rows_as_array(rows: Rows) -> np.ndarray:
     assert rows.dense is not None
     return rows.dense.numpy()
 
 
+class _Known:
+    """Objects made of arrays, by content, for as long as somebody uses them."""
+
+    def __init__(self, make: Callable[[np.ndarray], Any], as_array: Callable[[Any], np.ndarray]):
+        self._make, self._as_array = make, as_array
+        self._references: dict[tuple, list[weakref.ref]] = {}
+
+    def get(self, array: np.ndarray) -> Any:
+        """Return what was made of an equal array, or make it."""
+        references = self._references.setdefault(_key(array), [])
+        for reference in references:
+            known = reference()
+            if known is not None and np.array_equal(self._as_array(known), array):
+                return known
+        made = self._make(array)
+        references[:] = [old for old in references if old() is not None]
+        references.append(weakref.ref(made))
+        return made
+
+
 class SharedRows:
-    """Rows by content, for as long as somebody trains on them."""
+    """Rows and targets by content, for as long as somebody trains on them."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple, list[weakref.ref[Rows]]] = {}
+        self._rows = _Known(Rows, _rows_as_array)
+        self._targets = _Known(torch.from_numpy, torch.Tensor.numpy)
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of `X`, ``(n_samples, n_features)``, shared with equal data."""
-        if sparse.issparse(X):
-            return Rows(X)
-        key = _key(X)
-        references = self._known.setdefault(key, [])
-        for reference in references:
-            rows = reference()
-            if rows is not None and np.array_equal(_dense(rows), X):
-                return rows
-        rows = Rows(X)
-        references[:] = [known for known in references if known() is not None]
-        references.append(weakref.ref(rows))
-        return rows
+        return Rows(X) if sparse.issparse(X) else self._rows.get(X)
+
+    def targets(self, targets: np.ndarray) -> Tensor:
+        """Return targets ``(n_samples, n_outputs)``, shared with equal ones."""
+        return self._targets.get(targets)

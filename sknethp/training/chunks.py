@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +12,36 @@ from torch import Tensor
 from sknethp.training.architecture import Architecture
 from sknethp.training.epoch import Epoch
 from sknethp.training.losses import sample_hits, sample_losses, smoothed
+from sknethp.training.network import shuffled
 from sknethp.training.program import runs
 from sknethp.training.rows import Part
 
 # Numbers prepared ahead of the steps that use them; more would leave the cache.
 _CHUNK_BYTES = 2**23
+
+
+class _Table:
+    """A table that a run of networks takes its batches from.
+
+    Parameters
+    ----------
+    table : Rows, or Tensor of shape (n_samples, n_columns)
+    run : slice
+        The networks.
+    orders : sequence of ndarray
+        One per network of the run; batches of the same order are looked up once.
+    index : Tensor of shape (n_steps, n_networks, n_rows)
+    """
+
+    def __init__(self, table: Any, run: slice, orders: Sequence[np.ndarray], index: Tensor):
+        places: dict[int, int] = {}
+        copies = [places.setdefault(id(order), len(places)) for order in orders]
+        first = [copies.index(place) for place in range(len(places))]
+        self.table, self.run = table, run
+        self.index = index[:, run][:, first]
+        distinct = len(first) == len(copies)
+        self.copies = None if distinct else torch.tensor(copies, device=index.device)
+        self.batches = self.index.flatten(1).unbind(0)
 
 
 class Gather:
@@ -24,33 +50,51 @@ class Gather:
     Parameters
     ----------
     parts : sequence of Part
+    orders : sequence of ndarray
+        The same object for networks whose batches have the same positions.
     index : Tensor of shape (n_steps, n_networks, n_rows), int32
+        Positions in each network's rows.
     """
 
-    def __init__(self, parts: Sequence[Part], index: Tensor):
-        self._parts, self._index = parts, index
-        self._runs = [
-            (run, parts[run.start].rows, index[:, run].reshape(len(index), -1).unbind(0))
-            for run, _ in runs([id(part.rows) for part in parts])
+    def __init__(self, parts: Sequence[Part], orders: Sequence[np.ndarray], index: Tensor):
+        self._shape = index.shape
+        self._inputs = self._tables([part.rows for part in parts], orders, index)
+        self._targets = self._tables([part.targets for part in parts], orders, index)
+
+    def _tables(
+        self, tables: Sequence[Any], orders: Sequence[np.ndarray], index: Tensor
+    ) -> list[_Table]:
+        return [
+            _Table(tables[run.start], run, orders[run], index)
+            for run, _ in runs([id(table) for table in tables])
         ]
 
     def rows(self, s: int, out: Tensor) -> None:
         """Write the samples of step `s`, ``(n_networks, n_rows, n_features)``."""
-        for run, rows, steps in self._runs:
-            rows.gather(steps[s], out[run].view(-1, out.shape[-1]))
+        n_rows, n_features = out.shape[1:]
+        for source in self._inputs:
+            mine, batch = out[source.run], source.batches[s]
+            if source.copies is None:
+                source.table.gather(batch, mine.view(-1, n_features))
+            else:
+                distinct = out.new_empty(len(batch), n_features)
+                source.table.gather(batch, distinct)
+                distinct = distinct.view(-1, n_rows, n_features)
+                torch.index_select(distinct, 0, source.copies, out=mine)
 
     def targets(self) -> Tensor:
         """Return the targets, ``(n_steps, n_networks, n_rows, n_outputs)``.
 
         Networks that share their rows may have different targets (one against the rest).
         """
-        n_steps, _, n_rows = self._index.shape
+        n_outputs = self._targets[0].table.shape[1]
         pieces = []
-        for run, _ in runs([id(part.targets) for part in self._parts]):
-            targets = self._parts[run.start].targets
-            flat = self._index[:, run].reshape(-1)
-            chosen = targets.index_select(0, flat)
-            pieces.append(chosen.view(n_steps, -1, n_rows, targets.shape[1]))
+        for source in self._targets:
+            chosen = source.table.index_select(0, source.index.flatten())
+            chosen = chosen.view(*source.index.shape, n_outputs)
+            if source.copies is not None:
+                chosen = chosen.index_select(1, source.copies)
+            pieces.append(chosen)
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
 
 
@@ -78,7 +122,7 @@ class Chunk:
         parts = [epoch.train for epoch in self._epochs]
         index, counts = plan.index(steps, n, n_rows)
         self._index = torch.from_numpy(index).to(plan.device)
-        self._gather = Gather(parts, self._index)
+        self._gather = Gather(parts, plan.orders, self._index)
         self.gather = self._gather.rows
         self.targets = self._smoothed(self._gather.targets())
         self._counts = counts
@@ -147,6 +191,8 @@ class EpochPlan:
 
     Attributes
     ----------
+    orders : list of ndarray
+        Each network's samples in the order of the epoch.
     rates : ndarray of shape (n_steps, n_networks)
     n_samples : Tensor of shape (n_networks,)
     """
@@ -154,11 +200,10 @@ class EpochPlan:
     def __init__(self, epochs: Sequence[Epoch], device: torch.device):
         self.epochs, self.device = list(epochs), device
         self._batch = epochs[0].network.settings.batch_size
-        self._orders = [
-            epoch.network.streams.order(epoch.train.index, epoch.network.settings.shuffle)
-            for epoch in epochs
-        ]
-        self._lengths = np.array([len(order) for order in self._orders])
+        self.orders = shuffled(
+            [epoch.network for epoch in epochs], [epoch.train.index for epoch in epochs]
+        )
+        self._lengths = np.array([len(order) for order in self.orders])
         self.n_samples = torch.from_numpy(self._lengths)
         self.rates = np.zeros((epochs[0].n_steps, len(epochs)))
         for i, epoch in enumerate(epochs):
@@ -193,7 +238,7 @@ class EpochPlan:
         """
         n_steps = steps.stop - steps.start
         index = np.zeros((n, n_steps * n_rows), np.int32)
-        for row, order in zip(index, self._orders, strict=False):
+        for row, order in zip(index, self.orders, strict=False):
             piece = order[steps.start * self._batch : steps.start * self._batch + len(row)]
             row[: len(piece)] = piece
         first = np.arange(steps.start, steps.stop)[:, None] * self._batch

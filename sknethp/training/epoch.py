@@ -67,12 +67,15 @@ class EpochResult:
     Attributes
     ----------
     train_loss, train_accuracy : float
+    is_finite : bool
+        Whether all of the network's parameters are finite.
     valid_loss, valid_accuracy : float or None
     valid_logits : Tensor of shape (n_valid, n_outputs) or None
     """
 
     train_loss: float
     train_accuracy: float
+    is_finite: bool
     valid_loss: float | None = None
     valid_accuracy: float | None = None
     valid_logits: Tensor | None = None

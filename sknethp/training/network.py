@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -40,16 +41,28 @@ class Streams:
     """Random numbers of one network, the same whatever trains beside it.
 
     One generator shuffles, and each layer with dropout has one of its own.
+
+    Attributes
+    ----------
+    place : hashable
+        Equal for streams that shuffle equal numbers of samples alike.
     """
 
     def __init__(self, seed: np.random.SeedSequence, n_dropouts: int):
         seeds = seed.spawn(1 + n_dropouts)
-        self.shuffle = np.random.Generator(np.random.SFC64(seeds[0]))
+        self.place: Hashable = (seeds[0].entropy, seeds[0].spawn_key)
+        self._shuffle = np.random.Generator(np.random.SFC64(seeds[0]))
         self._noise = [np.random.SFC64(child) for child in seeds[1:]]
 
-    def order(self, index: np.ndarray, shuffle: bool) -> np.ndarray:
-        """Return the samples in the order of the next epoch."""
-        return self.shuffle.permutation(index) if shuffle else index
+    def order(self, index: np.ndarray) -> np.ndarray:
+        """Shuffle the samples for the next epoch."""
+        self.place = hash((self.place, len(index)))
+        return self._shuffle.permutation(index)
+
+    def follow(self, other: Streams) -> None:
+        """Go to the place in shuffling where another has come from the same one."""
+        self.place = other.place
+        self._shuffle.bit_generator.state = other._shuffle.bit_generator.state
 
     def noise(self, layer: int, n_steps: int, n_samples: int, n_units: int) -> np.ndarray:
         """Draw random bytes ``(n_steps, n_samples, n_units)`` for a layer's dropout.
@@ -61,6 +74,33 @@ class Streams:
         words = -(-size // 8)
         raw = self._noise[layer].random_raw(n_steps * words).view(np.uint8)
         return raw.reshape(n_steps, -1)[:, :size].reshape(n_steps, n_samples, n_units)
+
+
+def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return each network's samples in the order of its next epoch.
+
+    Equal orders are the same object, drawn once: the candidates of a search often have one seed.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+    indices : sequence of ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    list of ndarray of shape (n_samples,)
+    """
+    drawn: dict[Hashable, tuple[Streams, np.ndarray]] = {}
+    found = []
+    for network, index in zip(networks, indices, strict=True):
+        streams, shuffle = network.streams, network.settings.shuffle
+        key = streams.place if shuffle else None, index.tobytes()
+        if key not in drawn:
+            drawn[key] = streams, streams.order(index) if shuffle else index
+        elif shuffle:
+            streams.follow(drawn[key][0])
+        found.append(drawn[key][1])
+    return found
 
 
 @dataclass(eq=False)

@@ -79,10 +79,17 @@ class Population:
                 network.n_steps += epoch.n_steps
             validation = self._validate(epochs)
             self._store()
+            finite = self._finite()
         return [
-            EpochResult(loss, hit, *valid)
-            for loss, hit, valid in zip(losses, hits, validation, strict=True)
+            EpochResult(loss, hit, is_finite, *valid)
+            for loss, hit, is_finite, valid in zip(losses, hits, finite, validation, strict=True)
         ]
+
+    def _finite(self) -> list[bool]:
+        """Return for each network whether all parameters are finite."""
+        rows = self._storage.parameters.rows(slice(None))
+        largest = [torch.linalg.vector_norm(row, torch.inf, dim=1) for row in rows]
+        return torch.stack(largest).isfinite().all(0).tolist()
 
     def _new_blocks(self, own: Tensor | None = None) -> Blocks:
         """Lay blocks out over a lone network's own vector, or over new memory."""

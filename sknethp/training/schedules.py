@@ -67,6 +67,8 @@ class Schedule:
         -------
         ndarray of shape (n_steps,)
         """
+        if self.name == "constant" and self.warmup_fraction == 0:
+            return np.full(n_steps, self.lr)
         epochs = np.minimum(epoch + np.arange(n_steps) / n_steps, self.total_epochs)
         warmup = self.warmup_fraction
         if self.name == "one_cycle" and warmup == 0:

@@ -6,6 +6,10 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
@@ -17,6 +21,9 @@ class Trainer(Protocol):
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of `X`, ``(n_samples, n_features)``, perhaps shared with others."""
+
+    def targets(self, targets: np.ndarray) -> Tensor:
+        """Return targets ``(n_samples, n_outputs)`` as a tensor, perhaps shared with others."""
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
@@ -34,6 +41,10 @@ class LoneTrainer:
     def rows(self, X: Any) -> Rows:
         """Return rows of its own."""
         return Rows(X)
+
+    def targets(self, targets: np.ndarray) -> Tensor:
+        """Return the targets as they are."""
+        return torch.from_numpy(targets)
 
     def threads(self, work: int) -> AbstractContextManager[None]:
         """Use several where they pay."""

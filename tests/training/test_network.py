@@ -1,10 +1,12 @@
 """Random streams and initial states of networks."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from sknethp.training.network import Streams
+from sknethp.training.network import Streams, shuffled
 from sknethp.training.optimizers import OPTIMIZERS, RULES
 
 
@@ -30,7 +32,7 @@ def test_noise_does_not_depend_on_the_steps_drawn_at_a_time(lengths, n_samples, 
 def test_noise_of_one_layer_does_not_depend_on_the_others():
     """Each layer has a stream of its own, apart from that of the shuffles."""
     streams = new_streams()
-    streams.order(np.arange(10), shuffle=True)
+    streams.order(np.arange(10))
     streams.noise(0, 4, 9, 9)
     np.testing.assert_array_equal(in_pieces(streams, [12]), in_pieces(new_streams(), [12]))
 
@@ -50,15 +52,44 @@ def test_bytes_are_uniform():
     assert counts.max() < 1200
 
 
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_order(shuffle):
-    """Shuffled or not, an epoch has each sample once; each shuffle is another."""
+def test_order():
+    """An epoch has each sample once; each shuffle is another."""
     index = np.arange(3, 40, dtype=np.int32)
     streams = new_streams()
-    first, second = (streams.order(index, shuffle) for _ in range(2))
+    first, second = (streams.order(index) for _ in range(2))
     np.testing.assert_array_equal(np.sort(first), index)
-    assert np.array_equal(first, second) is not shuffle
+    assert not np.array_equal(first, second)
     np.testing.assert_array_equal(index, np.arange(3, 40))
+
+
+def shuffle_together(networks, indices, n_epochs):
+    return [shuffled(networks, indices) for _ in range(n_epochs)]
+
+
+def test_networks_of_one_seed_shuffle_once_and_as_each_would_alone(make_network):
+    """Equal orders are one object; seeds, samples and pasts that differ have their own."""
+    seeds, starts = [0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 5, 0]
+    indices = [np.arange(start, start + 30, dtype=np.int32) for start in starts]
+    together = [make_network(seed, shuffle=i != 3) for i, seed in enumerate(seeds)]
+    together[5].streams.order(indices[5])
+    alone = copy.deepcopy(together)
+    for orders in shuffle_together(together, indices, 3):
+        assert orders[0] is orders[1]
+        assert len({id(order) for order in orders}) == 5
+        for order, network, index in zip(orders, alone, indices, strict=True):
+            shuffle = network.settings.shuffle
+            expected = network.streams.order(index) if shuffle else index
+            np.testing.assert_array_equal(order, expected)
+
+
+def test_a_follower_goes_on_by_itself(make_network):
+    """A network that leaves its neighbours shuffles on as if it had always been alone."""
+    index = np.arange(50, dtype=np.int32)
+    leader, follower, alone = (make_network() for _ in range(3))
+    shuffle_together([leader, follower], [index, index], 2)
+    expected = shuffle_together([alone], [index], 3)[-1][0]
+    assert follower.streams.place == leader.streams.place
+    np.testing.assert_array_equal(follower.streams.order(index), expected)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

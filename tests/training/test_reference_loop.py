@@ -58,7 +58,8 @@ def plain_training(candidate):
     optimizer = new_optimizer(module, network.settings, candidate.schedule.lr)
     means = []
     for _ in range(N_EPOCHS):
-        order = torch.from_numpy(streams.order(part.index, network.settings.shuffle)).long()
+        order = streams.order(part.index) if network.settings.shuffle else part.index
+        order = torch.from_numpy(order).long()
         total = 0.0
         for batch in order.split(network.settings.batch_size):
             weight = torch.ones(len(batch)) if part.weight is None else part.weight[batch]

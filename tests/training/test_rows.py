@@ -50,18 +50,26 @@ def make_part(rows, offset):
     return Part(rows, targets, np.arange(12, dtype=np.int32))
 
 
-def test_each_network_gets_its_own_samples_and_targets():
-    """Networks may share rows, or targets, or nothing; dense and sparse stand side by side."""
+@pytest.mark.parametrize("alike", [False, True])
+def test_each_network_gets_its_own_samples_and_targets(alike):
+    """Networks may share rows, targets, orders or nothing; dense and sparse stand side by side."""
     shared, other = Rows(random_table()), Rows(sparse.csr_matrix(2 * random_table()))
-    parts = [make_part(shared, 0), make_part(shared, 100), make_part(other, 200)]
-    index = torch.randint(0, 12, (4, 3, 6), generator=torch.Generator().manual_seed(0)).int()
-    gather = Gather(parts, index)
-    out = torch.empty(3, 6, 5)
+    offsets, factors = (0, 100, 0, 200), (1, 1, 1, 2)
+    parts = [make_part(shared, 0), make_part(shared, 100), make_part(shared, 0)]
+    parts.append(make_part(other, 200))
+    parts[2].targets = parts[0].targets
+    index = torch.randint(0, 12, (4, 4, 6), generator=torch.Generator().manual_seed(0)).int()
+    orders = [np.empty(0) for _ in parts]
+    if alike:
+        index[:, 1] = index[:, 2] = index[:, 0]
+        orders[1] = orders[2] = orders[0]
+    gather = Gather(parts, orders, index)
+    out = torch.empty(4, 6, 5)
     for s in range(4):
         gather.rows(s, out)
-        for i, factor in enumerate((1, 1, 2)):
+        for i, factor in enumerate(factors):
             np.testing.assert_array_equal(out[i], factor * random_table()[index[s, i]])
-    expected = index + torch.tensor([0, 100, 200]).view(-1, 1)
+    expected = index + torch.tensor(offsets).view(-1, 1)
     assert torch.equal(gather.targets().squeeze(-1), expected.float())
 
 
