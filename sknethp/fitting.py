@@ -260,8 +260,7 @@ def fit_network(
         n_epochs or int(parameters["max_epochs"]),
         lambda: _datasets(samples, validation, train, valid),
     )
-    with trainer.threads(settings.batch_size * architecture.n_parameters):
-        net.learn(lesson)
+    net.learn(lesson)
     return Fitted(net, network, progress.best_epoch)
 
 

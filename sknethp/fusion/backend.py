@@ -1,4 +1,4 @@
-"""The joblib backend whose tasks train together."""
+"""The joblib backend whose tasks train together in this process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 from joblib.parallel import ParallelBackendBase, register_parallel_backend
 
 from sknethp.fusion.scheduler import Scheduler
+from sknethp.training.trainer import meeting
 
 # How many tasks scikit-learn hands over before it asks for a result is twice this.
-_OFFERED_JOBS = 1000
+OFFERED_JOBS = 1000
 
 
 class _Future:
@@ -30,7 +31,7 @@ class FusedBackend(ParallelBackendBase):
     Parameters
     ----------
     scheduler : Scheduler or None
-        None for one of its own.
+        None for that of the task which it is used in, or else one of its own.
     """
 
     supports_retrieve_callback = False
@@ -40,20 +41,31 @@ class FusedBackend(ParallelBackendBase):
         self, scheduler: Scheduler | None = None, nesting_level: int | None = None, **kw: Any
     ):
         super().__init__(nesting_level=nesting_level, **kw)
-        self.scheduler = scheduler or Scheduler()
+        self._scheduler = scheduler
+
+    def __reduce__(self) -> tuple:
+        """Leave the scheduler behind: in another process there is another."""
+        return FusedBackend, (None, self.nesting_level)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Where its tasks meet."""
+        if self._scheduler is None:
+            trainer = meeting.get()
+            self._scheduler = trainer if isinstance(trainer, Scheduler) else Scheduler()
+        return self._scheduler
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Offer many jobs whatever is asked for: tasks wait, they do not compete."""
-        return _OFFERED_JOBS
+        return OFFERED_JOBS
 
     def submit(self, func: Any, callback: Any = None) -> _Future:
         """Take a task."""
         return _Future(self.scheduler, func, callback)
 
     def get_nested_backend(self) -> tuple[FusedBackend, int]:
-        """Let the tasks' own tasks meet at the same place."""
-        level = (self.nesting_level or 0) + 1
-        return FusedBackend(self.scheduler, nesting_level=level), _OFFERED_JOBS
+        """Let the tasks' own tasks meet where these do."""
+        return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Cancel what the caller has started."""

@@ -8,14 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from joblib import parallel_config
+from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
+from sknethp.fusion.workers import WorkersBackend
 
 
 @contextmanager
-def fused(*, max_memory: int | None = None, silent: bool = False) -> Iterator[Summary]:
+def fused(
+    n_jobs: int | None = None,
+    backend: str | None = None,
+    max_memory: int | None = None,
+    *,
+    silent: bool = False,
+) -> Iterator[Summary]:
     """Train every DeepNetClassifier that is fitted through joblib together with its neighbours.
 
     Inside the block a search, a cross-validation, a bagging or your own ``joblib.Parallel``
@@ -23,8 +31,15 @@ def fused(*, max_memory: int | None = None, silent: bool = False) -> Iterator[Su
 
     Parameters
     ----------
+    n_jobs : int or None
+        Worker processes to spread the populations over; -1 for one per core. By default all are
+        trained in this process, with torch's threads.
+    backend : str or None
+        The backend of joblib that runs the workers: "loky" (the default where `n_jobs` is given),
+        "dask" (with a ``dask.distributed.Client``; all its workers where `n_jobs` is not given),
+        or another that is registered.
     max_memory : int or None
-        Bytes that waiting fits may hold; None for 2 GiB.
+        Bytes that waiting fits may hold, in all processes together; None for 2 GiB.
     silent : bool
         Whether to leave out the line at the end.
 
@@ -45,12 +60,23 @@ def fused(*, max_memory: int | None = None, silent: bool = False) -> Iterator[Su
     >>> summary.fused
     6
     """
-    scheduler = Scheduler(max_memory)
     start = time.perf_counter()
+    chosen, summary = _backend(n_jobs, backend, max_memory)
     try:
-        with parallel_config(backend=FusedBackend(scheduler)):
-            yield scheduler.summary
+        with parallel_config(backend=chosen):
+            yield summary
     finally:
-        scheduler.summary.seconds = time.perf_counter() - start
+        summary.seconds = time.perf_counter() - start
         if not silent:
-            print(scheduler.summary, file=sys.stderr)
+            print(summary, file=sys.stderr)
+
+
+def _backend(
+    n_jobs: int | None, backend: str | None, max_memory: int | None
+) -> tuple[ParallelBackendBase, Summary]:
+    """Return the backend that is asked for, and the summary that it fills."""
+    if backend is None and n_jobs in (None, 1):
+        scheduler = Scheduler(max_memory)
+        return FusedBackend(scheduler), scheduler.summary
+    workers = WorkersBackend(-1 if n_jobs is None else n_jobs, backend or "loky", max_memory)
+    return workers, workers.summary

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
-from sknethp.training.threads import one_torch_thread, torch_threads_for
+from sknethp.training.threads import one_torch_thread
 
 DEFAULT_MEMORY = 2 * 1024**3
 # What a waiting fit holds beside the training data in float32: slices and transformed copies of
@@ -75,10 +74,6 @@ class Scheduler:
     def targets(self, targets: np.ndarray) -> Tensor:
         """Return targets as a tensor, shared with equal targets of other tasks."""
         return self._shared.targets(targets)
-
-    def threads(self, work: int) -> AbstractContextManager[None]:
-        """Leave torch's threads to the scheduler: a task that waits must not hold them down."""
-        return nullcontext()
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Wait until the epoch is trained."""
@@ -194,14 +189,12 @@ class Scheduler:
         start = time.perf_counter()
         groups = plan(epochs)
         self.summary.count_round(epochs, groups)
-        work = sum(_work(epoch) for epoch in epochs)
         populations: dict[tuple[int, ...], Population] = {}
         answers: list[Any] = [None] * len(epochs)
-        with torch_threads_for(work):
-            for group in groups:
-                members = [epochs[i] for i in group]
-                for i, answer in zip(group, self._run(members, populations), strict=True):
-                    answers[i] = answer
+        for group in groups:
+            members = [epochs[i] for i in group]
+            for i, answer in zip(group, self._run(members, populations), strict=True):
+                answers[i] = answer
         self._populations = populations
         self.summary.seconds_training += time.perf_counter() - start
         return answers
@@ -217,11 +210,6 @@ class Scheduler:
             return population.run(epochs)
         except Exception as error:
             return [error] * len(epochs)
-
-
-def _work(epoch: Epoch) -> int:
-    """Multiplications of a forward pass over a batch."""
-    return epoch.network.settings.batch_size * epoch.network.architecture.n_parameters
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:

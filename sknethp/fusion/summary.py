@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from sknethp.fusion.tasks import Task
@@ -31,17 +31,21 @@ class Summary:
     seconds : float
         From entering the block to leaving it.
     seconds_training : float
-        Of these, in training.
+        Spent in training, in all worker processes together.
+    workers : int
+        Worker processes; 0 where all was trained in this one.
     """
 
     tasks: int = 0
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
+    workers: int = 0
     not_fused: Counter = field(default_factory=Counter)
-    _trained: dict[int, bool] = field(default_factory=dict, repr=False)
-    _seen: set[frozenset[int]] = field(default_factory=set, repr=False)
-    _observed: set[int] = field(default_factory=set, repr=False)
+    _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
+    _seen: set[frozenset] = field(default_factory=set, repr=False)
+    _observed: set[Hashable] = field(default_factory=set, repr=False)
+    _added: int = 0
 
     @property
     def fits(self) -> int:
@@ -75,6 +79,20 @@ class Summary:
                 self._seen.add(frozenset(serials))
         self._observed.update(e.network.serial for e in epochs if e.observer is not None)
 
+    def add(self, other: Summary) -> None:
+        """Add what another process did, whose numbers of networks mean others than here."""
+        self._added += 1
+
+        def here(serial: Hashable) -> Hashable:
+            return self._added, serial
+
+        self.largest = max(self.largest, other.largest)
+        self.seconds_training += other.seconds_training
+        self.not_fused += other.not_fused
+        self._trained |= {here(serial): shared for serial, shared in other._trained.items()}
+        self._seen |= {frozenset(map(here, serials)) for serials in other._seen}
+        self._observed |= set(map(here, other._observed))
+
     def reasons(self) -> Counter:
         """Why networks or tasks were not fused, and how many."""
         alone = {serial for serial, shared in self._trained.items() if not shared}
@@ -88,7 +106,9 @@ class Summary:
     def __str__(self) -> str:
         line = (
             f"sknethp: {self.fits} fits, {self.fused} of them fused into {self.populations} "
-            f"populations (largest {self.largest}), {self.seconds:.1f} s"
+            f"populations (largest {self.largest}), "
+            + (f"{self.workers} worker processes, " if self.workers else "")
+            + f"{self.seconds:.1f} s"
         )
         reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
         return line + (f"; not fused: {', '.join(reasons)}" if reasons else "")

@@ -16,6 +16,7 @@ from sknethp.training.evaluation import evaluate
 from sknethp.training.losses import write_gradient
 from sknethp.training.network import Network
 from sknethp.training.program import Program, Storage, runs
+from sknethp.training.threads import Pace, one_torch_thread
 from sknethp.training.updates import Update
 
 
@@ -58,6 +59,8 @@ class Population:
         self._shares_storage = len(self.networks) == 1 and device.type == "cpu"
         self._programs: dict[tuple[int, int, bool], Program] = {}
         self._updates: dict[int, list[Update]] = {}
+        batch_size = networks[0].settings.batch_size
+        self._pace = Pace(len(networks) * batch_size * self.architecture.n_parameters)
 
     def run(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Train every network for an epoch, then evaluate it on its validation part.
@@ -71,7 +74,7 @@ class Population:
         -------
         list of EpochResult
         """
-        with torch.no_grad():
+        with torch.no_grad(), one_torch_thread():
             self._load()
             plan = EpochPlan(epochs, self.device)
             losses, hits = self._train(plan, epochs[0].observer)
@@ -198,7 +201,7 @@ class Population:
     ) -> None:
         """Make the updates of a chunk: the inner loop of all training."""
         shares_rows = self.architecture.normalization == "batch"
-        for s in range(chunk.n_steps):
+        for s in self._pace.steps(range(chunk.n_steps)):
             chunk.gather(s, program.x)
             if observer is not None:
                 observer.batch_begins(chunk.samples(s))

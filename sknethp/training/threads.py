@@ -1,10 +1,16 @@
-"""Torch's threads, lowered where they would not pay, and left as they were."""
+"""Torch's threads: as many as pay, and left as they were.
+
+Torch's threads wait for each other actively: for short operations they save little on an idle
+machine, and on a busy one they cost many times the work. So whether they pay is tried, again and
+again.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -12,6 +18,10 @@ import torch
 # Multiplications in a batch below which a second thread gains little (measured for networks of
 # 16 to 256 units).
 _WORK_FOR_THREADS = 4_000_000
+# In steps.
+_FIRST_TRIAL = 3
+_TRIAL_INTERVAL = 32
+_LONGEST_INTERVAL = 512
 _TRIAL_NUMBERS = 2**18
 _TRIAL_REPEATS = 10
 _WORTHWHILE_SHARE = 0.8
@@ -23,11 +33,7 @@ _local = threading.local()
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Let torch use one thread; several threads may be inside at the same time.
-
-    Torch's threads wait for each other actively: for short operations they save little on an
-    idle machine, and on a busy one they cost many times the work.
-    """
+    """Let torch use one thread; several threads may be inside at the same time."""
     depth = getattr(_local, "depth", 0)
     if depth == 0:
         with _lock:
@@ -47,17 +53,62 @@ def one_torch_thread() -> Iterator[None]:
                 _shared["threads_inside"] -= 1
 
 
+class Pace:
+    """Torch's threads for one step after another: one or all of them, as has been faster.
+
+    Parameters
+    ----------
+    work : int
+        Multiplications in the forward pass of a step.
+    """
+
+    def __init__(self, work: int):
+        self._pays_to_try = work > _WORK_FOR_THREADS
+        self._seconds = {False: 0.0, True: math.inf}
+        self._count = 0
+        self._next_trial = _FIRST_TRIAL
+        self._interval = _TRIAL_INTERVAL
+        self._tried = False
+
+    def steps(self, steps: Iterable[int]) -> Iterator[int]:
+        """Yield steps, with torch's threads set for each; call it inside `one_torch_thread`."""
+        n_threads = _shared["before"]
+        if not self._pays_to_try or n_threads == 1:
+            yield from steps
+            return
+        try:
+            for s in steps:
+                all_threads = self._choose()
+                if all_threads != (torch.get_num_threads() > 1):
+                    torch.set_num_threads(n_threads if all_threads else 1)
+                start = time.perf_counter()
+                yield s
+                self._seconds[all_threads] = time.perf_counter() - start
+        finally:
+            torch.set_num_threads(1)
+
+    def _choose(self) -> bool:
+        """Return whether the next step is to have all threads."""
+        faster = self._seconds[True] < self._seconds[False]
+        self._count += 1
+        if self._count < self._next_trial:
+            return faster
+        if self._count > self._next_trial:  # a trial is over
+            won = faster == self._tried
+            self._interval = _TRIAL_INTERVAL if won else min(2 * self._interval, _LONGEST_INTERVAL)
+            self._next_trial = self._count + self._interval
+            return faster
+        self._tried = not faster
+        return self._tried
+
+
 def torch_threads_for(work: int) -> AbstractContextManager[None]:
     """Let torch use its threads for operations of so many multiplications, where it pays."""
     return nullcontext() if work > _WORK_FOR_THREADS and threads_pay() else one_torch_thread()
 
 
 def threads_pay() -> bool:
-    """Try whether several threads are faster than one at this moment.
-
-    On a machine that has other work they wait for each other and can be many times slower. Takes
-    less than a millisecond where the cores are free.
-    """
+    """Try whether several threads are faster than one at this moment, for about a millisecond."""
     n_threads = torch.get_num_threads()
     if n_threads == 1:
         return False

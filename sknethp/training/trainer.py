@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -13,7 +12,6 @@ from torch import Tensor
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
-from sknethp.training.threads import torch_threads_for
 
 
 class Trainer(Protocol):
@@ -27,9 +25,6 @@ class Trainer(Protocol):
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
-
-    def threads(self, work: int) -> AbstractContextManager[None]:
-        """Choose torch's threads for a fit whose batches take so many multiplications."""
 
 
 class LoneTrainer:
@@ -45,10 +40,6 @@ class LoneTrainer:
     def targets(self, targets: np.ndarray) -> Tensor:
         """Return the targets as they are."""
         return torch.from_numpy(targets)
-
-    def threads(self, work: int) -> AbstractContextManager[None]:
-        """Use several where they pay."""
-        return torch_threads_for(work)
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train the network at once."""
