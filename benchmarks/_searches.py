@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-FUSED, UNFUSED, FUSED_DROPOUT = "ours, fused", "ours, one at a time", "ours, fused, dropout"
+FUSED, UNFUSED = "ours, fused", "ours, one at a time"
+WORKERS, WORKERS_DROPOUT = "ours, fused, n_jobs=-1", "ours, fused, n_jobs=-1, dropout"
 MOMENTA = (0.0, 0.5, 0.8, 0.9, 0.95)
 LR_RANGE = (1e-3, 0.3)
 
@@ -59,12 +60,15 @@ def make_bayes_search(library, n_units, n_epochs, n_evaluations, n_folds, n_jobs
     )
 
 
-def fit_fused(search, X, y):
-    """Fit a search with its nets trained together."""
+def fit_fused(search, X, y, n_jobs=None):
+    """Fit a search with its nets trained together, in this process or in several."""
     import sknethp
 
-    with sknethp.fused():
+    with sknethp.fused(n_jobs):
         return search.fit(X, y)
+
+
+fit_in_workers = functools.partial(fit_fused, n_jobs=-1)
 
 
 def fit_plain(search, X, y):
@@ -78,11 +82,11 @@ def make_contenders(names, n_skorch, dropout, **settings):
     Parameters
     ----------
     names : sequence of str
-        Those wanted, of FUSED, FUSED_DROPOUT, UNFUSED, MLP and SKORCH.
+        Those wanted, of FUSED, WORKERS, WORKERS_DROPOUT, UNFUSED, MLP and SKORCH.
     n_skorch : int
         Candidates for skorch, which is slow.
     dropout : float
-        Dropout of every layer for FUSED_DROPOUT.
+        Dropout of every layer for WORKERS_DROPOUT.
     **settings
         Passed to `make_grid_search`.
 
@@ -94,7 +98,8 @@ def make_contenders(names, n_skorch, dropout, **settings):
     make = functools.partial(make_grid_search, **settings)
     every = {
         FUSED: (functools.partial(make, OURS), fit_fused),
-        FUSED_DROPOUT: (functools.partial(make, OURS, dropout=dropout), fit_fused),
+        WORKERS: (functools.partial(make, OURS), fit_in_workers),
+        WORKERS_DROPOUT: (functools.partial(make, OURS, dropout=dropout), fit_in_workers),
         UNFUSED: (functools.partial(make, OURS, n_jobs=-1), fit_plain),
         MLP: (functools.partial(make, MLP, n_jobs=-1), fit_plain),
         SKORCH: (functools.partial(make, SKORCH, n_jobs=-1, n_candidates=n_skorch), fit_plain),

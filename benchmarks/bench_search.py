@@ -4,10 +4,11 @@ How much faster is a search with `sknethp.fused()`, and are its scores the same?
 
 grid   GridSearchCV over a scaled pipeline, 12 learning rates x 5 momenta x 5 folds,
        10 epochs of SGD in batches of 32, two hidden ReLU layers, 4000 x 20 rows:
-       fused DeepNetClassifier against MLPClassifier, a plain skorch
-       NeuralNetClassifier and the same DeepNetClassifiers one at a time, the three
-       with n_jobs=-1. With dropout in every layer besides (--dropout 0: without);
-       the peers have no dropout, so that row is also compared with ours without it.
+       fused DeepNetClassifier, in one process and with n_jobs=-1, against
+       MLPClassifier, a plain skorch NeuralNetClassifier and the same
+       DeepNetClassifiers one at a time, the three with n_jobs=-1. With dropout in
+       every layer besides (--dropout 0: without); the peers have no dropout, so that
+       row is compared with ours without it.
 small  4 candidates x 3 folds on 150 rows, where fusing can hardly gain: against the
        same search unfused with n_jobs=None. Everything is included in the time.
 bayes  BayesSearchCV with n_points=8, 64 evaluations, 5 folds, against MLPClassifier
@@ -66,7 +67,8 @@ def contender_names(options):
     peers = [PEERS[peer] for peer in options.peers]
     if options.no_ours:
         return [name for name in peers if name != searches.UNFUSED]
-    return [searches.FUSED, *([searches.FUSED_DROPOUT] if options.dropout else []), *peers]
+    dropout = [searches.WORKERS_DROPOUT] if options.dropout else []
+    return [searches.FUSED, searches.WORKERS, *dropout, *peers]
 
 
 def skorch_scale(options):
@@ -94,7 +96,7 @@ def grid_rows(n_units, results, star):
     for name, (search, seconds) in results.items():
         ratios = [
             f"{report.paired_ratio(seconds, results[fused][1]):.2f}" if fused in results else None
-            for fused in (searches.FUSED, searches.FUSED_DROPOUT)
+            for fused in (searches.FUSED, searches.WORKERS)
         ]
         wanted = WANTED.get(name, {}).get(n_units)
         mark = star if name == SKORCH else ""
@@ -108,19 +110,18 @@ def grid_rows(n_units, results, star):
 def grid_notes(n_units, results):
     """Return sentences on equal scores and on what dropout costs."""
     notes = []
-    if searches.FUSED in results and searches.UNFUSED in results:
-        difference = searches.score_difference(
-            results[searches.FUSED][0], results[searches.UNFUSED][0]
-        )
+    for name in (searches.FUSED, searches.WORKERS):
+        if name in results and searches.UNFUSED in results:
+            difference = searches.score_difference(results[name][0], results[searches.UNFUSED][0])
+            notes.append(
+                f"{n_units} units: mean_test_score of {name!r} and one at a time differ by at most "
+                f"{difference:.2g}."
+            )
+    if searches.WORKERS_DROPOUT in results:
+        plain, dropout = (results[name][1] for name in (searches.WORKERS, searches.WORKERS_DROPOUT))
         notes.append(
-            f"{n_units} units: mean_test_score fused and one at a time differ by at most "
-            f"{difference:.2g}."
-        )
-    if searches.FUSED in results and searches.FUSED_DROPOUT in results:
-        share = report.paired_ratio(results[searches.FUSED][1], results[searches.FUSED_DROPOUT][1])
-        notes.append(
-            f"{n_units} units: with dropout {share:.2f} of the speed without "
-            f"(wanted: at least {WANTED_WITH_DROPOUT})."
+            f"{n_units} units: with dropout {report.paired_ratio(plain, dropout):.2f} of the speed "
+            f"without (wanted: at least {WANTED_WITH_DROPOUT})."
         )
     return notes
 
@@ -146,7 +147,7 @@ def report_grid(options):
     report.print_table(
         f"GridSearchCV, {n_candidates} candidates x {options.folds} folds, {options.rows} x 20 "
         f"rows, {options.epochs} epochs; median [quartiles] of {options.repeats}",
-        ["units, contender", "seconds", "/ fused", "/ fused, dropout", "wanted", "best score"],
+        ["units, contender", "seconds", "/ fused", "/ n_jobs=-1", "wanted", "best score"],
         rows,
     )
     if scale != 1 and SKORCH in names:
