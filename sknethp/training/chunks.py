@@ -154,21 +154,39 @@ class Chunk:
         return self._index[s, 0, : int(self._counts[s, 0])]
 
     def noise(self, layers: Sequence[int], architecture: Architecture) -> list[Tensor]:
-        """Draw random bytes ``(n_steps, n, n_rows, n_units)`` for each layer with dropout."""
+        """Draw random bytes for each layer with dropout.
+
+        Returns
+        -------
+        list of Tensor of shape (n_steps, n, n_rows, n_units)
+            Or ``(n_steps, 1, n_rows, n_units)`` where all networks have the same bytes.
+        """
         return [self._layer_noise(layer, architecture.widths[layer]) for layer in layers]
 
     def _layer_noise(self, layer: int, width: int) -> Tensor:
-        noise = np.empty((self.n_steps, self.n, self.n_rows, width), np.uint8)
-        for i, epoch in enumerate(self._epochs):
-            network = epoch.network
-            if network.settings.dropout[layer] == 0:
-                continue
-            batch = min(network.settings.batch_size, len(epoch.train))
-            units = network.architecture.widths[layer]
-            drawn = network.streams.noise(layer, self.n_steps, batch, units)
-            rows = min(batch, self.n_rows)
-            noise[:, i, :rows, :units] = drawn[:, :rows]
+        known: dict = {}
+        drawn = {
+            i: self._drawn(epoch, layer, known)
+            for i, epoch in enumerate(self._epochs)
+            if epoch.network.settings.dropout[layer] > 0
+        }
+        first = next(iter(drawn.values()))
+        if len(known) == 1 and first.shape[2:] == (self.n_rows, width):
+            noise = first
+        else:
+            noise = np.empty((self.n_steps, self.n, self.n_rows, width), np.uint8)
+            for i, own in drawn.items():
+                rows, units = min(own.shape[2], self.n_rows), own.shape[3]
+                noise[:, i, :rows, :units] = own[:, 0, :rows]
         return torch.from_numpy(noise).to(self._index.device)
+
+    def _drawn(self, epoch: Epoch, layer: int, known: dict) -> np.ndarray:
+        """Return a network's own bytes ``(n_steps, 1, n_samples, n_units)``."""
+        network = epoch.network
+        batch = min(network.settings.batch_size, len(epoch.train))
+        shape = self.n_steps, batch, network.architecture.widths[layer]
+        stream = network.streams.noise[layer]
+        return stream.once(known, shape, lambda own: own.random_bytes(*shape))[:, None]
 
     def totals(self) -> Tensor:
         """Sums of losses and hits over the chunk, ``(2, n)``, in float64."""

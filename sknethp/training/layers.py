@@ -142,14 +142,20 @@ class Dropout:
     """Inverted dropout with a rate of its own for each network (Srivastava et al., 2014).
 
     A unit is dropped where its random byte lies below `threshold`: rates are multiples of 1/256.
+    Where networks have the same bytes and the same rate, there is one mask for all.
     """
 
     def __init__(self, x: Signal, y: Signal, threshold: Tensor, scale: Tensor):
-        self.x, self.y, self.threshold, self.scale = x, y, threshold, scale
-        self._mask = torch.empty_like(x.value)
+        one_rate = bool((threshold == threshold[0]).all())
+        self.x, self.y = x, y
+        self.threshold, self.scale = (t[:1] if one_rate else t for t in (threshold, scale))
+        self._mask = x.value.new_empty(0)
 
     def forward(self, noise: Tensor) -> None:
-        """Drop units by random bytes `noise`, ``(n_networks, n_samples, n_units)``."""
+        """Drop units by random bytes `noise`, ``(n_networks or 1, n_samples, n_units)``."""
+        n_masks = max(len(noise), len(self.threshold))
+        if len(self._mask) != n_masks:
+            self._mask = self.x.value.new_empty(n_masks, *noise.shape[1:])
         torch.ge(noise, self.threshold, out=self._mask)
         self._mask.mul_(self.scale)
         torch.mul(self.x.value, self._mask, out=self.y.value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -37,49 +38,75 @@ class Settings:
     dropout: tuple[float, ...]
 
 
-class Streams:
-    """Random numbers of one network, the same whatever trains beside it.
-
-    One generator shuffles, and each layer with dropout has one of its own.
+class Stream:
+    """A stream of random numbers.
 
     Attributes
     ----------
     place : hashable
-        Equal for streams that shuffle equal numbers of samples alike.
+        Equal streams at equal places go on alike.
     """
 
-    def __init__(self, seed: np.random.SeedSequence, n_dropouts: int):
-        seeds = seed.spawn(1 + n_dropouts)
-        self.place: Hashable = (seeds[0].entropy, seeds[0].spawn_key)
-        self._shuffle = np.random.Generator(np.random.SFC64(seeds[0]))
-        self._noise = [np.random.SFC64(child) for child in seeds[1:]]
+    def __init__(self, seed: np.random.SeedSequence):
+        self._bits = np.random.SFC64(seed)
+        self.place: Hashable = (seed.entropy, seed.spawn_key)
 
-    def order(self, index: np.ndarray) -> np.ndarray:
-        """Shuffle the samples for the next epoch."""
+    def permutation(self, index: np.ndarray) -> np.ndarray:
+        """Return the entries in random order."""
         self.place = hash((self.place, len(index)))
-        return self._shuffle.permutation(index)
+        return np.random.Generator(self._bits).permutation(index)
 
-    def follow(self, other: Streams) -> None:
-        """Go to the place in shuffling where another has come from the same one."""
-        self.place = other.place
-        self._shuffle.bit_generator.state = other._shuffle.bit_generator.state
-
-    def noise(self, layer: int, n_steps: int, n_samples: int, n_units: int) -> np.ndarray:
-        """Draw random bytes ``(n_steps, n_samples, n_units)`` for a layer's dropout.
+    def random_bytes(self, n_steps: int, n_samples: int, n_units: int) -> np.ndarray:
+        """Draw bytes ``(n_steps, n_samples, n_units)``.
 
         Each step takes whole 8-byte words, so that the bytes do not depend on how many steps
         are drawn at a time.
         """
         size = n_samples * n_units
         words = -(-size // 8)
-        raw = self._noise[layer].random_raw(n_steps * words).view(np.uint8)
+        self.place = hash((self.place, n_steps * words))
+        raw = self._bits.random_raw(n_steps * words).view(np.uint8)
         return raw.reshape(n_steps, -1)[:, :size].reshape(n_steps, n_samples, n_units)
+
+    def once(self, known: dict, what: Hashable, draw: Callable[[Stream], np.ndarray]) -> np.ndarray:
+        """Draw, unless an equal stream has drawn the same; then only go on to where it is.
+
+        Parameters
+        ----------
+        known : dict
+            What has been drawn so far; the candidates of a search often have one seed.
+        what : hashable
+            Equal for equal draws.
+        draw : callable
+        """
+        key = self.place, what
+        if key not in known:
+            known[key] = draw(self), self
+        drawn, leader = known[key]
+        if leader is not self:
+            self.place = leader.place
+            self._bits.state = leader._bits.state
+        return drawn
+
+
+class Streams:
+    """Random numbers of one network, the same whatever trains beside it.
+
+    Attributes
+    ----------
+    shuffle : Stream
+    noise : list of Stream
+        One for each layer with dropout.
+    """
+
+    def __init__(self, seed: np.random.SeedSequence, n_dropouts: int):
+        seeds = seed.spawn(1 + n_dropouts)
+        self.shuffle = Stream(seeds[0])
+        self.noise = [Stream(child) for child in seeds[1:]]
 
 
 def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return each network's samples in the order of its next epoch.
-
-    Equal orders are the same object, drawn once: the candidates of a search often have one seed.
+    """Return each network's samples in the order of its next epoch; equal orders are one object.
 
     Parameters
     ----------
@@ -90,17 +117,16 @@ def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list
     -------
     list of ndarray of shape (n_samples,)
     """
-    drawn: dict[Hashable, tuple[Streams, np.ndarray]] = {}
-    found = []
+    known: dict = {}
+    orders = []
     for network, index in zip(networks, indices, strict=True):
-        streams, shuffle = network.streams, network.settings.shuffle
-        key = streams.place if shuffle else None, index.tobytes()
-        if key not in drawn:
-            drawn[key] = streams, streams.order(index) if shuffle else index
-        elif shuffle:
-            streams.follow(drawn[key][0])
-        found.append(drawn[key][1])
-    return found
+        key = index.tobytes()
+        if network.settings.shuffle:
+            stream = network.streams.shuffle
+            orders.append(stream.once(known, key, partial(Stream.permutation, index=index)))
+        else:
+            orders.append(known.setdefault(key, index))
+    return orders
 
 
 @dataclass(eq=False)

@@ -34,6 +34,36 @@ def test_chunks_change_nothing(make_candidate, train_together, monkeypatch, chun
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
+SAME_SEED = {
+    "one rate": [{"dropout": 0.3}, {"dropout": 0.3, "lr": 0.01}, {"dropout": 0.3, "momentum": 0.5}],
+    "rates": [{"dropout": 0.3}, {"dropout": 0.1}, {"dropout": (0.0, 0.5, 0.0)}],
+    "widths": [{"dropout": 0.3}, {"dropout": 0.3, "units": (3, 4)}],
+    "sizes": [{"dropout": 0.3, "n_samples": 37}, {"dropout": 0.3}, {"dropout": 0.3}],
+    "data": [{"dropout": 0.3}, {"dropout": 0.3, "data_seed": 5}],
+}
+
+
+@pytest.mark.parametrize("specs", SAME_SEED.values(), ids=SAME_SEED)
+def test_networks_of_one_seed_draw_once(make_candidate, train_together, train_alone, specs):
+    """What equal streams share changes nothing, whatever the networks differ in."""
+    together, alone = ([make_candidate(7, **spec) for spec in specs] for _ in range(2))
+    train_together(together)
+    train_alone(alone)
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one.network.parameters, other.network.parameters)
+
+
+def test_noise_is_drawn_once_for_equal_streams_alone(make_candidate):
+    """Networks of one seed have one array of bytes, those of other seeds have their own."""
+    for seeds, n_arrays in (([4, 4, 4], 1), ([4, 4, 5], 3)):
+        candidates = [make_candidate(seed, dropout=0.3) for seed in seeds]
+        plan = EpochPlan([candidate.epoch(0) for candidate in candidates], torch.device("cpu"))
+        architecture = widest([c.network.architecture for c in candidates])
+        for chunk in plan.chunks(architecture):
+            first, _ = chunk.noise([1, 2], architecture)
+            assert first.shape[1] == n_arrays
+
+
 @pytest.mark.parametrize("numbers", [1, 200])
 def test_evaluation_in_pieces_changes_nothing(make_candidate, train_together, monkeypatch, numbers):
     """A validation part evaluated a few samples at a time has the same loss and logits."""

@@ -15,7 +15,7 @@ def new_streams(seed=0, n_dropouts=3):
 
 
 def in_pieces(streams, lengths, layer=1, n_samples=5, n_units=3):
-    pieces = [streams.noise(layer, length, n_samples, n_units) for length in lengths]
+    pieces = [streams.noise[layer].random_bytes(length, n_samples, n_units) for length in lengths]
     return np.concatenate(pieces)
 
 
@@ -32,22 +32,22 @@ def test_noise_does_not_depend_on_the_steps_drawn_at_a_time(lengths, n_samples, 
 def test_noise_of_one_layer_does_not_depend_on_the_others():
     """Each layer has a stream of its own, apart from that of the shuffles."""
     streams = new_streams()
-    streams.order(np.arange(10))
-    streams.noise(0, 4, 9, 9)
+    streams.shuffle.permutation(np.arange(10))
+    streams.noise[0].random_bytes(4, 9, 9)
     np.testing.assert_array_equal(in_pieces(streams, [12]), in_pieces(new_streams(), [12]))
 
 
 def test_streams_differ():
     """Negative control: other layers, steps and seeds have other bytes."""
-    first = new_streams().noise(0, 2, 20, 20)
+    first = new_streams().noise[0].random_bytes(2, 20, 20)
     assert not np.array_equal(first[0], first[1])
-    assert not np.array_equal(first, new_streams().noise(1, 2, 20, 20))
-    assert not np.array_equal(first, new_streams(1).noise(0, 2, 20, 20))
+    assert not np.array_equal(first, new_streams().noise[1].random_bytes(2, 20, 20))
+    assert not np.array_equal(first, new_streams(1).noise[0].random_bytes(2, 20, 20))
 
 
 def test_bytes_are_uniform():
     """All byte values occur, about equally often."""
-    counts = np.bincount(new_streams().noise(0, 10, 100, 256).ravel(), minlength=256)
+    counts = np.bincount(new_streams().noise[0].random_bytes(10, 100, 256).ravel(), minlength=256)
     assert counts.min() > 800
     assert counts.max() < 1200
 
@@ -56,7 +56,7 @@ def test_order():
     """An epoch has each sample once; each shuffle is another."""
     index = np.arange(3, 40, dtype=np.int32)
     streams = new_streams()
-    first, second = (streams.order(index) for _ in range(2))
+    first, second = (streams.shuffle.permutation(index) for _ in range(2))
     np.testing.assert_array_equal(np.sort(first), index)
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(index, np.arange(3, 40))
@@ -71,14 +71,14 @@ def test_networks_of_one_seed_shuffle_once_and_as_each_would_alone(make_network)
     seeds, starts = [0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 5, 0]
     indices = [np.arange(start, start + 30, dtype=np.int32) for start in starts]
     together = [make_network(seed, shuffle=i != 3) for i, seed in enumerate(seeds)]
-    together[5].streams.order(indices[5])
+    together[5].streams.shuffle.permutation(indices[5])
     alone = copy.deepcopy(together)
     for orders in shuffle_together(together, indices, 3):
         assert orders[0] is orders[1]
         assert len({id(order) for order in orders}) == 5
         for order, network, index in zip(orders, alone, indices, strict=True):
             shuffle = network.settings.shuffle
-            expected = network.streams.order(index) if shuffle else index
+            expected = network.streams.shuffle.permutation(index) if shuffle else index
             np.testing.assert_array_equal(order, expected)
 
 
@@ -88,8 +88,8 @@ def test_a_follower_goes_on_by_itself(make_network):
     leader, follower, alone = (make_network() for _ in range(3))
     shuffle_together([leader, follower], [index, index], 2)
     expected = shuffle_together([alone], [index], 3)[-1][0]
-    assert follower.streams.place == leader.streams.place
-    np.testing.assert_array_equal(follower.streams.order(index), expected)
+    assert follower.streams.shuffle.place == leader.streams.shuffle.place
+    np.testing.assert_array_equal(follower.streams.shuffle.permutation(index), expected)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

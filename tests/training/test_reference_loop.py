@@ -58,7 +58,7 @@ def plain_training(candidate):
     optimizer = new_optimizer(module, network.settings, candidate.schedule.lr)
     means = []
     for _ in range(N_EPOCHS):
-        order = streams.order(part.index) if network.settings.shuffle else part.index
+        order = streams.shuffle.permutation(part.index) if network.settings.shuffle else part.index
         order = torch.from_numpy(order).long()
         total = 0.0
         for batch in order.split(network.settings.batch_size):
