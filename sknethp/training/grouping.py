@@ -29,9 +29,9 @@ def kind(epoch: Epoch, index: int) -> Hashable:
     Returns
     -------
     hashable
-        Equal for networks that may share a population: the same inputs, outputs, number of
-        layers, normalisation, skip connections, batch size, device and kind of data. Widths are
-        part of it where padding would change the result.
+        Equal for networks that may share a population, if their widths are equal or can be padded:
+        the same inputs, outputs, number of layers, normalisation, skip connections, batch size,
+        device and kind of data.
     """
     architecture, settings = epoch.network.architecture, epoch.network.settings
     return (
@@ -40,7 +40,6 @@ def kind(epoch: Epoch, index: int) -> Hashable:
         len(architecture.hidden_units),
         architecture.normalization,
         architecture.skips,
-        architecture.hidden_units if not can_pad(architecture) else None,
         settings.batch_size,
         epoch.device,
         epoch.valid is None,
@@ -92,7 +91,7 @@ def _order(epoch: Epoch, first_serials: dict[int, int]) -> tuple:
 
 
 def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
-    """Split members of one kind by width, but pad where that costs less than a split."""
+    """Split members of one kind by width, but pad where that is possible and costs less."""
     sets: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for i in members:
         sets[epochs[i].network.architecture.widths].append(i)
@@ -105,7 +104,9 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
             before = len(group) * _multiplications(wide)
             own = len(sets[widths]) * _multiplications(widths)
             after = (len(group) + len(sets[widths])) * _multiplications(padded)
-            if (after - before - own) * batch < _OVERHEAD_MULTIPLICATIONS:
+            cheap = (after - before - own) * batch < _OVERHEAD_MULTIPLICATIONS
+            widened = sets[widths] + (group if padded != wide else [])
+            if cheap and all(can_pad(epochs[i].network.architecture) for i in widened):
                 groups[-1] = (padded, group + sets[widths])
                 continue
         groups.append((widths, sets[widths]))
@@ -133,7 +134,7 @@ def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
     for members in kinds.values():
         for group in _by_width(epochs, members):
             ordered = sorted(group, key=lambda i: _order(epochs[i], first_serials))
-            size = max(1, _POPULATION_NUMBERS // _numbers(epochs[ordered[0]]))
+            size = max(1, _POPULATION_NUMBERS // max(_numbers(epochs[i]) for i in ordered))
             n_parts = -(-len(ordered) // size)
             length = -(-len(ordered) // n_parts)
             populations += [ordered[k : k + length] for k in range(0, len(ordered), length)]

@@ -11,6 +11,7 @@ from sknethp.training.architecture import Architecture
 from sknethp.training.epoch import Epoch
 from sknethp.training.grouping import can_pad, kind, plan
 from sknethp.training.network import new_network
+from sknethp.training.population import widest
 from sknethp.training.rows import Part
 
 specs = st.lists(
@@ -85,12 +86,12 @@ def test_members_are_of_a_kind(make_epochs, specs):
 @quick
 @given(specs)
 def test_pads_only_what_may_be_padded(make_epochs, specs):
-    """Members of different widths are such that silent units change nothing."""
+    """Those narrower than their population are such that silent units change nothing."""
     epochs = make_epochs(specs)
     for group in plan(epochs):
         architectures = [epochs[i].network.architecture for i in group]
-        if len({architecture.widths for architecture in architectures}) > 1:
-            assert all(map(can_pad, architectures))
+        wide = widest(architectures).widths
+        assert all(can_pad(own) for own in architectures if own.widths != wide)
 
 
 def as_sets(groups, positions):
@@ -139,6 +140,14 @@ def test_order_does_not_matter_where_populations_are_split(make_epochs, crowd):
 def test_like_networks_meet(make_epochs):
     """Different optimizers, activations, widths and numbers of samples are one population."""
     assert len(plan(make_epochs(CROWD))) == 1
+
+
+def test_networks_that_cannot_be_padded_meet_at_equal_widths(make_epochs):
+    """A sigmoid's silent units are not silent; but beside it others may have silent ones."""
+    wide, narrow = ({**CROWD[1], "units": units} for units in ((8, 8), (4, 4)))
+    sigmoid = {"activation": "sigmoid"}
+    assert len(plan(make_epochs([wide, {**wide, **sigmoid}, narrow]))) == 1
+    assert len(plan(make_epochs([wide, wide, {**narrow, **sigmoid}]))) == 2
 
 
 @pytest.mark.usefixtures("crowded")
