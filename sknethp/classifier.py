@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.fitting import Fitted, Samples, continue_fit, fit_network
+from sknethp.fitting import Fitted, Samples, continue_fit
 from sknethp.hyperparameters import described
-from sknethp.memory import remembered
+from sknethp.memory import fit_or_recall
 from sknethp.prediction import forward_in_double, probabilities
 from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
 
@@ -204,8 +204,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         validation = self._validation_samples(X_val, y_val, classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         earlier = self._earlier(classes) if self.warm_start else None
-        run = remembered(fit_network, self.memory, self.callbacks)
-        self._keep(run(_essential(parameters), samples, validation, seed, earlier), classes)
+        self._keep(fit_or_recall(parameters, samples, validation, seed, earlier), classes)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -246,7 +245,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         earlier = None if first else self._earlier(known)
-        self._keep(continue_fit(_essential(parameters), samples, seed, earlier), known)
+        self._keep(continue_fit(parameters, samples, seed, earlier), known)
         return self
 
     def predict_proba(self, X):
@@ -357,12 +356,3 @@ def _encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
             f"{listed(unknown)}."
         )
     return np.searchsorted(classes, y)
-
-
-def _essential(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what has no part in a fit's result."""
-    return {
-        name: value
-        for name, value in parameters.items()
-        if name not in ("memory", "random_state", "warm_start")
-    }

@@ -18,7 +18,8 @@ from sknethp.hyperparameters import as_limit
 from sknethp.net import EpochNet, Lesson, new_net
 from sknethp.stopping import Monitor, Progress
 from sknethp.training.architecture import Architecture
-from sknethp.training.network import Network, Settings, new_network
+from sknethp.training.module import detach
+from sknethp.training.network import Network, Settings, new_moments, new_network
 from sknethp.training.rows import Part
 from sknethp.training.schedules import Schedule
 from sknethp.training.trainer import Trainer, current_trainer
@@ -280,17 +281,20 @@ def _start(
         network = new_network(architecture, settings, schemes, seed)
     else:
         network = _continued(earlier.network, architecture, settings, seed)
-    net = new_net(
+    net = _net_around(network, parameters)
+    if earlier is not None:
+        net.history.extend(list(earlier.net.history))
+    return network, net
+
+
+def _net_around(network: Network, parameters: Mapping[str, Any]) -> EpochNet:
+    return new_net(
         network,
         float(parameters["lr"]),
         int(parameters["max_epochs"]),
         parameters["callbacks"],
         bool(parameters["verbose"]),
     )
-    if earlier is not None:
-        for row in earlier.net.history:
-            net.history.append(row)
-    return network, net
 
 
 def _continued(
@@ -311,6 +315,32 @@ def _continued(
         network.streams = fresh.streams
     network.settings = settings
     return network
+
+
+def rebuilt(
+    parameters: Mapping[str, Any], network: Network, history: list[dict[str, Any]], best_epoch: int
+) -> Fitted:
+    """Return the fit of a network that was trained before, its optimizer as at the start.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Those that it was trained with.
+    network : Network
+        Without moments.
+    history : list of dict
+        A row per epoch.
+    best_epoch : int
+
+    Returns
+    -------
+    Fitted
+    """
+    network.moments = new_moments(network.settings, network.parameters)
+    net = _net_around(network, parameters)
+    net.history.extend(history)
+    detach(net.module_)
+    return Fitted(net, network, best_epoch)
 
 
 def continue_fit(

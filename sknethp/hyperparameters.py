@@ -455,7 +455,9 @@ _RUNNING = (
             )
         ),
         "running",
-        "Where to keep finished fits, so that the same fit is not made again.",
+        "Where to keep finished fits: the same fit with the same random_state, a number, is then "
+        "not made again, even by another process. Kept without the optimizer's moments, which "
+        "partial_fit and warm_start then find at zero.",
     ),
     Hyperparameter(
         "verbose",

@@ -159,6 +159,11 @@ class Network:
     serial: int = field(default_factory=count().__next__)
 
 
+def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:
+    """Return the moments that an optimizer starts with: zeros, each ``(n_parameters,)``."""
+    return [torch.zeros_like(parameters) for _ in range(RULES[settings.optimizer].n_moments)]
+
+
 def new_network(
     architecture: Architecture, settings: Settings, weight_init: tuple[str, ...], seed: int
 ) -> Network:
@@ -185,6 +190,6 @@ def new_network(
         settings,
         Streams(streams, n_dropouts),
         parameters,
-        [torch.zeros_like(parameters) for _ in range(RULES[settings.optimizer].n_moments)],
+        new_moments(settings, parameters),
         initial_statistics(architecture),
     )
