@@ -58,8 +58,10 @@ def fit_or_recall(
     parameters : mapping
         All hyperparameters, already checked. With callbacks every fit is made anew: what they do
         is not known.
-    samples, validation, seed, earlier
-        See `fit_network`.
+    samples : Samples
+    validation : Samples or None
+    seed : int
+    earlier : Fitted or None
 
     Returns
     -------

@@ -24,6 +24,9 @@ DEFAULT_MEMORY = 2 * 1024**3
 # What a waiting fit holds beside the training data in float32: slices and transformed copies of
 # it in float64, of scikit-learn's and its pipeline's.
 _HELD_PER_BYTE = 6
+# More networks at a time would train no faster, and with a memory on disk more unfinished ones
+# would be lost if the process were killed.
+_MOST_WAITING = 384
 
 
 class Scheduler:
@@ -140,8 +143,9 @@ class Scheduler:
 
     def _room(self) -> bool:
         """Whether another task may start: always one, and as many as memory admits."""
-        training = any(task.wish is not None for task in self._waiting)
-        return not training or self._held + self._typical <= self.max_memory
+        n_training = sum(task.wish is not None for task in self._waiting)
+        fits = self._held + self._typical <= self.max_memory
+        return n_training == 0 or (fits and n_training < _MOST_WAITING)
 
     def _step(self, task: Task, value: Any) -> None:
         """Run a task until it waits or ends."""
