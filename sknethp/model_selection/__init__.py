@@ -1,0 +1,1 @@
+"""Searches whose fits train together, with default spaces, progress and memory."""
