@@ -1,1 +1,10 @@
 """Searches whose fits train together, with default spaces, progress and memory."""
+
+from sknethp.model_selection.searches import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+)
+from sknethp.model_selection.spaces import search_space
+
+__all__ = ["GridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV", "search_space"]

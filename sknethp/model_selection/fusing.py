@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
+from sknethp.model_selection.checks import check_folds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
+from sknethp.model_selection.spaces import Method, Size, search_space
 
 
 def backend_is_chosen() -> bool:
@@ -66,7 +68,10 @@ def _unfitted_default_has(method: str) -> Any:
     def check(search: Any) -> bool:
         if search.estimator is None and not hasattr(search, "best_estimator_"):
             return bool(search.refit) and hasattr(default_estimator(), method)
-        getattr(super(FusedSearchMixin, search), method)  # raises the parent's AttributeError
+        try:
+            getattr(super(FusedSearchMixin, search), method)
+        except AttributeError as error:
+            raise (error.__cause__ or error) from None  # it says why, and is to be the cause again
         return True
 
     return check
@@ -84,11 +89,13 @@ class FusedSearchMixin:
         What was fused, and what was not and why; see ``sknethp.fused``.
     """
 
-    # The parameter that holds the space, and what `search_space` calls its kind; None for none.
+    # The parameter that holds the space, if there is one, and what `search_space` needs.
     _space_parameter: str | None = None
-    _space_method: str = "random"
+    _space_method: Method = "random"
+    _space_size: Size = "medium"
 
     estimator: Any
+    cv: Any
     memory: Any
     progress: Any
 
@@ -114,8 +121,10 @@ class FusedSearchMixin:
         ValueError
             If the space, the folds or the data cannot be searched; said before any fit.
         """
-        with self._with_defaults(X), fused_unless_chosen(self.progress) as summary:
-            super().fit(X, y, **params)  # type: ignore[misc]
+        with self._with_defaults(X):
+            self._check(X, y)
+            with fused_unless_chosen(self.progress) as summary:
+                super().fit(X, y, **params)  # type: ignore[misc]
         self.fused_summary_ = summary
         return self
 
@@ -136,7 +145,14 @@ class FusedSearchMixin:
             vars(self).update(given)
 
     def _default_space(self, estimator: Any, X: Any) -> Any:
-        raise NotImplementedError
+        """Return the space that None stands for."""
+        return search_space(estimator, self._space_method, self._space_size, X=X)
+
+    def _check(self, X: Any, y: Any) -> None:
+        """Reject what cannot be searched, before any fit."""
+        if self._space_parameter is not None:
+            check_space(self.estimator, getattr(self, self._space_parameter), self._space_parameter)
+        check_folds(self.estimator, self.cv, y)
 
     @available_if(_unfitted_default_has("predict"))
     def predict(self, X):
