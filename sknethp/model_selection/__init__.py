@@ -1,5 +1,6 @@
 """Searches whose fits train together, with default spaces, progress and memory."""
 
+from sknethp.model_selection.manual import ManualSearchCV
 from sknethp.model_selection.searches import (
     GridSearchCV,
     HalvingRandomSearchCV,
@@ -7,4 +8,10 @@ from sknethp.model_selection.searches import (
 )
 from sknethp.model_selection.spaces import search_space
 
-__all__ = ["GridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV", "search_space"]
+__all__ = [
+    "GridSearchCV",
+    "HalvingRandomSearchCV",
+    "ManualSearchCV",
+    "RandomizedSearchCV",
+    "search_space",
+]

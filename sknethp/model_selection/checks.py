@@ -134,7 +134,7 @@ def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) ->
             return
         first = first or reason
     if first is not None:
-        raise ValueError(f"No candidate of the space can be fitted: {first}")
+        raise ValueError(f"No candidate can be fitted: {first}")
 
 
 def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,9 @@ from copy import copy
 from typing import Any
 
 from joblib.parallel import get_active_backend
+
+# scikit-learn documents how to derive searches from it, but has no public name for it.
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +21,22 @@ from sknethp.fusion.summary import Summary
 from sknethp.model_selection.checks import check_folds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
+
+__all__ = ["BaseSearchCV", "FusedSearchMixin", "backend_is_chosen", "fused_unless_chosen"]
+
+# Parts of the searches' docstrings.
+ESTIMATOR = """estimator : estimator or None
+        None for ``make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))``."""
+ADDED = """memory : path, joblib.Memory or None
+        Where every DeepNetClassifier keeps its finished fits, so that the same script goes on
+        where it was killed. A fit is found again only if it has the same seed.
+    progress : bool or None
+        Whether to show progress; as in ``sknethp.fused``."""
+ATTRIBUTES = """As in the parent, and:
+
+    fused_summary_ : Summary or None
+        What was fused, and what was not and why: of this search alone, or of the whole block
+        where one of ``sknethp.fused()`` is around it. None with another joblib backend."""
 
 
 def backend_is_chosen() -> bool:

@@ -54,6 +54,29 @@ def net_prefixes(estimator: Any) -> list[str]:
     ]
 
 
+def full_name(estimator: Any, name: str) -> str:
+    """Return the name of a parameter with its prefix, where a net's own name was given.
+
+    Parameters
+    ----------
+    estimator : estimator
+    name : str
+
+    Returns
+    -------
+    str
+        The name itself where it is a parameter, or where not exactly one net has it.
+
+    Examples
+    --------
+    >>> full_name(default_estimator(), "lr")
+    'deepnetclassifier__lr'
+    """
+    known = estimator.get_params(deep=True)
+    longer = [prefix + name for prefix in net_prefixes(estimator) if prefix + name in known]
+    return name if name in known or len(longer) != 1 else longer[0]
+
+
 def with_memory(estimator: Any, memory: Any) -> Any:
     """Return a clone whose nets all keep their finished fits.
 

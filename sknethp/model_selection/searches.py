@@ -10,20 +10,7 @@ from sklearn import model_selection as parents
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 from sknethp.model_selection.checks import check_candidates
-from sknethp.model_selection.fusing import FusedSearchMixin
-
-_ESTIMATOR = """estimator : estimator or None
-        None for ``make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))``."""
-_ADDED = """memory : path, joblib.Memory or None
-        Where every DeepNetClassifier keeps its finished fits, so that the same script goes on
-        where it was killed. A fit is found again only if it has the same seed.
-    progress : bool or None
-        Whether to show progress; as in ``sknethp.fused``."""
-_ATTRIBUTES = """As in the parent, and:
-
-    fused_summary_ : Summary or None
-        What was fused, and what was not and why: of this search alone, or of the whole block
-        where one of ``sknethp.fused()`` is around it. None with another joblib backend."""
+from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 
 
 class _ListedCandidates(FusedSearchMixin):
@@ -51,18 +38,18 @@ class GridSearchCV(_ListedCandidates, parents.GridSearchCV):  # noqa: D101
 
     Parameters
     ----------
-    {_ESTIMATOR}
+    {ESTIMATOR}
     param_grid : dict, list of dict or None
         Values by name; None for ``search_space(estimator, "grid", "small", X=X)``.
     scoring, refit, cv, verbose, error_score, return_train_score : object
         As in ``sklearn.model_selection.GridSearchCV``.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
-    {_ADDED}
+    {ADDED}
 
     Attributes
     ----------
-    {_ATTRIBUTES}
+    {ATTRIBUTES}
 
     Examples
     --------
@@ -117,7 +104,7 @@ class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa
 
     Parameters
     ----------
-    {_ESTIMATOR}
+    {ESTIMATOR}
     param_distributions : dict, list of dict or None
         Lists or distributions by name; None for ``search_space(estimator, "random", X=X)``.
     n_iter, scoring, refit, cv, verbose, random_state, error_score, return_train_score : object
@@ -125,11 +112,11 @@ class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa
         `random_state` must be a number: otherwise other candidates are drawn.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
-    {_ADDED}
+    {ADDED}
 
     Attributes
     ----------
-    {_ATTRIBUTES}
+    {ATTRIBUTES}
 
     References
     ----------
@@ -182,7 +169,7 @@ class HalvingRandomSearchCV(_ListedCandidates, parents.HalvingRandomSearchCV):  
 
     Parameters
     ----------
-    {_ESTIMATOR}
+    {ESTIMATOR}
     param_distributions : dict, list of dict or None
         Lists or distributions by name; None for ``search_space(estimator, "random", X=X)``
         without the `resource`.
@@ -195,11 +182,11 @@ class HalvingRandomSearchCV(_ListedCandidates, parents.HalvingRandomSearchCV):  
         As there. To go on where a search was killed, `random_state` must be a number.
     n_jobs : object
         As there, for another joblib backend; fused fits use all cores.
-    {_ADDED}
+    {ADDED}
 
     Attributes
     ----------
-    {_ATTRIBUTES}
+    {ATTRIBUTES}
 
     References
     ----------

@@ -184,8 +184,8 @@ BAD_SPACES = [
     ({3: [0.1]}, "3 is no name: give a string"),
     ({}, r"={} has nothing to search: give at least one parameter"),
     ([], r"=\[\] has nothing to search"),
-    ({LR: [-1.0, "high"]}, r"No candidate of the space can be fitted: lr=.* is not"),
-    ({LR: uniform(-2, 1)}, r"No candidate of the space can be fitted: lr=-\d.* is not valid"),
+    ({LR: [-1.0, "high"]}, r"No candidate can be fitted: lr=.* is not"),
+    ({LR: uniform(-2, 1)}, r"No candidate can be fitted: lr=-\d.* is not valid"),
 ]  # fmt: skip
 
 

@@ -5,7 +5,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknethp import DeepNetClassifier
-from sknethp.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
+from sknethp.model_selection import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    ManualSearchCV,
+    RandomizedSearchCV,
+)
 
 _WEIGHTS = (
     "folds, and with a net minibatches: removing a sample, where the check compares it with "
@@ -23,6 +28,7 @@ IMPOSSIBLE_HALVING = {
 NET = DeepNetClassifier(hidden_units=32, max_epochs=30, lr=0.01, random_state=0)
 DROPOUT = {"dropout": [0.0, 0.1]}
 SEARCHES = [
+    ManualSearchCV(NET, {"a": {}, "b": {"dropout": 0.1}}, cv=2, error_score="raise"),
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, error_score="raise"),
     GridSearchCV(NET, DROPOUT, cv=2, error_score="raise"),
     RandomizedSearchCV(NET, DROPOUT, n_iter=2, cv=2, random_state=0, error_score="raise"),
