@@ -11,7 +11,9 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.model_selection.nets import net_prefixes
+from sknethp.constraints import is_sequence
+from sknethp.hyperparameters import PER_LAYER
+from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.validation import check_hyperparameters, listed
 
 _MOST_OFFERED = 3
@@ -197,3 +199,55 @@ def _advice(fewest: int) -> str:
     if fewest < 2:
         return "leave out the class, or collect more of it"
     return f"set cv to {fewest} or less, leave out the class, or collect more of it"
+
+
+def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
+    """Reject what cannot be tuned while layers are added.
+
+    Parameters
+    ----------
+    estimator : estimator
+    space : dict or list of dict
+        What is tuned at a depth; a net's own names may be without their prefix.
+    drawn : bool
+        Whether candidates are drawn from it, so that it may have distributions.
+
+    Raises
+    ------
+    ValueError
+    """
+    prefixes = net_prefixes(estimator)
+    if not prefixes:
+        raise ValueError(
+            f"There is no DeepNetClassifier in {estimator!r} to add layers to: give an estimator "
+            "with such a net."
+        )
+    searched = set()
+    for part in [space] if isinstance(space, Mapping) else space:
+        for name, place in part.items():
+            searched.add(full_name(estimator, name))
+            check_name(estimator, full_name(estimator, name), part)
+            if hasattr(place, "rvs") and not drawn:
+                raise ValueError(
+                    f"param_grid has a distribution for {name!r}: set n_iter to the number of "
+                    "candidates to draw, or give a list of values."
+                )
+    values = estimator.get_params(deep=True)
+    for prefix in prefixes:
+        _check_free_layers(prefix, values, searched)
+
+
+def _check_free_layers(prefix: str, values: Mapping[str, Any], searched: set[str]) -> None:
+    """Reject what fixes the number of a net's layers."""
+    if f"{prefix}hidden_layers" in searched:
+        raise ValueError(
+            f"param_grid has '{prefix}hidden_layers', but that is what grows: leave it out, and "
+            "set min_layers and max_layers."
+        )
+    for name in PER_LAYER:
+        value = values[prefix + name]
+        if is_sequence(value) and prefix + name not in searched:
+            raise ValueError(
+                f"{prefix}{name}={value!r} is for {len(value)} layers, but their number grows: "
+                "give one value for all layers."
+            )

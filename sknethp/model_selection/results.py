@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,14 +25,40 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Results:
     dict
         Parameters that a candidate has not are masked.
     """
-    params = [*first["params"], *second["params"]]
+    columns = {
+        key: np.concatenate([first[key], second[key]])
+        for key in first
+        if not key.startswith("param")
+    }
+    return _ranked(first, columns, [*first["params"], *second["params"]])
+
+
+def first_candidates(results: Mapping[str, Any], n: int) -> Results:
+    """Return the results of the first candidates as if there had been no others.
+
+    Parameters
+    ----------
+    results : dict
+        As ``cv_results_``.
+    n : int
+        How many candidates.
+
+    Returns
+    -------
+    dict
+    """
+    columns = {key: results[key][:n] for key in results if not key.startswith("param")}
+    return _ranked(results, columns, results["params"][:n])
+
+
+def _ranked(order: Iterable[str], columns: Results, params: list[Mapping[str, Any]]) -> Results:
+    """Put columns in order, with those of the parameters, and rank the candidates."""
     results: Results = {}
-    for key in first:
+    for key in order:
         if key == "params":
-            results |= parameter_columns(params)
-            results["params"] = params
-        elif not key.startswith("param_"):
-            results[key] = np.concatenate([first[key], second[key]])
+            results |= {**parameter_columns(params), "params": params}
+        elif key in columns:
+            results[key] = columns[key]
     for key in results:
         if key.startswith("rank_test_"):
             results[key] = ranks(results[key.replace("rank_", "mean_", 1)])

@@ -8,6 +8,7 @@ from sknethp import DeepNetClassifier
 from sknethp.model_selection import (
     GridSearchCV,
     HalvingRandomSearchCV,
+    LayerGrowthSearchCV,
     ManualSearchCV,
     RandomizedSearchCV,
 )
@@ -28,6 +29,7 @@ IMPOSSIBLE_HALVING = {
 NET = DeepNetClassifier(hidden_units=32, max_epochs=30, lr=0.01, random_state=0)
 DROPOUT = {"dropout": [0.0, 0.1]}
 SEARCHES = [
+    LayerGrowthSearchCV(NET, max_layers=2, cv=2, error_score="raise"),
     ManualSearchCV(NET, {"a": {}, "b": {"dropout": 0.1}}, cv=2, error_score="raise"),
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, error_score="raise"),
     GridSearchCV(NET, DROPOUT, cv=2, error_score="raise"),
