@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
@@ -15,7 +20,7 @@ class FixedFolds:
     Parameters
     ----------
     splitter : splitter
-        One of scikit-learn's, or with the same ``split``.
+        One of scikit-learn's, or with the same methods.
 
     Attributes
     ----------
@@ -24,7 +29,7 @@ class FixedFolds:
     """
 
     def __init__(self, splitter: Any):
-        self._splitter = splitter
+        self.splitter = splitter
         self.splits: Splits = []
 
     def split(self, X: Any, y: Any = None, **params: Any) -> Splits:
@@ -41,8 +46,54 @@ class FixedFolds:
         list of tuple of ndarray
         """
         if not self.splits:
-            self.splits = list(self._splitter.split(X, y, **params))
+            self.splits = list(self.splitter.split(X, y, **params))
         return self.splits
+
+    def get_n_splits(self, X: Any = None, y: Any = None, **params: Any) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y : array-like
+        **params : object
+            For the splitter, such as groups.
+
+        Returns
+        -------
+        int
+        """
+        return self.splitter.get_n_splits(X, y, **params)
+
+    def get_metadata_routing(self) -> Any:
+        """Return what the splitter asks for.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+        """
+        return get_routing_for_object(self.splitter)
+
+
+@contextmanager
+def fixed_folds(search: Any, y: Any) -> Iterator[FixedFolds]:
+    """Let a search split its data only once while it runs.
+
+    Parameters
+    ----------
+    search : estimator
+        Has `cv`, which is put back in the end.
+    y : array-like of shape (n_samples,) or None
+
+    Yields
+    ------
+    FixedFolds
+    """
+    given = search.cv
+    search.cv = folds = FixedFolds(check_cv(given, y, classifier=is_classifier(search)))
+    try:
+        yield folds
+    finally:
+        search.cv = given
 
 
 def sizes(splits: Splits) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sknethp.constraints import Constraint, Number, complaint, optional
 from sknethp.model_selection.checks import check_candidates, check_folds, check_growth
 from sknethp.model_selection.curve import Depth, curve, ended
-from sknethp.model_selection.folds import FixedFolds, Splits
+from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import (
     ADDED,
     ATTRIBUTES,
@@ -170,7 +170,9 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             If the space names what the estimator has not, if a parameter is fixed for each
             layer, or if no network of the first depth can be fitted.
         """
-        super().fit(X, y, **params)
+        with fixed_folds(self, y) as folds:
+            super().fit(X, y, **params)
+        self.splits_ = folds.splits
         found, self.cv_results_ = self._grown(self.cv_results_, self.refit)
         self.growth_ = [self._told(depth) for depth in found]
         best = _last_improvement(found)
@@ -211,8 +213,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _run_search(self, evaluate_candidates):
         """Evaluate some depths at a time, until growing has ended."""
-        # The documented place of the splitter for classes like this one.
-        folds = FixedFolds(self._checked_cv_orig)
         depths = range(self.min_layers, self.max_layers + 1)
         at_once = self.speculative or self.patience + 1
         if self.error_score == "raise":
@@ -225,7 +225,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             if results is None:
                 check_candidates(self.estimator, candidates)
             try:
-                results = evaluate_candidates(candidates, cv=folds)
+                results = evaluate_candidates(candidates)
             except ValueError as error:
                 if "fits failed" not in str(error):
                     raise
@@ -235,7 +235,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             found, _ = self._grown(results, self._given_refit)
             if found[-1].n_layers < some[-1] or ended(found, self.patience):
                 break
-        self.splits_: Splits = folds.splits
 
     def _candidates(
         self, n_layers: int, drawn: list[dict[str, Any]] | None
@@ -277,7 +276,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return f"No network of {self.min_layers} hidden layers can be fitted{reason}"
 
     def _check(self, X: Any, y: Any) -> None:
-        check_folds(self.estimator, self.cv, y)
+        check_folds(self.estimator, self.cv.splitter, y)
         for name, allowed in _NUMBERS.items():
             if not allowed.allows(getattr(self, name)):
                 raise ValueError(complaint(name, getattr(self, name), allowed))

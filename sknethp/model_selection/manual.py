@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknethp.model_selection.checks import check_candidates, check_folds, check_name
 from sknethp.model_selection.comparison import Row, as_html, as_text, comparison
-from sknethp.model_selection.folds import FixedFolds, sizes
+from sknethp.model_selection.folds import fixed_folds, sizes
 from sknethp.model_selection.fusing import (
     ADDED,
     ATTRIBUTES,
@@ -149,7 +149,9 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         ValueError
             If a candidate names what the estimator has not, or none can be fitted.
         """
-        super().fit(X, y, **params)
+        with fixed_folds(self, y) as folds:
+            super().fit(X, y, **params)
+        self.splits_ = folds.splits
         self.kept_ = None
         self._base: dict[str, Any] = {}
         self._data = (X, y, params)
@@ -242,7 +244,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return DataFrame(rows)
 
     def _check(self, X: Any, y: Any) -> None:
-        check_folds(self.estimator, self.cv, y)
+        check_folds(self.estimator, self.cv.splitter, y)
         if self.candidates is None:
             return
         given = self.candidates
@@ -263,14 +265,10 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _run_search(self, evaluate_candidates):
         """Evaluate the given candidates."""
         given = {"base": {}} if self.candidates is None else self.candidates
-        # The documented place of the splitter for classes like this one.
-        folds = FixedFolds(self._checked_cv_orig)
         evaluate_candidates(
             [self._with_prefixes(params) for params in given.values()],
-            cv=folds,
             more_results={"candidate": [str(name) for name in given]},
         )
-        self.splits_ = folds.splits
 
     def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Give a net's parameters their prefix, and reject what is no parameter."""
