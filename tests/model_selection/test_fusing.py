@@ -16,7 +16,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import DeepNetClassifier, fused, model_selection
 from sknethp.model_selection.fusing import FusedSearchMixin, backend_is_chosen
 from sknethp.model_selection.nets import default_estimator, net_prefixes, with_memory
 
@@ -172,3 +172,20 @@ def test_memory_reaches_clones_of_all_nets(data, tmp_path):
     again = Search(small(), GRID, cv=2, memory=tmp_path).fit(*data)
     assert again.fused_summary_.fits == 0
     assert again.best_score_ == search.best_score_
+
+
+@pytest.mark.parametrize("name", ["GridSearchCV", "ManualSearchCV", "LayerGrowthSearchCV"])
+def test_nested_in_a_fused_block(name, data):
+    """The inner searches of all outer folds train together, with the scores they have alone."""
+    space = {
+        "GridSearchCV": {"param_grid": GRID},
+        "ManualSearchCV": {"candidates": {"a": {}, "b": {"lr": 0.1}, "c": {"lr": 0.01}}},
+        "LayerGrowthSearchCV": {"patience": 2},
+    }
+    search = getattr(model_selection, name)(small(), cv=2, **space[name])
+    alone = theirs.cross_val_score(search, *data, cv=3)
+    with fused(silent=True) as summary:
+        together = theirs.cross_val_score(search, *data, cv=3)
+    np.testing.assert_allclose(together, alone, atol=1e-12)
+    per_depth = 3 if name == "LayerGrowthSearchCV" else 1
+    assert summary.largest >= 3 * 2 * 3 / per_depth
