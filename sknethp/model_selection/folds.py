@@ -87,7 +87,17 @@ def fixed_folds(search: Any, y: Any) -> Iterator[FixedFolds]:
     Yields
     ------
     FixedFolds
+
+    Raises
+    ------
+    TypeError
+        If the search has no estimator to tell a classifier by.
     """
+    if not (search.estimator is None or hasattr(search.estimator, "fit")):
+        raise TypeError(
+            f"estimator={search.estimator!r} is not valid: give an estimator, with a method fit, "
+            "or None for the default."
+        )
     given = search.cv
     search.cv = folds = FixedFolds(check_cv(given, y, classifier=is_classifier(search)))
     try:

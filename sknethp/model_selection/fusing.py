@@ -78,7 +78,9 @@ def fused_unless_chosen(progress: Any = None) -> AbstractContextManager[Summary 
         shown = {} if progress is None else {"progress": progress}
         return fused(silent=True, **shown)
     backend, _ = get_active_backend()
-    return nullcontext(backend.scheduler.summary if isinstance(backend, FusedBackend) else None)
+    holder = backend.scheduler if isinstance(backend, FusedBackend) else backend
+    summary = getattr(holder, "summary", None)
+    return nullcontext(summary if isinstance(summary, Summary) else None)
 
 
 def _unfitted_default_has(method: str) -> Any:

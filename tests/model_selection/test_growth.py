@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier
-from sknethp.model_selection import LayerGrowthSearchCV
+from sknethp.model_selection import LayerGrowthSearchCV, ManualSearchCV
 from sknethp.model_selection.curve import curve, ended
 from sknethp.model_selection.results import first_candidates
 
@@ -217,6 +217,12 @@ def test_bad_settings(settings, message, data, monkeypatch):
     monkeypatch.setattr(DeepNetClassifier, "fit", None)  # nothing may be fitted
     with pytest.raises(ValueError, match=message):
         LayerGrowthSearchCV(**{"estimator": net(), **settings}).fit(*data)
+
+
+@pytest.mark.parametrize("kind", [LayerGrowthSearchCV, ManualSearchCV])
+def test_no_estimator(kind, data):
+    with pytest.raises(TypeError, match="estimator='net' is not valid: give an estimator"):
+        kind("net").fit(*data)
 
 
 # The pieces.
