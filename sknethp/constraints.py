@@ -182,5 +182,6 @@ def complaint(name: str, value: Any, constraint: Constraint) -> str:
         for choice in _choices(constraint)
         if (nearest := choice.nearest(entry))
     ]
+    shown = value.item() if isinstance(value, np.generic) else value
     hint = f" Did you mean {hints[0]!r}?" if hints else ""
-    return f"{name}={value!r} is not valid: {name} must be {constraint.describe()}.{hint}"
+    return f"{name}={shown!r} is not valid: {name} must be {constraint.describe()}.{hint}"

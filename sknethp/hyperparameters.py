@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -35,21 +35,34 @@ BENGIO = "Bengio (2012), Practical recommendations for gradient-based training, 
 SRIVASTAVA = "Srivastava et al. (2014), Dropout, JMLR 15"
 GORISHNIY = "Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS"
 KADRA = "Kadra et al. (2021), Well-tuned simple nets excel on tabular datasets, NeurIPS"
+PRECHELT = "Prechelt (1998), Early stopping - but when?, in Neural networks: tricks of the trade"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where to search for a number, uniformly or on a logarithmic scale."""
+    """Where to search for a number, uniformly or on a logarithmic scale.
+
+    Attributes
+    ----------
+    low, high : float
+        The bounds, both included.
+    log : bool
+        Whether equal ratios, not equal differences, are equally likely.
+    integer : bool
+    levels : tuple
+        What a grid takes from it, the most useful first; empty for evenly spaced ones.
+    """
 
     low: float
     high: float
     log: bool = False
     integer: bool = False
+    levels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which values to search among."""
+    """Which values to search among, the most useful first."""
 
     values: tuple[Any, ...]
 
@@ -70,6 +83,8 @@ class Hyperparameter:
         A sensible place to search; None where tuning makes no sense.
     source : str
         Where that place comes from.
+    needs : mapping
+        Other parameters without one of whose given values this one has no effect.
     """
 
     name: str
@@ -79,6 +94,7 @@ class Hyperparameter:
     meaning: str
     search: Range | Options | None = None
     source: str = ""
+    needs: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 def _are_callbacks(value: Any) -> bool:
@@ -108,8 +124,8 @@ _STRUCTURE = (
         Number(0, integer=True),
         "structure",
         "Number of hidden layers; 0 is logistic regression.",
-        Range(1, 4, integer=True),
-        GORISHNIY,
+        Range(1, 4, integer=True, levels=(2, 3, 1, 4)),
+        f"{GORISHNIY}: 1 to 8, of which more than 4 plain layers rarely help on small tables",
     ),
     Hyperparameter(
         "hidden_units",
@@ -117,8 +133,8 @@ _STRUCTURE = (
         PerLayer(_COUNT),
         "structure",
         "Units of every hidden layer, or of each.",
-        Range(16, 512, log=True, integer=True),
-        GORISHNIY,
+        Range(16, 512, log=True, integer=True, levels=(256, 128, 64, 512, 32)),
+        f"{GORISHNIY}: 64 to 512; smaller ones are for smaller tables",
     ),
     Hyperparameter(
         "activation",
@@ -126,8 +142,9 @@ _STRUCTURE = (
         PerLayer(Choice(tuple(ACTIVATIONS))),
         "structure",
         "Activation of the hidden layers, or of each.",
-        Options(("relu", "silu", "selu", "tanh")),
-        "rectified, smooth, self-normalising and saturating kinds",
+        Options(("silu", "relu", "selu", "tanh")),
+        "Ramachandran et al. (2017), Searching for activation functions, arXiv:1710.05941, and "
+        "one each of the rectified, self-normalising and saturating kinds",
     ),
     Hyperparameter(
         "dropout",
@@ -136,7 +153,7 @@ _STRUCTURE = (
         "structure",
         "Share of units dropped after every hidden layer, or after each, in steps of 1/256; "
         "0.2 to 0.5 is useful.",
-        Range(0.0, 0.5),
+        Range(0.0, 0.5, levels=(0.3, 0.0, 0.5, 0.15)),
         SRIVASTAVA,
     ),
     Hyperparameter(
@@ -186,7 +203,7 @@ _TRAINING = (
         Choice(OPTIMIZERS),
         "training",
         "Update rule, as in ``torch.optim``. Only adamw decays weights apart from the gradient.",
-        Options(("adam", "adamw", "sgd")),
+        Options(("adam", "sgd", "adamw")),
         GORISHNIY,
     ),
     Hyperparameter(
@@ -195,8 +212,8 @@ _TRAINING = (
         _POSITIVE,
         "training",
         "Learning rate at its highest.",
-        Range(1e-4, 1e-2, log=True),
-        BENGIO,
+        Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
+        f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
     Hyperparameter(
         "lr_schedule",
@@ -204,7 +221,7 @@ _TRAINING = (
         Choice(SCHEDULES),
         "training",
         "How the learning rate changes from one update to the next over `max_epochs`.",
-        Options(("constant", "linear", "cosine", "one_cycle")),
+        Options(("cosine", "one_cycle", "linear", "constant")),
         "Loshchilov & Hutter (2017); Smith & Topin (2018)",
     ),
     Hyperparameter(
@@ -215,6 +232,7 @@ _TRAINING = (
         "Fraction of `lr` that is left at the end: linear, exponential, cosine, one_cycle.",
         Range(1e-3, 0.5, log=True),
         BENGIO,
+        needs={"lr_schedule": ("linear", "exponential", "cosine", "one_cycle")},
     ),
     Hyperparameter(
         "lr_drop_factor",
@@ -224,6 +242,7 @@ _TRAINING = (
         "What the rate is multiplied by at each drop: step, plateau.",
         Range(0.1, 0.9),
         BENGIO,
+        needs={"lr_schedule": ("step", "plateau")},
     ),
     Hyperparameter(
         "lr_drop_epochs",
@@ -233,6 +252,7 @@ _TRAINING = (
         "Epochs between drops (step), or without improvement before a drop (plateau).",
         Range(2, 50, log=True, integer=True),
         BENGIO,
+        needs={"lr_schedule": ("step", "plateau")},
     ),
     Hyperparameter(
         "warmup_fraction",
@@ -250,8 +270,9 @@ _TRAINING = (
         "training",
         "Momentum of sgd; decay of the first moment of adam, adamw, nadam and adamax. The others "
         "have none.",
-        Range(0.5, 0.99),
+        Range(0.5, 0.99, levels=(0.9, 0.5, 0.99)),
         BENGIO,
+        needs={"optimizer": ("sgd", "adam", "adamw", "nadam", "adamax")},
     ),
     Hyperparameter(
         "nesterov",
@@ -261,6 +282,7 @@ _TRAINING = (
         "Nesterov's momentum; for sgd alone.",
         Options((False, True)),
         "Sutskever et al. (2013)",
+        needs={"optimizer": ("sgd",)},
     ),
     Hyperparameter(
         "beta2",
@@ -270,6 +292,7 @@ _TRAINING = (
         "Decay of the second moment of all optimizers that keep one that fades.",
         Range(0.95, 0.9999),
         "Kingma & Ba (2015), Adam, arXiv:1412.6980",
+        needs={"optimizer": ("adam", "adamw", "nadam", "adamax", "rmsprop", "adadelta")},
     ),
     Hyperparameter(
         "weight_decay",
@@ -278,7 +301,7 @@ _TRAINING = (
         "training",
         "Pull of the weights towards zero: added to their gradient, or with adamw taken from "
         "them directly. Biases and normalisation are free of it.",
-        Range(1e-6, 1e-2, log=True),
+        Range(1e-6, 1e-3, log=True, levels=(1e-5, 1e-3, 1e-4)),
         GORISHNIY,
     ),
     Hyperparameter(
@@ -341,7 +364,7 @@ _TRAINING = (
         _COUNT,
         "training",
         "Samples per update; 32 to 256 is worth a try. At most the number of samples.",
-        Options((32, 64, 128, 256)),
+        Options((32, 128, 64, 256)),
         BENGIO,
     ),
     Hyperparameter(
@@ -350,8 +373,8 @@ _TRAINING = (
         _COUNT,
         "training",
         "Passes over the training samples, and the length of the learning-rate schedule.",
-        Range(10, 200, log=True, integer=True),
-        BENGIO,
+        Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
+        f"{PRECHELT}: few epochs are early stopping without a validation part",
     ),
     Hyperparameter(
         "shuffle",
@@ -379,6 +402,7 @@ _STOPPING = (
         "Epochs without improvement before training stops.",
         Range(5, 50, integer=True),
         BENGIO,
+        needs={"early_stopping": (True,)},
     ),
     Hyperparameter(
         "min_improvement",

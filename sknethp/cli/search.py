@@ -24,13 +24,15 @@ from skopt import BayesSearchCV
 from skrub import tabular_pipeline
 
 from sknethp import DeepNetClassifier, fused
-from sknethp.cli import spaces
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
 from sknethp.cli.progress import FitProgress, scores
+from sknethp.model_selection.spaces import SIZES, Method, Size, search_space
 
 # Accuracy has many ties on small data, and a choice among them by chance is a poor one.
 SELECTED_BY = "neg_log_loss"
+STEP = "net"
+_SIZE: Size = "medium"
 
 Split = tuple[pd.DataFrame, pd.DataFrame, np.ndarray, np.ndarray]
 
@@ -85,7 +87,7 @@ def make_pipeline(classifier: BaseEstimator, seed: int) -> Pipeline:
     Parameters
     ----------
     classifier : estimator
-        The last step, named ``spaces.STEP``.
+        The last step, named `STEP`.
     seed : int
         The ``random_state`` of every step that has one.
 
@@ -95,7 +97,7 @@ def make_pipeline(classifier: BaseEstimator, seed: int) -> Pipeline:
         Encodes text, categories and dates, imputes, scales, classifies.
     """
     preprocess = tabular_pipeline(classifier)[:-1]
-    pipeline = Pipeline([("preprocess", preprocess), (spaces.STEP, classifier)])
+    pipeline = Pipeline([("preprocess", preprocess), (STEP, classifier)])
     seeded = [name for name in pipeline.get_params() if name.split("__")[-1] == "random_state"]
     return pipeline.set_params(**dict.fromkeys(seeded, seed))
 
@@ -138,13 +140,17 @@ def folds(cv: int, seed: int) -> StratifiedKFold:
     return StratifiedKFold(cv, shuffle=True, random_state=seed)
 
 
-def make_search(method: str, *, n_candidates: int, cv: int, seed: int) -> tuple[Any, int]:
+def make_search(
+    method: Method, X: pd.DataFrame, *, n_candidates: int, cv: int, seed: int
+) -> tuple[Any, int]:
     """Make the search for a method.
 
     Parameters
     ----------
     method : {"grid", "random", "bayes"}
         How candidates are chosen.
+    X : pandas.DataFrame of shape (n_samples, n_features)
+        The columns; the space depends on how many there are.
     n_candidates : int
         How many to try; a grid may have fewer.
     cv : int
@@ -161,18 +167,33 @@ def make_search(method: str, *, n_candidates: int, cv: int, seed: int) -> tuple[
     """
     pipeline = make_pipeline(DeepNetClassifier(), seed)
     common = {"cv": folds(cv, seed), "refit": SELECTED_BY}
+    space = search_space(pipeline, method, _SIZE, X=X, max_candidates=n_candidates)
     if method == "grid":
-        grid = spaces.grid(n_candidates)
-        return GridSearchCV(pipeline, grid, **common), len(ParameterGrid(grid))
+        return GridSearchCV(pipeline, space, **common), len(ParameterGrid(space))
     common |= {"n_iter": n_candidates, "random_state": seed}
     if method == "random":
-        return RandomizedSearchCV(pipeline, spaces.distributions(), **common), n_candidates
+        return RandomizedSearchCV(pipeline, space, **common), n_candidates
     # A Gaussian process can't be told of a failed fit, so one ends the search.
     guided = {"n_initial_points": min(10, (n_candidates + 1) // 2)}
-    search = BayesSearchCV(
-        pipeline, spaces.dimensions(), optimizer_kwargs=guided, error_score="raise", **common
-    )
+    search = BayesSearchCV(pipeline, space, optimizer_kwargs=guided, error_score="raise", **common)
     return search, n_candidates
+
+
+def best_hyperparameters(search: Any) -> dict[str, Any]:
+    """Return the hyperparameters of the net that won, those that had one value included.
+
+    Parameters
+    ----------
+    search : estimator
+        Fitted.
+
+    Returns
+    -------
+    dict of str to object
+        Values by name, without prefix.
+    """
+    chosen = search.best_estimator_[STEP].get_params()
+    return {name: chosen[name] for name in SIZES[_SIZE]}
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from sknethp.cli.search import (
     SELECTED_BY,
     Split,
     baselines,
+    best_hyperparameters,
     cross_validated_scores,
     expected_warnings_ignored,
     folds,
@@ -32,7 +33,6 @@ from sknethp.cli.search import (
     run_search,
     split,
 )
-from sknethp.cli.spaces import STEP
 
 _PACKAGES = (
     "sknethp",
@@ -68,7 +68,7 @@ def tune(arguments: argparse.Namespace) -> None:
     with expected_warnings_ignored():
         search, scores = _search(arguments, data, parts, console)
         scores |= _baseline_scores(arguments, parts)
-    best = {name.removeprefix(f"{STEP}__"): _plain(v) for name, v in search.best_params_.items()}
+    best = {name: _plain(value) for name, value in best_hyperparameters(search).items()}
     print_best(best, console)
     print_scores(scores, console)
     settings = {
@@ -89,6 +89,7 @@ def _search(
     X_train, X_test, y_train, y_test = parts
     search, n_candidates = make_search(
         arguments.method,
+        X_train,
         n_candidates=arguments.candidates,
         cv=arguments.cv,
         seed=arguments.seed,

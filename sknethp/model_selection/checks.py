@@ -1,0 +1,253 @@
+"""Checks of spaces, candidates and folds before any work, each with one clear sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.utils.multiclass import type_of_target
+
+from sknethp.constraints import is_sequence
+from sknethp.hyperparameters import PER_LAYER
+from sknethp.model_selection.nets import full_name, net_prefixes
+from sknethp.validation import check_hyperparameters, listed
+
+_MOST_OFFERED = 3
+
+
+def check_space(estimator: Any, space: Any, parameter: str) -> None:
+    """Reject a space that names what the estimator has not, or that has nothing to search.
+
+    Parameters
+    ----------
+    estimator : estimator
+    space : dict or sequence of dict
+        From names to places to search; what is neither is left to the search itself.
+    parameter : str
+        What the search calls it.
+
+    Raises
+    ------
+    ValueError
+        With the nearest names that there are.
+    """
+    parts = [space] if isinstance(space, Mapping) else space
+    if not isinstance(parts, Sequence) or not all(isinstance(part, Mapping) for part in parts):
+        return
+    if not any(parts) and net_prefixes(estimator):
+        raise ValueError(
+            f"{parameter}={space!r} has nothing to search: give at least one parameter with its "
+            f"values, or leave out {parameter} to search a default space."
+        )
+    for part in parts:
+        for name in part:
+            check_name(estimator, name, part)
+
+
+def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
+    """Reject a name that is no parameter of an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+    name : str
+    others : iterable of str
+        Names set together with it; what belongs to one of these is not known yet.
+
+    Raises
+    ------
+    ValueError
+        With the nearest names that there are.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"A space names parameters, but {name!r} is no name: give a string.")
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return
+    known = estimator.get_params(deep=True)
+    if name in known or any(name.startswith(f"{other}__") for other in others):
+        return
+    try:
+        clone(estimator).set_params(**{name: None})
+    except (AttributeError, TypeError, ValueError):
+        pass
+    else:
+        return  # an estimator that takes what it does not list
+    near = nearest_names(name, list(known))
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"The space names {name!r}, which is no parameter of "
+        f"{type(estimator).__name__}{hint or ': see its get_params().'}"
+    )
+
+
+def nearest_names(name: str, known: Sequence[str]) -> list[str]:
+    """Return the names that one may have been meant to be, the likeliest first.
+
+    Parameters
+    ----------
+    name : str
+    known : sequence of str
+
+    Returns
+    -------
+    list of str
+        Those with the same last part, as where a prefix was forgotten, or else those that are
+        spelt much alike as a whole or in their last part.
+
+    Examples
+    --------
+    >>> nearest_names("lr", ["net", "net__lr"])
+    ['net__lr']
+    >>> nearest_names("droput", ["net__dropout", "net__lr"])
+    ['net__dropout']
+    """
+    last = name.rpartition("__")[2]
+    same = [other for other in known if other.rpartition("__")[2] == last]
+    if same:
+        return same[:_MOST_OFFERED]
+    whole = difflib.get_close_matches(name, known, n=_MOST_OFFERED, cutoff=0.8)
+    lasts = {other.rpartition("__")[2]: other for other in reversed(known)}
+    parts = difflib.get_close_matches(last, list(lasts), n=_MOST_OFFERED, cutoff=0.7)
+    return list(dict.fromkeys([*(lasts[part] for part in parts), *whole]))[:_MOST_OFFERED]
+
+
+def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) -> None:
+    """Reject candidates none of which can be fitted; a part of them is the search's business.
+
+    Parameters
+    ----------
+    estimator : estimator
+    candidates : iterable of dict
+        Values by name; looked at up to the first that is valid.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong with the first.
+    """
+    first = None
+    for candidate in candidates:
+        reason = invalid_because(estimator, candidate)
+        if reason is None:
+            return
+        first = first or reason
+    if first is not None:
+        raise ValueError(f"No candidate can be fitted: {first}")
+
+
+def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
+    """Say why a candidate's nets have parameters that are not valid; None if they have not.
+
+    Parameters
+    ----------
+    estimator : estimator
+    candidate : dict
+
+    Returns
+    -------
+    str or None
+    """
+    if not net_prefixes(estimator):
+        return None
+    equipped = clone(estimator).set_params(**clone(dict(candidate), safe=False))
+    values = equipped.get_params(deep=True)
+    for prefix in net_prefixes(equipped):
+        net = values[prefix.removesuffix("__")] if prefix else equipped
+        try:
+            check_hyperparameters(net.get_params(deep=False))
+        except ValueError as error:
+            return str(error)
+    return None
+
+
+def check_folds(estimator: Any, cv: Any, y: Any) -> None:
+    """Reject more stratified folds than the smallest class has samples.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Only with a net in it: others may bear folds without a class.
+    cv : int, splitter, iterable or None
+        As in scikit-learn.
+    y : array-like of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+    """
+    if y is None or not net_prefixes(estimator):
+        return
+    splitter = check_cv(cv, y, classifier=True)
+    if not isinstance(splitter, StratifiedKFold):
+        return
+    if type_of_target(y) not in ("binary", "multiclass"):
+        return
+    classes, counts = np.unique(np.asarray(y), return_counts=True)
+    n_splits, fewest, n_samples = splitter.get_n_splits(), int(counts.min()), int(counts.sum())
+    if n_samples > 1 and fewest < n_splits:
+        raise ValueError(
+            f"Class {listed(classes[[counts.argmin()]])} has {fewest} of {n_samples} samples, too "
+            f"few for {n_splits} folds: {_advice(fewest)}."
+        )
+
+
+def _advice(fewest: int) -> str:
+    if fewest < 2:
+        return "leave out the class, or collect more of it"
+    return f"set cv to {fewest} or less, leave out the class, or collect more of it"
+
+
+def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
+    """Reject what cannot be tuned while layers are added.
+
+    Parameters
+    ----------
+    estimator : estimator
+    space : dict or list of dict
+        What is tuned at a depth; a net's own names may be without their prefix.
+    drawn : bool
+        Whether candidates are drawn from it, so that it may have distributions.
+
+    Raises
+    ------
+    ValueError
+    """
+    prefixes = net_prefixes(estimator)
+    if not prefixes:
+        raise ValueError(
+            f"There is no DeepNetClassifier in {estimator!r} to add layers to: give an estimator "
+            "with such a net."
+        )
+    searched = set()
+    for part in [space] if isinstance(space, Mapping) else space:
+        for name, place in part.items():
+            searched.add(full_name(estimator, name))
+            check_name(estimator, full_name(estimator, name), part)
+            if hasattr(place, "rvs") and not drawn:
+                raise ValueError(
+                    f"param_grid has a distribution for {name!r}: set n_iter to the number of "
+                    "candidates to draw, or give a list of values."
+                )
+    values = estimator.get_params(deep=True)
+    for prefix in prefixes:
+        _check_free_layers(prefix, values, searched)
+
+
+def _check_free_layers(prefix: str, values: Mapping[str, Any], searched: set[str]) -> None:
+    """Reject what fixes the number of a net's layers."""
+    if f"{prefix}hidden_layers" in searched:
+        raise ValueError(
+            f"param_grid has '{prefix}hidden_layers', but that is what grows: leave it out, and "
+            "set min_layers and max_layers."
+        )
+    for name in PER_LAYER:
+        value = values[prefix + name]
+        if is_sequence(value) and prefix + name not in searched:
+            raise ValueError(
+                f"{prefix}{name}={value!r} is for {len(value)} layers, but their number grows: "
+                "give one value for all layers."
+            )

@@ -1,0 +1,228 @@
+"""What all our searches add to their parents: fusion, defaults, memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
+from typing import Any
+
+from joblib.parallel import get_active_backend
+
+# scikit-learn documents how to derive searches from it, but has no public name for it.
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sknethp.fusion import fused
+from sknethp.fusion.backend import FusedBackend
+from sknethp.fusion.summary import Summary
+from sknethp.model_selection.checks import check_folds, check_space
+from sknethp.model_selection.nets import default_estimator, with_memory
+from sknethp.model_selection.spaces import Method, Size, search_space
+
+__all__ = ["BaseSearchCV", "FusedSearchMixin", "backend_is_chosen", "fused_unless_chosen"]
+
+# Parts of the searches' docstrings.
+ESTIMATOR = """estimator : estimator or None
+        None for ``make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))``."""
+ADDED = """memory : path, joblib.Memory or None
+        Where every DeepNetClassifier keeps its finished fits, so that the same script goes on
+        where it was killed. A fit is found again only if it has the same seed.
+    progress : bool or None
+        Whether to show progress; as in ``sknethp.fused``."""
+ATTRIBUTES = """As in the parent, and:
+
+    fused_summary_ : Summary or None
+        What was fused, and what was not and why: of this search alone, or of the whole block
+        where one of ``sknethp.fused()`` is around it. None with another joblib backend."""
+
+
+def backend_is_chosen() -> bool:
+    """Whether joblib's backend is the caller's business, not ours.
+
+    It is inside ``fused()``, inside ``parallel_config`` with a backend, and in a thread of
+    another parallel call. It is not in a worker process, which has its search to itself.
+
+    Returns
+    -------
+    bool
+    """
+    # A hint moves the default backend, and none that was chosen.
+    threads, _ = get_active_backend(prefer="threads")
+    processes, _ = get_active_backend(prefer="processes")
+    if type(threads) is not type(processes):
+        return False
+    if isinstance(threads, FusedBackend):
+        return True
+    nested = (getattr(threads, "nesting_level", 0) or 0) > 0
+    return not nested or threading.current_thread() is not threading.main_thread()
+
+
+def fused_unless_chosen(progress: Any = None) -> AbstractContextManager[Summary | None]:
+    """Train fused what is fitted inside, unless the caller has chosen a backend.
+
+    Parameters
+    ----------
+    progress : object
+        Handed to ``fused``; None for its default.
+
+    Returns
+    -------
+    context manager
+        Gives the summary: of this block, of the ``fused()`` block around it, or None with
+        another backend.
+    """
+    if not backend_is_chosen():
+        shown = {} if progress is None else {"progress": progress}
+        return fused(silent=True, **shown)
+    backend, _ = get_active_backend()
+    holder = backend.scheduler if isinstance(backend, FusedBackend) else backend
+    summary = getattr(holder, "summary", None)
+    return nullcontext(summary if isinstance(summary, Summary) else None)
+
+
+def _unfitted_default_has(method: str) -> Any:
+    """Say for ``available_if`` whether a search, or the estimator that None means, can do this."""
+
+    def check(search: Any) -> bool:
+        if search.estimator is None and not hasattr(search, "best_estimator_"):
+            return bool(search.refit) and hasattr(default_estimator(), method)
+        try:
+            getattr(super(FusedSearchMixin, search), method)
+        except AttributeError as error:
+            raise (error.__cause__ or error) from None  # it says why, and is to be the cause again
+        return True
+
+    return check
+
+
+class FusedSearchMixin:
+    """Put before a search of scikit-learn's or skopt's, lets its fits train together.
+
+    A class that uses it takes `estimator`, a space, `memory` and `progress`, of which the first
+    two may be None: while ``fit`` runs, the parent sees what None stands for.
+
+    Attributes
+    ----------
+    fused_summary_ : Summary or None
+        What was fused, and what was not and why; see ``sknethp.fused``.
+    """
+
+    # The parameter that holds the space, if there is one, and what `search_space` needs.
+    _space_parameter: str | None = None
+    _space_method: Method = "random"
+    _space_size: Size = "medium"
+
+    estimator: Any
+    cv: Any
+    memory: Any
+    progress: Any
+
+    def fit(self, X, y=None, **params):
+        """Run the search, its fits fused.
+
+        Inside a ``sknethp.fused()`` block, or where ``joblib.parallel_config`` names a backend,
+        that one is used. `n_jobs` has a meaning only with such another backend.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None
+        **params : dict of str to object
+            As in the parent: for the estimator's ``fit``, the splitter and the scorer.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the space, the folds or the data cannot be searched; said before any fit.
+        """
+        with self._with_defaults(X):
+            self._check(X, y)
+            with fused_unless_chosen(self.progress) as summary:
+                super().fit(X, y, **params)  # type: ignore[misc]
+        self.fused_summary_ = summary
+        return self
+
+    @contextmanager
+    def _with_defaults(self, X: Any) -> Iterator[None]:
+        """Put in place, for a while, what None stands for, and nets with the memory."""
+        given = {"estimator": self.estimator}
+        estimator = default_estimator() if self.estimator is None else self.estimator
+        replaced = {"estimator": with_memory(estimator, self.memory)}
+        name = self._space_parameter
+        if name is not None and getattr(self, name) is None:
+            given[name] = None
+            replaced[name] = self._default_space(estimator, X)
+        try:
+            vars(self).update(replaced)
+            yield
+        finally:
+            vars(self).update(given)
+
+    def _default_space(self, estimator: Any, X: Any) -> Any:
+        """Return the space that None stands for."""
+        return search_space(estimator, self._space_method, self._space_size, X=X)
+
+    def _check(self, X: Any, y: Any) -> None:
+        """Reject what cannot be searched, before any fit."""
+        if self._space_parameter is not None:
+            check_space(self.estimator, getattr(self, self._space_parameter), self._space_parameter)
+        check_folds(self.estimator, self.cv, y)
+
+    @available_if(_unfitted_default_has("predict"))
+    def predict(self, X):
+        """Predict labels with the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return super().predict(X)  # type: ignore[misc]
+
+    @available_if(_unfitted_default_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict class probabilities with the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return super().predict_proba(X)  # type: ignore[misc]
+
+    def get_metadata_routing(self):
+        """Return the routing of metadata, as in the parent.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return super(FusedSearchMixin, self._explicit()).get_metadata_routing()  # type: ignore[misc]
+
+    def __sklearn_tags__(self):
+        """Take the tags of the estimator."""
+        return super(FusedSearchMixin, self._explicit()).__sklearn_tags__()  # type: ignore[misc]
+
+    def _explicit(self) -> Any:
+        """Return a search that is equal but for an estimator where this one has None."""
+        if self.estimator is not None:
+            return self
+        equal = copy(self)  # threads may be using this one
+        equal.estimator = default_estimator()
+        return equal

@@ -1,0 +1,307 @@
+"""Adding layers until the test score does not improve any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from sknethp.constraints import Constraint, Number, complaint, optional
+from sknethp.model_selection.checks import check_candidates, check_folds, check_growth
+from sknethp.model_selection.curve import Depth, curve, ended
+from sknethp.model_selection.folds import fixed_folds
+from sknethp.model_selection.fusing import (
+    ADDED,
+    ATTRIBUTES,
+    ESTIMATOR,
+    BaseSearchCV,
+    FusedSearchMixin,
+)
+from sknethp.model_selection.nets import full_name, net_prefixes
+from sknethp.model_selection.results import (
+    Results,
+    best_index,
+    first_candidates,
+    fold_scores,
+    metric_of,
+)
+
+_COUNT = Number(1, integer=True)
+_NUMBERS: dict[str, Constraint] = {
+    "min_layers": Number(0, integer=True),
+    "max_layers": _COUNT,
+    "patience": _COUNT,
+    "speculative": optional(_COUNT),
+    "n_iter": optional(_COUNT),
+}
+
+
+class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
+    __doc__ = f"""Adds hidden layers until the cross-validated score does not improve any more.
+
+    A depth is an improvement if its best candidate scores higher than the best of all depths
+    before, by more than the standard error of that one's mean over the folds. Growing ends
+    after `patience` depths without one, at `max_layers`, or before a depth where no candidate
+    can be fitted. The last improvement is the best.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+        Several nets in it grow together.
+    param_grid : dict, list of dict, callable or None
+        What to tune at each depth: values by name, or with `n_iter` distributions; a net's
+        parameters may be given without their prefix. A callable gets the number of layers and
+        returns such a space. None for nothing.
+    min_layers, max_layers : int
+        The first depth, and the last.
+    patience : int
+        Depths without an improvement after which growing ends.
+    speculative : int or None
+        Depths that are evaluated at once; what turns out to lie beyond the end is dropped, so
+        that the result is the same for all. None for `patience` + 1.
+    n_iter : int or None
+        Candidates drawn from `param_grid`, the same for all depths; None for all of the grid.
+    scoring, refit, cv, verbose, return_train_score : object
+        As in ``sklearn.model_selection.GridSearchCV``. A callable `refit` has the last word on
+        the best candidate.
+    random_state : int, RandomState or None
+        Seed of what is drawn. The nets have their own.
+    error_score : {{"raise"}} or NaN
+        As there, but for other numbers.
+    n_jobs, pre_dispatch : object
+        As there, for another joblib backend; fused fits use all cores.
+    {ADDED}
+
+    Attributes
+    ----------
+    best_n_layers_ : int
+    growth_ : list of dict
+        For each depth ``n_layers``, ``mean`` and ``standard_error`` of the test scores of its
+        best candidate, ``best_params`` and ``improved``.
+    splits_ : list of tuple of ndarray
+        Training and test indices of the folds that all candidates share.
+    {ATTRIBUTES}
+
+    References
+    ----------
+    Breiman et al. (1984), Classification and regression trees, for the rule of one standard
+    error.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknethp import DeepNetClassifier
+    >>> from sknethp.model_selection import LayerGrowthSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier(max_epochs=10, hidden_units=16, lr=0.01, random_state=0)
+    >>> search = LayerGrowthSearchCV(net, {{"dropout": [0.0, 0.3]}}, cv=3).fit(X, y)
+    >>> [depth["n_layers"] for depth in search.growth_]
+    [1, 2, 3, 4, 5]
+    >>> search.best_n_layers_
+    3
+    """
+
+    cv_results_: Results
+    refit: Any
+
+    def __init__(
+        self,
+        estimator=None,
+        param_grid=None,
+        *,
+        min_layers=1,
+        max_layers=8,
+        patience=2,
+        speculative=None,
+        n_iter=None,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.min_layers = min_layers
+        self.max_layers = max_layers
+        self.patience = patience
+        self.speculative = speculative
+        self.n_iter = n_iter
+        self.random_state = random_state
+        self.memory = memory
+        self.progress = progress
+
+    def fit(self, X, y=None, **params):
+        """Grow, all fits of the depths evaluated at once trained together.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None
+        **params : dict of str to object
+            For the estimator's ``fit``, the splitter and the scorer.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the space names what the estimator has not, if a parameter is fixed for each
+            layer, or if no network of the first depth can be fitted.
+        """
+        with fixed_folds(self, y) as folds:
+            super().fit(X, y, **params)
+        self.splits_ = folds.splits
+        found, self.cv_results_ = self._grown(self.cv_results_, self.refit)
+        self.growth_ = [self._told(depth) for depth in found]
+        best = _last_improvement(found)
+        self.best_n_layers_ = best.n_layers
+        if self.refit or not self.multimetric_:
+            self.best_index_ = _chosen(self.cv_results_, best, self.refit)
+            self.best_params_ = self.cv_results_["params"][self.best_index_]
+            if not callable(self.refit):
+                mean = f"mean_test_{metric_of(self.cv_results_, self.refit)}"
+                self.best_score_ = self.cv_results_[mean][self.best_index_]
+        return self
+
+    def _told(self, depth: Depth) -> dict[str, Any]:
+        return {
+            "n_layers": depth.n_layers,
+            "mean": depth.mean,
+            "standard_error": depth.error,
+            "best_params": self.cv_results_["params"][depth.index],
+            "improved": depth.improved,
+        }
+
+    @contextmanager
+    def _with_defaults(self, X: Any) -> Iterator[None]:
+        """Let the parent refit what is best by growth."""
+        given = self._given_refit = self.refit
+
+        def choose(results: Results) -> int:
+            found, kept = self._grown(results, given)
+            return _chosen(kept, _last_improvement(found), given)
+
+        try:
+            self.refit = choose if given else given
+            with super()._with_defaults(X):
+                yield
+        finally:
+            self.refit = given
+            del self._given_refit
+
+    def _run_search(self, evaluate_candidates):
+        """Evaluate some depths at a time, until growing has ended."""
+        depths = range(self.min_layers, self.max_layers + 1)
+        at_once = self.speculative or self.patience + 1
+        if self.error_score == "raise":
+            at_once = 1  # a depth beyond the end must not raise
+        drawn = None if callable(self.param_grid) else self._settings(self.min_layers)
+        results = None
+        for start in range(0, len(depths), at_once):
+            some = depths[start : start + at_once]
+            candidates = [candidate for n in some for candidate in self._candidates(n, drawn)]
+            if results is None:
+                check_candidates(self.estimator, candidates)
+            try:
+                results = evaluate_candidates(candidates)
+            except ValueError as error:
+                if "fits failed" not in str(error):
+                    raise
+                if results is None:
+                    raise ValueError(self._no_first(str(error))) from error
+                break
+            found, _ = self._grown(results, self._given_refit)
+            if found[-1].n_layers < some[-1] or ended(found, self.patience):
+                break
+
+    def _candidates(
+        self, n_layers: int, drawn: list[dict[str, Any]] | None
+    ) -> list[dict[str, Any]]:
+        """Return the candidates of a depth, with what was drawn for all depths, if anything was."""
+        layers = {f"{prefix}hidden_layers": n_layers for prefix in net_prefixes(self.estimator)}
+        settings = self._settings(n_layers) if drawn is None else drawn
+        return [
+            {**layers, **{full_name(self.estimator, name): v for name, v in setting.items()}}
+            for setting in settings
+        ]
+
+    def _space(self, n_layers: int) -> Any:
+        space = self.param_grid(n_layers) if callable(self.param_grid) else self.param_grid
+        return {} if space is None else space
+
+    def _settings(self, n_layers: int) -> list[dict[str, Any]]:
+        """Return what a depth is tried with."""
+        if self.n_iter is None:
+            return list(ParameterGrid(self._space(n_layers)))
+        return list(
+            ParameterSampler(self._space(n_layers), self.n_iter, random_state=self.random_state)
+        )
+
+    def _grown(self, results: Results, refit: Any) -> tuple[list[Depth], Results]:
+        """Return the curve up to the end of growing, and the results up to there."""
+        name = f"{net_prefixes(self._explicit().estimator)[0]}hidden_layers"
+        depths = [params[name] for params in results["params"]]
+        found = curve(depths, fold_scores(results, metric_of(results, refit)))
+        if not found:
+            raise ValueError(self._no_first())
+        found = found[: ended(found, self.patience)]
+        n_kept = sum(depth <= found[-1].n_layers for depth in depths)
+        return found, first_candidates(results, n_kept)
+
+    def _no_first(self, details: str = "") -> str:
+        lines = details.strip().splitlines()
+        reason = f": {lines[-1]}" if lines else "; see the warnings for the reasons."
+        return f"No network of {self.min_layers} hidden layers can be fitted{reason}"
+
+    def _check(self, X: Any, y: Any) -> None:
+        check_folds(self.estimator, self.cv.splitter, y)
+        for name, allowed in _NUMBERS.items():
+            if not allowed.allows(getattr(self, name)):
+                raise ValueError(complaint(name, getattr(self, name), allowed))
+        if self.max_layers < self.min_layers:
+            raise ValueError(
+                f"max_layers={self.max_layers} is less than min_layers={self.min_layers}: give a "
+                "range of depths to grow through."
+            )
+        if not (self.error_score == "raise" or np.isnan(self.error_score)):
+            raise ValueError(
+                f"error_score={self.error_score!r} is not valid: a depth that fails ends the "
+                'growth, so give np.nan, or "raise" to see the error.'
+            )
+        if isinstance(self.scoring, (list, tuple, set, dict)) and self._given_refit is True:
+            raise ValueError(
+                "With several metrics in scoring, refit must be the name of the one to grow by, "
+                "a callable, or False; but it is True."
+            )
+        check_growth(self.estimator, self._space(self.min_layers), drawn=self.n_iter is not None)
+
+
+def _last_improvement(found: list[Depth]) -> Depth:
+    return [depth for depth in found if depth.improved][-1]
+
+
+def _chosen(results: Results, best: Depth, refit: Any) -> int:
+    """Return which candidate is best: growth's, unless a callable decides."""
+    return best_index(results, refit) if callable(refit) else best.index

@@ -1,0 +1,376 @@
+"""Tuning by hand: named candidates, tried one after another on the same folds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import check_is_fitted
+
+from sknethp.model_selection.checks import check_candidates, check_folds, check_name
+from sknethp.model_selection.comparison import Row, as_html, as_text, comparison
+from sknethp.model_selection.folds import fixed_folds, sizes
+from sknethp.model_selection.fusing import (
+    ADDED,
+    ATTRIBUTES,
+    ESTIMATOR,
+    BaseSearchCV,
+    FusedSearchMixin,
+    fused_unless_chosen,
+)
+from sknethp.model_selection.nets import default_estimator, full_name
+from sknethp.model_selection.results import Results, best_index, fold_scores, joined, metric_of
+
+_SHARED = ("scoring", "n_jobs", "refit", "cv", "error_score", "return_train_score", "memory")
+
+
+class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
+    __doc__ = f"""Tuning by hand: candidates that you name, all on the same folds.
+
+    ``fit`` runs the candidates that were given, together; `try_` adds one after another, `keep`
+    makes one the base that further tries change, and `table`, which is also what ``print``
+    shows, says what each changed and whether the difference is more than the folds' noise.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+    candidates : dict of str to dict, or None
+        From names to parameters that differ from the estimator's. A net's parameters may be
+        given without their prefix. None for the estimator as it is, named "base".
+    scoring, refit, cv, verbose, error_score, return_train_score : object
+        As in ``sklearn.model_selection.GridSearchCV``.
+    n_jobs, pre_dispatch : object
+        As there, for another joblib backend; fused fits use all cores.
+    {ADDED}
+
+    Attributes
+    ----------
+    splits_ : list of tuple of ndarray
+        Training and test indices of the folds that all candidates share.
+    kept_ : str or None
+        The candidate that was kept. The ``best_...`` attributes are of this one, or, where none
+        was kept, of the one with the best score.
+    {ATTRIBUTES} The column ``candidate`` of ``cv_results_`` has the names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknethp import DeepNetClassifier
+    >>> from sknethp.model_selection import ManualSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier(max_epochs=5, hidden_units=8, random_state=0)
+    >>> search = ManualSearchCV(net, {{"as it is": {{}}, "faster": {{"lr": 0.01}}}}, cv=3).fit(X, y)
+    >>> search.keep("faster").try_("deeper", hidden_layers=3).best_params_
+    {{'lr': 0.01}}
+    """
+
+    cv_results_: Results
+
+    def __init__(
+        self,
+        estimator=None,
+        candidates=None,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.candidates = candidates
+        self.memory = memory
+        self.progress = progress
+
+    @classmethod
+    def from_search(cls, search, candidates=None, **settings):
+        """Start from another search's best candidate.
+
+        Parameters
+        ----------
+        search : estimator
+            Any fitted search with ``best_params_``.
+        candidates : dict of str to dict, or None
+            Changes of its best candidate, which is the estimator here.
+        **settings : object
+            Other parameters of the new search; by default they are those of `search`.
+
+        Returns
+        -------
+        ManualSearchCV
+            Not fitted.
+        """
+        check_is_fitted(search, "best_params_")
+        estimator = default_estimator() if search.estimator is None else search.estimator
+        best = clone(estimator).set_params(**clone(dict(search.best_params_), safe=False))
+        theirs = search.get_params(deep=False)
+        shared = {name: theirs[name] for name in _SHARED if name in theirs}
+        return cls(best, candidates, **{**shared, **settings})
+
+    def fit(self, X, y=None, **params):
+        """Run the given candidates, their fits fused.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Kept, with `y` and `params`, for later tries; a pickle does without them.
+        y : array-like of shape (n_samples,) or None
+        **params : dict of str to object
+            For the estimator's ``fit``, the splitter and the scorer.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a candidate names what the estimator has not, or none can be fitted.
+        """
+        with fixed_folds(self, y) as folds:
+            super().fit(X, y, **params)
+        self.splits_ = folds.splits
+        self.kept_ = None
+        self._base: dict[str, Any] = {}
+        self._data = (X, y, params)
+        return self
+
+    def try_(self, name, /, **changed):
+        """Evaluate one more candidate on the same folds.
+
+        Parameters
+        ----------
+        name : str
+        **changed : object
+            Parameters that differ from those of the candidate that was kept last, or, where
+            none was, from the estimator's.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the name is taken, or the candidate cannot be fitted; what there was stays.
+        """
+        X, _, _ = self._kept_data()
+        if name in self._names():
+            raise ValueError(f"There is a candidate {name!r} already: give another name.")
+        with self._with_defaults(X):
+            changed = self._with_prefixes(changed)
+            candidate = {**self._base, **changed}
+            check_candidates(self.estimator, [candidate])
+            with fused_unless_chosen(self.progress) as summary:
+                found = self._evaluated(name, candidate)
+            self.cv_results_ = joined(self.cv_results_, found)
+            self.fused_summary_ = summary
+            if self.kept_ is None and (self.refit or not self.multimetric_):
+                self._choose(best_index(self.cv_results_, self.refit))
+        return self
+
+    def keep(self, name):
+        """Make a candidate the best one, and the base that further tries change.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such candidate.
+        """
+        X, _, _ = self._kept_data()
+        at = self._position(name)
+        with self._with_defaults(X):
+            self._choose(at)
+        self.kept_ = name
+        self._base = dict(self.cv_results_["params"][at])
+        return self
+
+    def table(self, against=None, level=0.05):
+        """Compare the candidates.
+
+        Parameters
+        ----------
+        against : str or None
+            The candidate that all are compared with; None for the one before each.
+        level : float
+            A difference counts as more than noise if its p-value, by the corrected resampled
+            paired t-test over the folds, is below. With many candidates some will be by chance.
+
+        Returns
+        -------
+        pandas.DataFrame or list of dict
+            A frame where pandas is installed. Columns: candidate, changed, score, std,
+            difference, p_value, verdict ("better", "worse", "within noise", "failed").
+
+        References
+        ----------
+        Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52.
+        """
+        rows = [asdict(row) for row in self._rows(against, level)]
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            return rows
+        return DataFrame(rows)
+
+    def _check(self, X: Any, y: Any) -> None:
+        check_folds(self.estimator, self.cv.splitter, y)
+        if self.candidates is None:
+            return
+        given = self.candidates
+        if not isinstance(given, Mapping) or not all(
+            isinstance(params, Mapping) for params in given.values()
+        ):
+            raise ValueError(
+                f"candidates={given!r} is not valid: give a dict from names to dicts of "
+                'parameters, such as {"wider": {"hidden_units": 512}}.'
+            )
+        if not given:
+            raise ValueError(
+                "candidates={} has nothing to try: name at least one, or give None to start with "
+                "the estimator as it is."
+            )
+        check_candidates(self.estimator, [self._with_prefixes(params) for params in given.values()])
+
+    def _run_search(self, evaluate_candidates):
+        """Evaluate the given candidates."""
+        given = {"base": {}} if self.candidates is None else self.candidates
+        evaluate_candidates(
+            [self._with_prefixes(params) for params in given.values()],
+            more_results={"candidate": [str(name) for name in given]},
+        )
+
+    def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a net's parameters their prefix, and reject what is no parameter."""
+        named = {full_name(self.estimator, name): value for name, value in params.items()}
+        for name in named:
+            check_name(self.estimator, name, {**getattr(self, "_base", {}), **named})
+        return named
+
+    def _evaluated(self, name: str, candidate: dict[str, Any]) -> Results:
+        """Return the results of one candidate."""
+        X, y, params = self._kept_data()
+        inner = GridSearchCV(
+            self.estimator,
+            {key: [value] for key, value in candidate.items()},
+            scoring=self.scoring,
+            n_jobs=self.n_jobs,
+            refit=False,
+            cv=self.splits_,
+            verbose=self.verbose,
+            pre_dispatch=self.pre_dispatch,
+            error_score=self.error_score,
+            return_train_score=self.return_train_score,
+        )
+        try:
+            inner.fit(X, y, **{key: value for key, value in params.items() if key != "groups"})
+        except ValueError as error:
+            lines = str(error).strip().splitlines()
+            if not lines or "fits failed" not in lines[0]:
+                raise
+            raise ValueError(f"Candidate {name!r} cannot be fitted: {lines[-1]}") from error
+        return {"candidate": np.array([name]), **inner.cv_results_, "params": [candidate]}
+
+    def _choose(self, index: int) -> None:
+        """Make a candidate the best one; the estimator in place is the resolved one."""
+        if index == getattr(self, "best_index_", None):
+            return
+        self.best_index_ = index
+        self.best_params_ = self.cv_results_["params"][index]
+        if not callable(self.refit):
+            metric = metric_of(self.cv_results_, self.refit)
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][index]
+        if self.refit:
+            self._refit()
+
+    def _refit(self) -> None:
+        X, y, params = self._kept_data()
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        start = time.perf_counter()
+        best.fit(*((X,) if y is None else (X, y)), **self._fit_parameters(params))
+        self.refit_time_ = time.perf_counter() - start
+        self.best_estimator_ = best
+
+    def _fit_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return what of the parameters given to ``fit`` is for the estimator's."""
+        if get_config()["enable_metadata_routing"] and params:
+            return process_routing(self, "fit", **params).estimator.fit
+        return {name: value for name, value in params.items() if name != "groups"}
+
+    def _kept_data(self) -> tuple[Any, Any, dict[str, Any]]:
+        check_is_fitted(self, "cv_results_")
+        if self._data is None:
+            raise ValueError(
+                "A pickled search is without its data: call fit with them before another try."
+            )
+        return self._data
+
+    def _names(self) -> list[str]:
+        return self.cv_results_["candidate"].tolist()
+
+    def _position(self, name: str) -> int:
+        names = self._names()
+        if name not in names:
+            raise ValueError(
+                f"There is no candidate {name!r}: there are {', '.join(map(repr, names))}."
+            )
+        return names.index(name)
+
+    def _rows(self, against: str | None = None, level: float = 0.05) -> list[Row]:
+        check_is_fitted(self, "cv_results_")
+        fixed = None if against is None else self._position(against)
+        scores = fold_scores(self.cv_results_, metric_of(self.cv_results_, self.refit))
+        own = (default_estimator() if self.estimator is None else self.estimator).get_params()
+        names, params = self._names(), self.cv_results_["params"]
+        return comparison(names, params, scores, own, sizes(self.splits_), fixed, level)
+
+    def __str__(self) -> str:
+        return as_text(self._rows()) if hasattr(self, "cv_results_") else repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table, once there is one, for notebooks."""
+        if hasattr(self, "cv_results_"):
+            return as_html(self._rows())
+        return super()._repr_html_()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return the table as text and HTML; notebooks ask this first."""
+        if hasattr(self, "cv_results_"):
+            return {"text/plain": str(self), "text/html": self._repr_html_()}
+        return super()._repr_mimebundle_(**kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "_data" in state:
+            state["_data"] = None
+        return state

@@ -1,0 +1,69 @@
+"""Whether a difference between cross-validated scores is more than the folds' noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+
+def corrected_paired_test(
+    first: np.ndarray, second: np.ndarray, sizes: Sequence[tuple[int, int]]
+) -> float:
+    """Compare two candidates on the same folds by the corrected resampled t-test.
+
+    The training parts of folds overlap, so that their scores vary less than independent ones
+    would; the variance of their mean is corrected by the share of test samples.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n_splits,)
+        Test scores on the same folds, in the same order.
+    sizes : sequence of tuple
+        Numbers of training and test samples of each fold.
+
+    Returns
+    -------
+    float
+        Two-sided p-value: how often candidates that are equally good would differ so much. 1
+        for equal scores; NaN with one fold, or where a score is not finite.
+
+    References
+    ----------
+    Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52.
+
+    Examples
+    --------
+    >>> first, second = np.array([0.80, 0.82, 0.84]), np.array([0.81, 0.83, 0.84])
+    >>> round(corrected_paired_test(first, second, [(80, 40)] * 3), 3)
+    0.333
+    """
+    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    n_splits = len(differences)
+    if n_splits < 2 or not np.isfinite(differences).all():
+        return float("nan")
+    if not differences.any():
+        return 1.0
+    n_train, n_test = np.mean(sizes, axis=0)
+    variance = (1 / n_splits + n_test / n_train) * differences.var(ddof=1)
+    with np.errstate(divide="ignore"):  # the same difference on every fold is beyond doubt
+        t = abs(differences.mean()) / np.sqrt(variance)
+    return float(2 * stats.t.sf(t, n_splits - 1))
+
+
+def standard_error(scores: np.ndarray) -> float:
+    """Return the standard error of the mean of the folds' scores.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_splits,)
+
+    Returns
+    -------
+    float
+        NaN with one fold.
+    """
+    if len(scores) < 2:
+        return float("nan")
+    return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))

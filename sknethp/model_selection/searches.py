@@ -1,0 +1,246 @@
+"""Grid, random and halving search: scikit-learn's, with fused fits and defaults."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from sklearn import model_selection as parents
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+
+from sknethp.model_selection.checks import check_candidates
+from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+
+
+class _ListedCandidates(FusedSearchMixin):
+    """A search whose candidates are all known before the first fit."""
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        """Look at the candidates before they are evaluated."""
+        checked = False
+
+        def evaluate(candidates, *args, **kwargs):
+            nonlocal checked
+            candidates = list(candidates)
+            if not checked:
+                check_candidates(self.estimator, candidates)
+                checked = True
+            return evaluate_candidates(candidates, *args, **kwargs)
+
+        run = super()._run_search  # type: ignore[misc]
+        takes_context = "callback_ctx" in signature(run).parameters
+        run(evaluate, **({"callback_ctx": callback_ctx} if takes_context else {}))
+
+
+class GridSearchCV(_ListedCandidates, parents.GridSearchCV):  # noqa: D101
+    __doc__ = f"""scikit-learn's exhaustive search, all fits trained together, with a default space.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+    param_grid : dict, list of dict or None
+        Values by name; None for ``search_space(estimator, "grid", "small", X=X)``.
+    scoring, refit, cv, verbose, error_score, return_train_score : object
+        As in ``sklearn.model_selection.GridSearchCV``.
+    n_jobs, pre_dispatch : object
+        As there, for another joblib backend; fused fits use all cores.
+    {ADDED}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknethp import DeepNetClassifier
+    >>> from sknethp.model_selection import GridSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier(max_epochs=2, random_state=0)
+    >>> search = GridSearchCV(net, {{"lr": [0.001, 0.01], "dropout": [0.0, 0.3]}}, cv=3)
+    >>> search.fit(X, y).fused_summary_.fused
+    12
+    """
+
+    _space_parameter = "param_grid"
+    _space_method = "grid"
+    _space_size = "small"
+
+    def __init__(
+        self,
+        estimator=None,
+        param_grid=None,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.memory = memory
+        self.progress = progress
+
+
+class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa: D101
+    __doc__ = f"""scikit-learn's random search, all fits trained together, with a default space.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+    param_distributions : dict, list of dict or None
+        Lists or distributions by name; None for ``search_space(estimator, "random", X=X)``.
+    n_iter, scoring, refit, cv, verbose, random_state, error_score, return_train_score : object
+        As in ``sklearn.model_selection.RandomizedSearchCV``. To go on where a search was killed,
+        `random_state` must be a number: otherwise other candidates are drawn.
+    n_jobs, pre_dispatch : object
+        As there, for another joblib backend; fused fits use all cores.
+    {ADDED}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    References
+    ----------
+    Bergstra & Bengio (2012), Random search for hyper-parameter optimization, JMLR 13.
+    """
+
+    _space_parameter = "param_distributions"
+
+    def __init__(
+        self,
+        estimator=None,
+        param_distributions=None,
+        *,
+        n_iter=10,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score=np.nan,
+        return_train_score=False,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.memory = memory
+        self.progress = progress
+
+
+class HalvingRandomSearchCV(_ListedCandidates, parents.HalvingRandomSearchCV):  # noqa: D101
+    __doc__ = f"""scikit-learn's successive halving, the fits of a round trained together.
+
+    It is experimental in scikit-learn, which wants ``enable_halving_search_cv`` imported first;
+    here it needs no such import.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+    param_distributions : dict, list of dict or None
+        Lists or distributions by name; None for ``search_space(estimator, "random", X=X)``
+        without the `resource`.
+    n_candidates, factor, resource, max_resources, min_resources : object
+        As in ``sklearn.model_selection.HalvingRandomSearchCV``. A net's ``max_epochs`` is a
+        useful resource.
+    aggressive_elimination, cv, scoring, refit, error_score, return_train_score : object
+        As there.
+    random_state, verbose : object
+        As there. To go on where a search was killed, `random_state` must be a number.
+    n_jobs : object
+        As there, for another joblib backend; fused fits use all cores.
+    {ADDED}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    References
+    ----------
+    Jamieson & Talwalkar (2016), Non-stochastic best arm identification and hyperparameter
+    optimization, AISTATS.
+    """
+
+    _space_parameter = "param_distributions"
+
+    def __init__(
+        self,
+        estimator=None,
+        param_distributions=None,
+        *,
+        n_candidates="exhaust",
+        factor=3,
+        resource="n_samples",
+        max_resources="auto",
+        min_resources="smallest",
+        aggressive_elimination=False,
+        cv=5,
+        scoring=None,
+        refit=True,
+        error_score=np.nan,
+        return_train_score=True,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_candidates=n_candidates,
+            factor=factor,
+            resource=resource,
+            max_resources=max_resources,
+            min_resources=min_resources,
+            aggressive_elimination=aggressive_elimination,
+            cv=cv,
+            scoring=scoring,
+            refit=refit,
+            error_score=error_score,
+            return_train_score=return_train_score,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.memory = memory
+        self.progress = progress
+
+    def _default_space(self, estimator: Any, X: Any) -> Any:
+        """Return the space that None stands for, without what halving sets itself."""
+        space = super()._default_space(estimator, X)
+        parts = [space] if isinstance(space, dict) else space
+        return [{name: p[name] for name in p if name != self.resource} for p in parts]

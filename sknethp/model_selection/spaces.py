@@ -1,0 +1,391 @@
+"""Where to search: grids, distributions and dimensions, all from the one table.
+
+A space for grid and random search is a list of dicts where parameters depend on others: each
+dict fixes the ones that decide (an optimizer, say) and has those alone that then have an effect.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+from sklearn.model_selection import ParameterGrid
+from skopt import space as skopt_space
+
+from sknethp.constraints import Choice, Number, complaint, is_sequence
+from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
+from sknethp.model_selection.nets import default_estimator, net_prefixes
+
+Place = Range | Options
+Method = Literal["grid", "random", "bayes"]
+Size = Literal["small", "medium", "large"]
+
+METHODS = ("grid", "random", "bayes")
+# The most important first: a grid gives these the most levels.
+SIZES: dict[str, tuple[str, ...]] = {
+    "small": ("lr", "hidden_units", "dropout", "hidden_layers"),
+    "medium": (
+        *("lr", "hidden_units", "dropout", "hidden_layers"),
+        *("weight_decay", "max_epochs", "batch_size", "activation"),
+    ),
+    "large": (
+        *("lr", "hidden_units", "dropout", "hidden_layers", "optimizer", "lr_schedule"),
+        *("weight_decay", "max_epochs", "batch_size", "activation", "momentum", "nesterov"),
+        *("normalization", "residual", "label_smoothing", "lr_final", "warmup_fraction"),
+        *("input_dropout", "weight_init"),
+    ),
+}
+GRID_CANDIDATES = {"small": 12, "medium": 48, "large": 256}
+_MANY_SAMPLES = 10_000
+_WIDEST_FOR_FEW_SAMPLES = 256
+_WIDEST_LOW_END = 64
+_UPDATES_PER_EPOCH = 8
+_EVEN_LEVELS = 3
+_COUNT = Number(1, integer=True)
+
+
+def fitted_to_data(name: str, place: Place, n_samples: int | None, n_features: int | None) -> Place:
+    """Narrow a range to what makes sense for the size of the data.
+
+    Parameters
+    ----------
+    name : str
+        The hyperparameter.
+    place : Range or Options
+        From the table.
+    n_samples, n_features : int or None
+        None where not known.
+
+    Returns
+    -------
+    Range or Options
+        Units: at most 256 below 10,000 samples (the range of Gorishniy et al. is for larger
+        tables, and 256 did best on smaller ones), and at least about half the features, since
+        a first layer should not be much narrower than its input (Bengio, 2012).
+        Batches: the smallest, and those that leave 8 updates an epoch.
+    """
+    if name == "hidden_units" and isinstance(place, Range):
+        low, high = place.low, place.high
+        if n_samples is not None and n_samples < _MANY_SAMPLES:
+            high = min(high, _WIDEST_FOR_FEW_SAMPLES)
+        if n_features is not None and n_features > 2 * low:
+            low = min(2 ** int(math.log2(n_features / 2)), _WIDEST_LOW_END)
+        levels = tuple(level for level in place.levels if low <= level <= high)
+        return Range(low, high, place.log, place.integer, levels)
+    if name == "batch_size" and isinstance(place, Options) and n_samples is not None:
+        most = max(n_samples // _UPDATES_PER_EPOCH, min(place.values))
+        return Options(tuple(value for value in place.values if value <= most))
+    return place
+
+
+def has_effect(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a hyperparameter matters at all beside given values of the others.
+
+    Parameters
+    ----------
+    name : str
+    values : mapping
+        All parameters of a net.
+
+    Returns
+    -------
+    bool
+    """
+    return all(values[other] in allowed for other, allowed in TABLE[name].needs.items())
+
+
+def subspaces(
+    names: Sequence[str], own: Mapping[str, Any], places: Mapping[str, Place]
+) -> list[dict[str, Place]]:
+    """Split a space so that in each part every parameter has an effect.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What to search.
+    own : mapping
+        The net's own value of every parameter; holds for what is not searched.
+    places : mapping
+        Where to search each of the names.
+
+    Returns
+    -------
+    list of dict
+        One where nothing depends on anything; else one for each value of what decides.
+    """
+    deciding = [
+        name
+        for name in names
+        if isinstance(places[name], Options) and any(name in TABLE[other].needs for other in names)
+    ]
+    parts = []
+    for chosen in product(*(_values(places[name]) for name in deciding)):
+        fixed = dict(zip(deciding, chosen, strict=True))
+        searched = [name for name in names if has_effect(name, {**own, **fixed})]
+        part = {name: places[name] for name in searched}
+        parts.append({**part, **{name: Options((value,)) for name, value in fixed.items()}})
+    return parts
+
+
+def _values(place: Place) -> tuple[Any, ...]:
+    return place.values if isinstance(place, Options) else ()
+
+
+def levels(place: Place) -> list[Any]:
+    """Return what a grid may take from a range, the most useful first.
+
+    Parameters
+    ----------
+    place : Range or Options
+
+    Returns
+    -------
+    list
+
+    Examples
+    --------
+    >>> levels(Range(0.1, 10.0, log=True))
+    [0.1, 1.0, 10.0]
+    """
+    if isinstance(place, Options):
+        return list(place.values)
+    if place.levels:
+        return list(place.levels)
+    return _spread(place, _EVEN_LEVELS)
+
+
+def _spread(place: Range, n: int) -> list[Any]:
+    spaced = np.geomspace if place.log else np.linspace
+    points = spaced(place.low, place.high, n).tolist()
+    return list(dict.fromkeys(round(p) for p in points)) if place.integer else points
+
+
+def distribution(place: Place) -> Any:
+    """Return what a random search draws from: a list, or a distribution of scipy's.
+
+    Parameters
+    ----------
+    place : Range or Options
+
+    Returns
+    -------
+    list or scipy.stats.rv_frozen
+        Whole numbers on a logarithmic scale are a list, each about twice the one before: nets
+        of the same width also train together better.
+    """
+    if isinstance(place, Options):
+        return list(place.values)
+    if place.integer and place.log:
+        return _spread(place, round(math.log2(place.high / place.low)) + 1)
+    if place.integer:
+        return stats.randint(int(place.low), int(place.high) + 1)
+    if place.log:
+        return stats.loguniform(place.low, place.high)
+    return stats.uniform(place.low, place.high - place.low)
+
+
+def dimension(place: Place) -> skopt_space.Dimension:
+    """Return what a Bayesian search models.
+
+    Parameters
+    ----------
+    place : Range or Options
+
+    Returns
+    -------
+    skopt.space.Dimension
+    """
+    if isinstance(place, Options):
+        return skopt_space.Categorical(place.values)
+    prior = "log-uniform" if place.log else "uniform"
+    if place.integer:
+        return skopt_space.Integer(int(place.low), int(place.high), prior=prior)
+    return skopt_space.Real(place.low, place.high, prior=prior)
+
+
+def _finest_grid(
+    names: Sequence[str], own: Mapping[str, Any], places: Mapping[str, Place], max_candidates: int
+) -> list[dict[str, list]]:
+    """Return the finest grid within a number of candidates.
+
+    Every hyperparameter starts with the net's own value alone, and levels are added in turn as
+    long as the candidates stay within bounds.
+    """
+    counts = dict.fromkeys(names, 1)
+    grid: list[dict[str, list]] = [{}]
+    grown = True
+    while grown:
+        grown = False
+        for name in names:
+            if counts[name] >= len(levels(places[name])):
+                continue
+            larger = {**counts, name: counts[name] + 1}
+            finer = _grid(larger, own, places)
+            if len(ParameterGrid(finer)) <= max_candidates:
+                counts, grid, grown = larger, finer, True
+    return grid
+
+
+def _grid(
+    counts: Mapping[str, int], own: Mapping[str, Any], places: Mapping[str, Place]
+) -> list[dict[str, list]]:
+    """Return the grid with so many levels of each hyperparameter; one level is none."""
+    cut = {
+        name: Options(tuple(levels(places[name])[:count]))
+        for name, count in counts.items()
+        if count > 1
+    }
+    parts = subspaces(list(cut), own, cut)
+    return [{name: levels(place) for name, place in part.items()} for part in parts]
+
+
+def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
+    """Leave out what would contradict the net's own parameters."""
+    out = {name for name in PER_LAYER if is_sequence(own[name])}
+    if out:
+        out.add("hidden_layers")
+    if is_sequence(own["hidden_units"]):
+        out.add("residual")
+    if own["nesterov"]:
+        out.add("optimizer")
+    if own["momentum"] == 0:
+        out.add("nesterov")
+    return [name for name in names if name not in out]
+
+
+def _net_space(
+    own: Mapping[str, Any],
+    method: str,
+    size: str,
+    shape: tuple[int | None, int | None],
+    max_candidates: int,
+) -> list[dict[str, Any]]:
+    """Return the space of one net: names without prefix."""
+    names = _searchable(SIZES[size], own)
+    places: dict[str, Place] = {}
+    for name in names:
+        place = TABLE[name].search
+        assert place is not None
+        places[name] = fitted_to_data(name, place, *shape)
+    names = [name for name in names if len(levels(places[name])) > 1]
+    if method == "grid":
+        return _finest_grid(names, own, places, max_candidates)
+    parts = subspaces(names, own, places)
+    if method == "random":
+        return [{name: distribution(place) for name, place in part.items()} for part in parts]
+    always = [name for name in names if all(name in part for part in parts)]
+    return [{name: dimension(places[name]) for name in always}]
+
+
+def search_space(
+    estimator: Any = None,
+    method: Method = "random",
+    size: Size = "medium",
+    *,
+    X: Any = None,
+    n_samples: int | None = None,
+    n_features: int | None = None,
+    max_candidates: int | None = None,
+) -> Any:
+    """Return a sensible space for the deep nets in an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator or None
+        Has one or more DeepNetClassifier in it, at any depth; None for the default of the
+        searches, a net behind a ``StandardScaler``. With several nets each has the whole space.
+    method : {"grid", "random", "bayes"}
+        What the space is for.
+    size : {"small", "medium", "large"}
+        How many hyperparameters to tune; see Notes.
+    X : array-like of shape (n_samples, n_features) or None
+        The data to be searched on, of which the size alone matters.
+    n_samples, n_features : int or None
+        The size of the data, where there is no `X`; None for not known.
+    max_candidates : int or None
+        How many candidates a grid may have at most; None for 12, 48 or 256 by `size`.
+
+    Returns
+    -------
+    dict or list of dict
+        For ``"grid"`` lists of levels, for ``"random"`` lists and distributions of scipy's,
+        for ``"bayes"`` dimensions of scikit-optimize. The names have the prefix for where the
+        net sits.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` has no DeepNetClassifier in it, or an argument is none of those listed.
+
+    Notes
+    -----
+    No candidate has a hyperparameter without an effect, such as the momentum of an optimizer
+    that has none: a grid or random space is then a list of dicts, and a Bayesian space, which
+    is one box, does without the ones that not every candidate has. A value per layer that the
+    net was given stays, and its number of layers with it.
+
+    The hyperparameters, the most important first, and where their ranges come from:
+
+    {table}
+
+    Examples
+    --------
+    >>> space = search_space(size="small", n_samples=500, n_features=20)
+    >>> list(space)[:2]
+    ['deepnetclassifier__lr', 'deepnetclassifier__hidden_units']
+    >>> search_space(method="grid", size="small", max_candidates=6)
+    {'deepnetclassifier__lr': [0.001, 0.003, 0.01], 'deepnetclassifier__hidden_units': [256, 128]}
+    """
+    for name, value, allowed in (("method", method, METHODS), ("size", size, tuple(SIZES))):
+        if value not in allowed:
+            raise ValueError(complaint(name, value, Choice(allowed)))
+    if max_candidates is not None and not _COUNT.allows(max_candidates):
+        raise ValueError(complaint("max_candidates", max_candidates, _COUNT))
+    estimator = default_estimator() if estimator is None else estimator
+    prefixes = net_prefixes(estimator)
+    if not prefixes:
+        raise ValueError(
+            f"There is no DeepNetClassifier in {estimator!r}, and a default space is for its "
+            "hyperparameters alone: give a space of your own, or an estimator with such a net."
+        )
+    shape = (n_samples, n_features) if X is None else _shape(X)
+    most = max_candidates or GRID_CANDIDATES[size]
+    values = estimator.get_params(deep=True)
+    parts = []
+    for prefix in prefixes:
+        own = {name: values[prefix + name] for name in TABLE}
+        each = int(most ** (1 / len(prefixes)) + 1e-9)
+        space = _net_space(own, method, size, shape, each)
+        parts.append([{prefix + name: place for name, place in part.items()} for part in space])
+    joined = [{k: v for part in chosen for k, v in part.items()} for chosen in product(*parts)]
+    return joined[0] if len(joined) == 1 else joined
+
+
+def _shape(X: Any) -> tuple[int | None, int | None]:
+    """Return the numbers of samples and features, as far as they can be told."""
+    shape = getattr(X, "shape", None) or np.shape(X)
+    return (shape[0], shape[1]) if len(shape) == 2 else (None, None)
+
+
+def _described() -> str:
+    """Return a numpydoc list of all hyperparameters that the spaces have."""
+    lines = []
+    for name in SIZES["large"]:
+        sizes = [size for size, names in SIZES.items() if name in names]
+        place = TABLE[name].search
+        among = f"{place.low:g} to {place.high:g}" if isinstance(place, Range) else _listed(place)
+        text = f"- `{name}` ({', '.join(sizes)}): {among}. {TABLE[name].source}."
+        lines += textwrap.wrap(text, 92, subsequent_indent="  ")
+    return "\n    ".join(lines)
+
+
+def _listed(place: Options | None) -> str:
+    return ", ".join(map(repr, place.values)) if place else ""
+
+
+search_space.__doc__ = (search_space.__doc__ or "").replace("{table}", _described())

@@ -1,0 +1,324 @@
+"""Tuning by hand: the same results as all at once, and a table that says what made a difference."""
+
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import sklearn
+from scipy import stats
+from scipy.stats import loguniform
+from sklearn import model_selection as parents
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GroupKFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknethp import DeepNetClassifier
+from sknethp.model_selection import GridSearchCV, ManualSearchCV, RandomizedSearchCV
+from sknethp.model_selection.noise import corrected_paired_test
+from sknethp.model_selection.results import joined, ranks
+
+UNITS, LR, LAYERS = (
+    f"deepnetclassifier__{name}" for name in ("hidden_units", "lr", "hidden_layers")
+)
+CANDIDATES = {"as it is": {}, "wider": {"hidden_units": 16}, "fast": {LR: 0.02}}
+
+
+def net(**parameters):
+    parameters = {"hidden_units": 4, "max_epochs": 3, "random_state": 0, **parameters}
+    return make_pipeline(StandardScaler(), DeepNetClassifier(**parameters))
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[::3], y[::3]
+
+
+@pytest.fixture
+def fitted(data):
+    return ManualSearchCV(net(), CANDIDATES, cv=3).fit(*data)
+
+
+def same_results(found, expected):
+    """Compare all columns but the times and the names."""
+    assert [key for key in found if key != "candidate"] == list(expected)
+    for key, column in expected.items():
+        if "time" in key:
+            continue
+        if key == "params":
+            assert found[key] == column
+        elif key.startswith("param_"):
+            np.testing.assert_array_equal(found[key].mask, column.mask)
+            assert found[key].tolist() == column.tolist()
+            assert found[key].dtype == column.dtype
+        else:
+            np.testing.assert_allclose(found[key], column, atol=1e-12)
+
+
+def test_as_the_parent_on_real_data(real):
+    X, y = real("pima", 300)
+    grid = [{}, {UNITS: [16]}, {LR: [0.02]}]
+    parent = parents.GridSearchCV(net(), grid, cv=3).fit(X, y)
+    search = ManualSearchCV(net(), CANDIDATES, cv=3).fit(X, y)
+    same_results(search.cv_results_, parent.cv_results_)
+    assert search.cv_results_["candidate"].tolist() == list(CANDIDATES)
+    assert search.fused_summary_.fused == 9
+    np.testing.assert_array_equal(search.predict(X), parent.predict(X))
+    assert len(set(parent.cv_results_["mean_test_score"])) > 1
+
+
+@pytest.mark.parametrize("scoring", [None, ["accuracy", "roc_auc"]])
+def test_one_after_another_as_all_at_once(data, scoring):
+    """On the same folds, although these are drawn anew at each split."""
+    settings = {"cv": ShuffleSplit(3), "scoring": scoring, "return_train_score": True}
+    settings["refit"] = "roc_auc" if scoring else True
+    search = ManualSearchCV(net(), **settings).fit(*data)
+    assert search.cv_results_["candidate"].tolist() == ["base"]
+    search.try_("wider", hidden_units=16).try_("fast", deepnetclassifier__lr=0.02)
+    search.try_("mixed", hidden_units=(8, 4))
+    grid = [{}, {UNITS: [16]}, {LR: [0.02]}, {UNITS: [(8, 4)]}]
+    all_at_once = parents.GridSearchCV(net(), grid, **{**settings, "cv": search.splits_})
+    all_at_once.fit(*data)
+    same_results(search.cv_results_, all_at_once.cv_results_)
+    assert search.best_params_ == all_at_once.best_params_
+    assert search.best_score_ == pytest.approx(all_at_once.best_score_)
+    np.testing.assert_array_equal(search.predict_proba(data[0]), all_at_once.predict_proba(data[0]))
+    others = ManualSearchCV(net(), **settings).fit(*data)  # negative control: other folds
+    assert not np.array_equal(others.splits_[0][0], search.splits_[0][0])
+
+
+def test_keep_is_the_base_of_what_follows(fitted, data):
+    assert fitted.keep("wider").kept_ == "wider"
+    assert fitted.best_params_ == {UNITS: 16}
+    assert fitted.best_estimator_.get_params()[UNITS] == 16
+    expected = net(hidden_units=16).fit(*data).predict_proba(data[0])
+    np.testing.assert_allclose(fitted.predict_proba(data[0]), expected, atol=1e-6)
+    fitted.try_("wider and fast", lr=0.02)
+    assert fitted.cv_results_["params"][-1] == {UNITS: 16, LR: 0.02}
+    assert fitted.best_params_ == {UNITS: 16}  # stays what was kept
+    fitted.keep("wider and fast").try_("back", hidden_units=4)
+    assert fitted.cv_results_["params"][-1] == {UNITS: 4, LR: 0.02}
+
+
+def test_without_keep_the_best_score_wins(data):
+    search = ManualSearchCV(net(lr=1e-4), cv=3).fit(*data)
+    before = search.best_estimator_
+    search.try_("useless", lr=1e-6)
+    assert search.best_estimator_ is before
+    search.try_("better", lr=0.05)
+    assert search.best_params_ == {LR: 0.05}
+    assert search.best_estimator_.get_params()[LR] == 0.05
+    assert search.best_index_ == 2
+
+
+def test_table(data):
+    search = ManualSearchCV(net(lr=1e-4), {"slow": {}, "fast": {"lr": 0.05}}, cv=5).fit(*data)
+    search.keep("fast").try_("again", label_smoothing=0.05)
+    table = search.table()
+    assert table.candidate.tolist() == ["slow", "fast", "again"]
+    assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", ""]
+    assert table.verdict.tolist() == ["", "better", "within noise"]
+    means = search.cv_results_["mean_test_score"]
+    np.testing.assert_allclose(table.score, means)
+    np.testing.assert_allclose(table.difference[1:], np.diff(means))
+    assert table.p_value[1] < 0.05
+    against = search.table(against="fast")
+    assert against.verdict.tolist() == ["worse", "", "within noise"]
+    assert against.changed[0] == "lr: 0.05 → 0.0001"
+    assert set(search.table(level=1e-12).verdict) == {"", "within noise"}
+    text = str(search)
+    assert text.splitlines()[0].split() == [
+        *("candidate", "changed", "score", "std", "difference", "p", "verdict")
+    ]
+    assert "lr: 0.0001 → 0.05" in text
+    assert "better" in search._repr_html_()
+    assert search._repr_mimebundle_()["text/plain"] == text
+
+
+def test_table_without_pandas(fitted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    rows = fitted.table()
+    assert [row["candidate"] for row in rows] == list(CANDIDATES)
+    assert rows[1]["changed"] == "hidden_units: 4 → 16"
+
+
+def test_names_in_html_are_text(data):
+    search = ManualSearchCV(net(), {"<b>": {}}, cv=2).fit(*data)
+    assert "&lt;b&gt;" in search._repr_html_()
+
+
+def test_failed_candidates(fitted, data):
+    """Beside others they are marked; alone they are refused, and what there was stays."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = ManualSearchCV(net(), {"a": {}, "bad": {"lr": 1e30}, "b": {}}, cv=2).fit(*data)
+    assert search.table().verdict.tolist() == ["", "failed", ""]
+    before = fitted.cv_results_
+    with pytest.raises(ValueError, match=r"Candidate 'bad' cannot be fitted: .*epoch") as caught:
+        fitted.try_("bad", lr=1e30)
+    assert "\n" not in str(caught.value)
+    assert fitted.cv_results_ is before
+    with pytest.raises(ValueError, match="No candidate can be fitted: lr=-1 is not valid"):
+        fitted.try_("bad", lr=-1)
+
+
+def test_from_another_search(data):
+    random = RandomizedSearchCV(
+        net(), {LR: loguniform(1e-3, 1e-1)}, n_iter=3, cv=3, random_state=0, scoring="roc_auc"
+    ).fit(*data)
+    search = ManualSearchCV.from_search(random, {"as found": {}, "deeper": {"hidden_layers": 3}})
+    assert search.scoring == "roc_auc"
+    search.fit(*data)
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(random.best_score_)
+    assert ManualSearchCV.from_search(random, scoring="accuracy").scoring == "accuracy"
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        ManualSearchCV.from_search(GridSearchCV())
+
+
+def test_groups_and_weights(data):
+    X, y = data
+    groups, weight = np.arange(len(y)) % 7, np.linspace(0.5, 1, len(y))
+    fit = {"groups": groups, "deepnetclassifier__sample_weight": weight}
+    search = ManualSearchCV(net(), {"a": {}}, cv=GroupKFold(3)).fit(X, y, **fit)
+    search.try_("b", hidden_units=16).keep("b")
+    expected = net(hidden_units=16).fit(X, y, deepnetclassifier__sample_weight=weight)
+    np.testing.assert_allclose(search.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    parent = parents.GridSearchCV(net(), {UNITS: [16]}, cv=GroupKFold(3)).fit(X, y, **fit)
+    assert search.cv_results_["mean_test_score"][1] == parent.best_score_
+
+
+def test_metadata_routing(data):
+    X, y = data
+    weight = np.linspace(0.5, 1, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        bare = DeepNetClassifier(hidden_units=4, max_epochs=3, random_state=0)
+        bare.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = ManualSearchCV(bare, {"a": {}}, cv=GroupKFold(3))
+        search.fit(X, y, sample_weight=weight, groups=np.arange(len(y)) % 5)
+        search.try_("b", hidden_units=16).keep("b")
+    expected = DeepNetClassifier(hidden_units=16, max_epochs=3, random_state=0)
+    expected.fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(search.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+
+
+def test_estimator_manners(data, fitted):
+    assert is_classifier(ManualSearchCV())
+    assert clone(fitted).candidates == CANDIDATES
+    assert "ManualSearchCV" in str(ManualSearchCV())
+    assert "ManualSearchCV" in ManualSearchCV()._repr_html_()
+    restored = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(restored.predict(data[0]), fitted.predict(data[0]))
+    assert str(restored) == str(fitted)
+    with pytest.raises(ValueError, match="A pickled search is without its data: call fit"):
+        restored.try_("more", lr=0.1)
+    fitted.try_("more", lr=0.1)  # the pickled one still has its data
+
+
+def test_refit_off(data):
+    search = ManualSearchCV(net(), CANDIDATES, cv=2, refit=False).fit(*data)
+    search.try_("deep", hidden_layers=3).keep("deep")
+    assert search.best_params_ == {LAYERS: 3}
+    assert not hasattr(search, "best_estimator_")
+    several = ManualSearchCV(
+        net(), CANDIDATES, cv=2, refit=False, scoring=["accuracy", "roc_auc"]
+    ).fit(*data)
+    assert not hasattr(several.try_("deep", hidden_layers=3), "best_index_")
+    assert several.table().candidate.tolist() == [*CANDIDATES, "deep"]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ({}, "candidates={} has nothing to try"),
+        ({"a": 3}, "give a dict from names to dicts of parameters"),
+        ([{"lr": 1}], "give a dict from names to dicts of parameters"),
+        ({"a": {"droput": 0.1}}, "did you mean 'deepnetclassifier__dropout'"),
+        ({"a": {"lr": -1}, "b": {"lr": 0}}, "No candidate can be fitted: lr=-1 is not valid"),
+    ],
+)
+def test_bad_candidates(candidates, message, data):
+    with pytest.raises(ValueError, match=message):
+        ManualSearchCV(net(), candidates).fit(*data)
+
+
+def test_bad_tries(fitted):
+    with pytest.raises(ValueError, match="There is a candidate 'wider' already"):
+        fitted.try_("wider", lr=0.1)
+    with pytest.raises(ValueError, match=r"no candidate 'x': there are 'as it is', 'wider', 'fa"):
+        fitted.keep("x")
+    with pytest.raises(ValueError, match="did you mean 'deepnetclassifier__dropout'"):
+        fitted.try_("typo", droput=0.1)
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        ManualSearchCV(net()).try_("early", lr=0.1)
+
+
+# The pieces.
+
+
+def test_corrected_test_against_its_definition():
+    first = np.array([0.7, 0.8, 0.75, 0.72, 0.78])
+    second = first + np.array([0.02, 0.05, 0.01, 0.03, 0.04])
+    difference = second - first
+    t = difference.mean() / np.sqrt((1 / 5 + 20 / 80) * difference.var(ddof=1))
+    expected = 2 * stats.t.sf(t, 4)
+    assert corrected_paired_test(first, second, [(80, 20)] * 5) == pytest.approx(expected)
+    assert corrected_paired_test(second, first, [(80, 20)] * 5) == pytest.approx(expected)
+    plain = stats.ttest_rel(first, second).pvalue  # negative control: uncorrected
+    assert plain < expected / 2
+
+
+def test_corrected_test_holds_its_level_where_the_plain_one_does_not():
+    """Two candidates that are equally good, on overlapping training parts."""
+    rng = np.random.default_rng(0)
+    corrected, plain = [], []
+    for _ in range(300):
+        x = rng.normal(size=(100, 2))
+        y = x.sum(axis=1) + rng.normal(size=100)
+        folds = list(parents.ShuffleSplit(10, test_size=0.2, random_state=0).split(x))
+        errors = np.array(
+            [
+                [
+                    np.mean((y[test] - x[test, i] * np.polyfit(x[train, i], y[train], 1)[0]) ** 2)
+                    for i in (0, 1)
+                ]
+                for train, test in folds
+            ]
+        )
+        corrected.append(corrected_paired_test(errors[:, 0], errors[:, 1], [(80, 20)] * 10))
+        plain.append(stats.ttest_rel(errors[:, 0], errors[:, 1]).pvalue)
+    assert np.mean(np.array(corrected) < 0.05) < 0.08
+    assert np.mean(np.array(plain) < 0.05) > 0.15
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([0.5, 0.6], [0.5, 0.6], 1.0),
+        ([0.5, 0.75], [0.625, 0.875], 0.0),
+        ([0.5], [0.6], np.nan),
+        ([0.5, np.nan], [0.5, 0.6], np.nan),
+    ],
+)
+def test_corrected_test_at_its_limits(first, second, expected):
+    found = corrected_paired_test(np.array(first), np.array(second), [(2, 1)] * len(first))
+    np.testing.assert_equal(found, expected)
+
+
+def test_ranks_put_failed_candidates_last():
+    np.testing.assert_array_equal(ranks([0.5, np.nan, 0.7, 0.7, np.nan]), [3, 4, 1, 1, 4])
+    np.testing.assert_array_equal(ranks([np.nan, np.nan]), [1, 1])
+
+
+def test_joined_results_mask_what_a_candidate_has_not():
+    first = {"params": [{"a": 1}], "param_a": np.ma.array([1]), "mean_test_score": np.array([0.5])}
+    second = {"params": [{"b": 2.5}], "param_b": np.ma.array([2.5])}
+    first["rank_test_score"] = second["rank_test_score"] = np.array([1], dtype=np.int32)
+    second["mean_test_score"] = np.array([0.75])
+    both = joined(first, second)
+    assert list(both) == [*("param_a", "param_b", "params", "mean_test_score", "rank_test_score")]
+    assert both["param_a"].tolist() == [1, None]
+    assert both["rank_test_score"].tolist() == [2, 1]

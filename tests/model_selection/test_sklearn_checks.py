@@ -1,0 +1,49 @@
+"""scikit-learn's own suite of checks for estimators, on our searches."""
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sknethp import DeepNetClassifier
+from sknethp.model_selection import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    LayerGrowthSearchCV,
+    ManualSearchCV,
+    RandomizedSearchCV,
+)
+
+_WEIGHTS = (
+    "folds, and with a net minibatches: removing a sample, where the check compares it with "
+    "weight zero, changes which samples are in all others; scikit-learn's own searches fail, too"
+)
+IMPOSSIBLE = {
+    "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
+    "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
+}
+IMPOSSIBLE_HALVING = {
+    **IMPOSSIBLE,
+    "check_fit2d_1sample": "halving asks for more samples than one before it looks at them, as "
+    "scikit-learn's own does",
+}
+NET = DeepNetClassifier(hidden_units=32, max_epochs=30, lr=0.01, random_state=0)
+DROPOUT = {"dropout": [0.0, 0.1]}
+SEARCHES = [
+    LayerGrowthSearchCV(NET, max_layers=2, cv=2, error_score="raise"),
+    ManualSearchCV(NET, {"a": {}, "b": {"dropout": 0.1}}, cv=2, error_score="raise"),
+    GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, error_score="raise"),
+    GridSearchCV(NET, DROPOUT, cv=2, error_score="raise"),
+    RandomizedSearchCV(NET, DROPOUT, n_iter=2, cv=2, random_state=0, error_score="raise"),
+    HalvingRandomSearchCV(NET, DROPOUT, n_candidates=2, cv=2, random_state=0, error_score="raise"),
+]
+
+
+def expected_failures(search):
+    return IMPOSSIBLE_HALVING if isinstance(search, HalvingRandomSearchCV) else IMPOSSIBLE
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # of numpy
+@parametrize_with_checks(SEARCHES, expected_failed_checks=expected_failures)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
