@@ -236,7 +236,7 @@ def run_search(
     """
     search.set_params(scoring=progress)
     try:
-        with progress, fused(silent=True):
+        with progress, fused(progress=False, silent=True):
             search.fit(X, y)
     except ValueError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

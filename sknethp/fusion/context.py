@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 from joblib import parallel_config
 from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import FusedBackend
+from sknethp.fusion.progress import Progress, wanted
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.workers import WorkersBackend
@@ -21,6 +23,7 @@ def fused(
     n_jobs: int | None = None,
     backend: str | None = None,
     max_memory: int | None = None,
+    progress: bool | None = None,
     *,
     silent: bool = False,
 ) -> Iterator[Summary]:
@@ -40,6 +43,10 @@ def fused(
         or another that is registered.
     max_memory : int or None
         Bytes that waiting fits may hold, in all processes together; None for 2 GiB.
+    progress : bool or None
+        Whether to show on standard error how far the fits are, with the best mean score of a
+        search's candidates; where it is no terminal, as a line now and then. None for yes if it
+        is a terminal.
     silent : bool
         Whether to leave out the line at the end.
 
@@ -47,6 +54,11 @@ def fused(
     ------
     Summary
         Complete when the block has been left.
+
+    Raises
+    ------
+    ValueError
+        If `n_jobs` or `backend` are not valid, or the backend is not ready: "dask" needs a client.
 
     Examples
     --------
@@ -61,22 +73,37 @@ def fused(
     6
     """
     start = time.perf_counter()
-    chosen, summary = _backend(n_jobs, backend, max_memory)
+    shown = Progress() if wanted(progress) else None
+    chosen, summary = _backend(n_jobs, backend, max_memory, shown)
     try:
         with parallel_config(backend=chosen):
             yield summary
     finally:
         summary.seconds = time.perf_counter() - start
+        if shown is not None:
+            shown.stop()
         if not silent:
             print(summary, file=sys.stderr)
 
 
 def _backend(
-    n_jobs: int | None, backend: str | None, max_memory: int | None
+    n_jobs: int | None, backend: str | None, max_memory: int | None, progress: Progress | None
 ) -> tuple[ParallelBackendBase, Summary]:
     """Return the backend that is asked for, and the summary that it fills."""
+    if n_jobs is not None and not _is_number_of_jobs(n_jobs):
+        raise ValueError(
+            f"n_jobs={n_jobs!r} is not valid: it must be a number of worker processes, "
+            "-1 for one per core, or None to train in this process."
+        )
     if backend is None and n_jobs in (None, 1):
-        scheduler = Scheduler(max_memory)
+        scheduler = Scheduler(max_memory, progress)
         return FusedBackend(scheduler), scheduler.summary
-    workers = WorkersBackend(-1 if n_jobs is None else n_jobs, backend or "loky", max_memory)
+    with parallel_config(backend=backend or "loky"):
+        pass  # raises what is wrong with the backend now, not in the middle of a search
+    n_workers = -1 if n_jobs is None else int(n_jobs)
+    workers = WorkersBackend(n_workers, backend or "loky", max_memory, progress)
     return workers, workers.summary
+
+
+def _is_number_of_jobs(n_jobs: object) -> bool:
+    return n_jobs != 0 and isinstance(n_jobs, Integral) and n_jobs is not True

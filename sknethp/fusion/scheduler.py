@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
-from sknethp.fusion.tasks import Task
+from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.population import Population
@@ -40,18 +39,18 @@ class Scheduler:
     ----------
     max_memory : int or None
         Bytes that waiting fits may hold; None for 2 GiB.
-    progress : callable or None
-        Called with the scheduler after each round.
+    watcher : Watcher or None
+        Told of every task that comes, trains and ends.
     """
 
     def __init__(
         self,
         max_memory: int | None = None,
-        progress: Callable[[Scheduler], None] | None = None,
+        watcher: Watcher | None = None,
     ):
         self.max_memory = max_memory or DEFAULT_MEMORY
         self.summary = Summary()
-        self._progress = progress
+        self._watcher = watcher or Watcher()
         self._shared = SharedRows()
         self._new: deque[Task] = deque()
         self._ready: deque[tuple[Task, Any]] = deque()
@@ -90,6 +89,7 @@ class Scheduler:
         task = Task(function, finished, self._current)
         self._new.append(task)
         self.summary.tasks += 1
+        self._watcher.submitted(task)
         return task
 
     def result(self, task: Task) -> Any:
@@ -104,9 +104,7 @@ class Scheduler:
             if not task.done:
                 self._current.wait(awaited=task)
         else:
-            # Tasks enter and leave warnings.catch_warnings interleaved, not nested.
-            with warnings.catch_warnings():
-                self._drive(task)
+            self._drive(task)
         return task.outcome()
 
     def cancel_children(self) -> None:
@@ -116,11 +114,11 @@ class Scheduler:
         self._new = deque(task for task in self._new if task not in doomed)
         self._ready = deque(entry for entry in self._ready if entry[0] not in doomed)
         self._waiting = [task for task in self._waiting if task not in doomed]
-        with warnings.catch_warnings():
-            for task in reversed(doomed):
-                self._current = task
-                task.cancel()
-                self._held -= task.held_bytes
+        for task in reversed(doomed):
+            self._current = task
+            task.cancel()
+            self._held -= task.held_bytes
+            self._watcher.cancelled(task)
         self._current = caller
         self._interrupt = None
 
@@ -160,6 +158,7 @@ class Scheduler:
             return
         self._held -= task.held_bytes
         self.summary.count_task(task)
+        self._watcher.ended(task)
         if isinstance(task.error, (KeyboardInterrupt, SystemExit)):
             self._interrupt = task.error
         self._wake(task)
@@ -183,8 +182,7 @@ class Scheduler:
         for task, answer in zip(tasks, answers, strict=True):
             task.wish = None
             self._ready.append((task, answer))
-        if self._progress is not None:
-            self._progress(self)
+        self._watcher.trained(tasks)
 
     # Training.
 

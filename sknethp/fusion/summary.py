@@ -40,11 +40,11 @@ class Summary:
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
-    workers: int = 0
     not_fused: Counter = field(default_factory=Counter)
     _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
     _seen: set[frozenset] = field(default_factory=set, repr=False)
     _observed: set[Hashable] = field(default_factory=set, repr=False)
+    _processes: set[Hashable] = field(default_factory=set, repr=False)
     _added: int = 0
 
     @property
@@ -79,9 +79,24 @@ class Summary:
                 self._seen.add(frozenset(serials))
         self._observed.update(e.network.serial for e in epochs if e.observer is not None)
 
-    def add(self, other: Summary) -> None:
-        """Add what another process did, whose numbers of networks mean others than here."""
+    @property
+    def workers(self) -> int:
+        """Worker processes."""
+        return len(self._processes)
+
+    def add(self, other: Summary, process: Hashable | None) -> None:
+        """Add what was done elsewhere, where the same numbers stand for other networks.
+
+        Parameters
+        ----------
+        other : Summary
+        process : hashable or None
+            The worker process; None for this one.
+        """
         self._added += 1
+        if process is not None:
+            self._processes.add(process)
+        self.tasks += other.tasks
 
         def here(serial: Hashable) -> Hashable:
             return self._added, serial
@@ -104,11 +119,11 @@ class Summary:
         return counted
 
     def __str__(self) -> str:
+        workers = f"{self.workers} worker process{'' if self.workers == 1 else 'es'}, "
         line = (
             f"sknethp: {self.fits} fits, {self.fused} of them fused into {self.populations} "
-            f"populations (largest {self.largest}), "
-            + (f"{self.workers} worker processes, " if self.workers else "")
-            + f"{self.seconds:.1f} s"
+            f"populations (largest {self.largest}), {workers if self.workers else ''}"
+            f"{self.seconds:.1f} s"
         )
         reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
         return line + (f"; not fused: {', '.join(reasons)}" if reasons else "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from greenlet import GreenletExit, greenlet
 
+from sknethp.fusion.surroundings import Surroundings
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.trainer import Trainer, meeting
 
@@ -34,6 +35,16 @@ class Task:
         Memory that its waiting frames are thought to hold.
     trains : bool
         Whether it has asked for an epoch.
+    function : callable or None
+        None when it has ended.
+    result : object
+        What it has returned.
+    error : BaseException or None
+        What it has raised.
+    share : float
+        How much of it is thought to be done, for display.
+    epoch_share : float or None
+        How much an epoch adds to that; None before the first.
     """
 
     def __init__(
@@ -46,12 +57,15 @@ class Task:
         self.started = False
         self.trains = False
         self.held_bytes = 0
+        self.share = 0.0
+        self.epoch_share: float | None = None
         self.error: BaseException | None = None
-        self._result: Any = None
-        self._function: Callable[[], Any] | None = function
+        self.result: Any = None
+        self.function: Callable[[], Any] | None = function
         self._finished = finished
         self._greenlet: greenlet | None = None
         self._hub: greenlet | None = None
+        self._inside: Surroundings | None = None
 
     def resume(self, trainer: Trainer, value: EpochResult | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
@@ -61,9 +75,7 @@ class Task:
             self._greenlet = greenlet(self._run)
             self._greenlet.gr_context = context
             self.started = True
-        self._hub = greenlet.getcurrent()
-        self._greenlet.parent = self._hub
-        self._greenlet.switch(value)
+        self._enter(self._greenlet.switch, value)
 
     def wait(self, wish: Epoch | None = None, awaited: Task | None = None) -> Any:
         """Give the thread back until the wish is granted or the awaited task has ended.
@@ -83,11 +95,9 @@ class Task:
     def cancel(self) -> None:
         """End the task where it waits; what it holds is released."""
         if not self.done and self._greenlet is not None:
-            self._hub = greenlet.getcurrent()
-            self._greenlet.parent = self._hub
-            self._greenlet.throw(GreenletExit)
+            self._enter(self._greenlet.throw, GreenletExit)
         self.done = True
-        self._function = self._greenlet = None
+        self.function = self._greenlet = None
 
     def outcome(self) -> Any:
         """Return what the function returned.
@@ -99,16 +109,45 @@ class Task:
         """
         if self.error is not None:
             raise self.error
-        return self._result
+        return self.result
+
+    def _enter(self, switch: Callable[[Any], Any], value: Any) -> None:
+        """Go on with the task, in its own surroundings, until it waits or ends."""
+        self._hub = greenlet.getcurrent()
+        self._greenlet.parent = self._hub  # type: ignore[union-attr]
+        outside = Surroundings()
+        if self._inside is not None:
+            self._inside.restore()
+        try:
+            switch(value)
+        finally:
+            self._inside = None if self.done else Surroundings()
+            outside.restore()
 
     def _run(self, _: Any = None) -> None:
         try:
-            self._result = self._function()  # type: ignore[misc]
+            self.result = self.function()  # type: ignore[misc]
         except GreenletExit:
             self.done = True
             return
         except BaseException as error:
             self.error = error
         self.done = True
-        self._function = None
+        self.function = None
         self._finished(self)
+
+
+class Watcher:
+    """Is told how tasks go; this one does not care."""
+
+    def submitted(self, task: Task) -> None:
+        """When a task has come."""
+
+    def trained(self, tasks: Sequence[Task]) -> None:
+        """When an epoch of each task has been trained."""
+
+    def ended(self, task: Task) -> None:
+        """When a task has ended."""
+
+    def cancelled(self, task: Task) -> None:
+        """When a task will not be run to its end."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
+import os
 import random
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import OFFERED_JOBS, FusedBackend
+from sknethp.fusion.packing import Arrays, pack, portable, unpack
+from sknethp.fusion.progress import Progress
+from sknethp.fusion.reading import candidate
 from sknethp.fusion.scheduler import DEFAULT_MEMORY, Scheduler
 from sknethp.fusion.summary import Summary
+from sknethp.fusion.tally import Board, NotedTally, Tally
 
 # A batch of about so many tasks makes a population that is worth its overhead; with more tasks a
 # worker gets several batches, so that none waits long for the others.
@@ -24,7 +33,39 @@ Function = Callable[[], Any]
 Outcome = tuple[Any, BaseException | None]
 
 
-def run_together(functions: Sequence[Function], max_memory: int) -> tuple[list[Outcome], Summary]:
+@dataclass
+class Report:
+    """What has become of a batch of tasks.
+
+    Attributes
+    ----------
+    batch : int
+        Its number.
+    outcomes : list of (result, error)
+        For each task; one of the two is None. Fewer than tasks after an interrupt.
+    summary : Summary
+    tally : Tally
+        Both without the number of tasks of the batch, which is known to who has sent them.
+    process : hashable
+        Where it ran.
+    interrupt : BaseException or None
+        What ended it early: KeyboardInterrupt or SystemExit.
+    """
+
+    batch: int
+    outcomes: list[Outcome]
+    summary: Summary
+    tally: Tally
+    process: Hashable
+    interrupt: BaseException | None = None
+
+
+def this_process() -> tuple[str, int]:
+    """Return what tells this process from all others."""
+    return socket.gethostname(), os.getpid()
+
+
+def run_together(functions: Sequence[Function], max_memory: int, tally: Tally) -> Report:
     """Run tasks in this process, their networks together.
 
     Parameters
@@ -32,31 +73,63 @@ def run_together(functions: Sequence[Function], max_memory: int) -> tuple[list[O
     functions : sequence of callable
     max_memory : int
         Bytes that waiting fits may hold.
+    tally : Tally
+        Counts the tasks.
 
     Returns
     -------
-    outcomes : list of (result, error)
-        One of the two is None.
-    summary : Summary
+    Report
     """
-    scheduler = Scheduler(max_memory)
+    scheduler = Scheduler(max_memory, tally)
+    report = Report(0, [], scheduler.summary, tally, this_process())
     tasks = [scheduler.submit(function, lambda _: None) for function in functions]
-    outcomes: list[Outcome] = []
-    for task in tasks:
-        try:
-            outcomes.append((scheduler.result(task), None))
-        except Exception as error:
-            outcomes.append((None, _portable(error)))
-    return outcomes, scheduler.summary
+    scheduler.summary.tasks -= len(tasks)
+    try:
+        for task in tasks:
+            try:
+                report.outcomes.append((scheduler.result(task), None))
+            except Exception as error:
+                report.outcomes.append((None, error))
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        scheduler.cancel_children()
+        report.interrupt = interrupt
+    return report
 
 
-def _portable(error: Exception) -> Exception:
-    """Return an error that can be sent to another process, with its traceback as a note."""
-    error.add_note("In a worker process:\n" + "".join(traceback.format_exception(error)))
-    with suppress(Exception):
-        if type(pickle.loads(pickle.dumps(error))) is type(error):
-            return error
-    return RuntimeError("".join(traceback.format_exception_only(error)))
+def run_packed(
+    batch: int, packed: bytes, max_memory: int, path: Path | None, *arrays: np.ndarray
+) -> Report:
+    """Run tasks in a worker process.
+
+    Parameters
+    ----------
+    batch : int
+        Their number.
+    packed : bytes
+        The tasks.
+    max_memory : int
+        Bytes that waiting fits may hold.
+    path : Path or None
+        Of the board, if somebody watches.
+    *arrays : ndarray
+        The large arrays of the tasks.
+
+    Returns
+    -------
+    Report
+        An interrupt is in it, not raised: it would end some backends' workers.
+    """
+    tally = Tally() if path is None else NotedTally(Board(path), batch)
+    functions = unpack(packed, arrays)
+    tally.tasks -= len(functions)
+    report = run_together(functions, max_memory, tally)
+    report.batch = batch
+    report.tally = Tally(tally.tasks, tally.done, tally.epochs, tally.share)
+    report.outcomes = [
+        (result, portable(error) if isinstance(error, Exception) else error)
+        for result, error in report.outcomes
+    ]
+    return report
 
 
 def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
@@ -94,6 +167,7 @@ class _Future:
 
     def __init__(self, backend: WorkersBackend, function: Function, callback: Any):
         self.function = function
+        self.candidate = candidate(function)
         self.outcome: Outcome | None = None
         self._backend, self._callback = backend, callback
 
@@ -126,6 +200,8 @@ class WorkersBackend(ParallelBackendBase):
         A backend of joblib, such as "loky", "dask" or "ray".
     max_memory : int or None
         Bytes that waiting fits may hold, in all workers together; None for 2 GiB.
+    progress : Progress or None
+        Shows how far the tasks are.
     """
 
     supports_retrieve_callback = False
@@ -136,6 +212,7 @@ class WorkersBackend(ParallelBackendBase):
         n_jobs: int = -1,
         backend: str = "loky",
         max_memory: int | None = None,
+        progress: Progress | None = None,
         nesting_level: int | None = None,
         **kw: Any,
     ):
@@ -143,6 +220,7 @@ class WorkersBackend(ParallelBackendBase):
         self.n_jobs, self.name = n_jobs, backend
         self.max_memory = max_memory or DEFAULT_MEMORY
         self.summary = Summary()
+        self._progress = progress
         self._pending: list[_Future] = []
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
@@ -166,22 +244,86 @@ class WorkersBackend(ParallelBackendBase):
     def run_pending(self) -> None:
         """Run all tasks that have come so far."""
         futures, self._pending = self._pending, []
-        if len(futures) == 1:
-            self._finish(futures, *run_together([futures[0].function], self.max_memory))
-            return
         with joblib.parallel_config(backend=self.name):
             n_workers = joblib.effective_n_jobs(self.n_jobs)
-            batches = [[futures[i] for i in batch] for batch in deal(len(futures), n_workers)]
-            memory = self.max_memory // min(n_workers, len(batches))
-            self.summary.workers = max(self.summary.workers, min(n_workers, len(batches)))
-            results = joblib.Parallel(n_jobs=self.n_jobs, batch_size=1)(
-                joblib.delayed(run_together)([future.function for future in batch], memory)
-                for batch in batches
-            )
-        for batch, (outcomes, summary) in zip(batches, results, strict=True):
-            self._finish(batch, outcomes, summary)
+        if min(n_workers, len(futures)) == 1:
+            functions = [future.function for future in futures]
+            tally = Tally() if self._progress is None else self._progress
+            self._finish(futures, run_together(functions, self.max_memory, tally))
+        else:
+            self._spread(futures, n_workers)
 
-    def _finish(self, futures: list[_Future], outcomes: list[Outcome], summary: Summary) -> None:
-        self.summary.add(summary)
-        for future, outcome in zip(futures, outcomes, strict=True):
+    def _spread(self, futures: list[_Future], n_workers: int) -> None:
+        """Run tasks in worker processes."""
+        batches = [[futures[i] for i in batch] for batch in deal(len(futures), n_workers)]
+        large = Arrays()
+        packed = [pack([future.function for future in batch], large) for batch in batches]
+        memory = self.max_memory // min(n_workers, len(batches))
+        with self._watched(futures, len(batches)) as board:
+            path = None if board is None else board.path
+            calls = [
+                joblib.delayed(run_packed)(i, pickle, memory, path, *large.arrays)
+                for i, pickle in enumerate(packed)
+            ]
+            for report in _run(calls, self.n_jobs, self.name, large.arrays):
+                if board is not None:
+                    board.write(report.batch, Tally())
+                self._finish(batches[report.batch], report)
+
+    @contextmanager
+    def _watched(self, futures: list[_Future], n_batches: int) -> Iterator[Board | None]:
+        """Show the progress of batches while they run elsewhere, if anybody watches."""
+        if self._progress is None:
+            yield None
+            return
+        for future in futures:
+            self._progress.expect(future.candidate)
+        self._progress.tasks += len(futures)
+        with tempfile.TemporaryDirectory(prefix="sknethp-") as folder:
+            board = Board(Path(folder) / "progress")
+            board.clear(n_batches)
+            with self._progress.following(board):
+                yield board
+
+    def _finish(self, futures: list[_Future], report: Report) -> None:
+        if report.interrupt is not None:
+            raise report.interrupt
+        here = report.process == this_process()
+        self.summary.add(report.summary, None if here else report.process)
+        if self._progress is not None and not here:
+            self._progress.add(report.tally)
+        for future, outcome in zip(futures, report.outcomes, strict=True):
+            if self._progress is not None and not here:
+                self._progress.note(future.candidate, outcome[0])
             future.finish(outcome)
+
+
+def _run(
+    calls: Sequence[Any], n_jobs: int, backend: str, arrays: Sequence[np.ndarray]
+) -> Iterator[Report]:
+    """Run batches on another backend of joblib; yield their reports as they come."""
+    # Dask would keep a single copy of an array on one of its workers, and lose it with the worker.
+    options = {"scatter": list(arrays)} if backend == "dask" else {}
+    with joblib.parallel_config(backend=backend, **options):
+        generates = joblib.parallel.get_active_backend()[0].supports_return_generator
+        return_as = "generator_unordered" if generates else "list"
+        parallel = joblib.Parallel(n_jobs, batch_size=1, pre_dispatch="all", return_as=return_as)
+        reports = parallel(calls)
+        try:
+            for report in reports:
+                if not isinstance(report, Report):
+                    raise RuntimeError(
+                        f"A batch of fits was lost with its worker ({report!r}): "
+                        f"see to it that the workers of the {backend} backend stay alive."
+                    )
+                yield report
+        finally:
+            if generates:
+                _close(reports)
+
+
+def _close(reports: Any) -> None:
+    """Cancel what still runs; joblib warns of it, but it is meant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reports.close()

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.datasets import load_breast_cancer
@@ -125,9 +125,10 @@ def test_same_block_after_an_exception(data):
     with fused(silent=True) as summary:
         with pytest.raises(ValueError, match="from a callback"):
             Parallel()(delayed(net(callbacks=[Raising()]).fit)(*data) for _ in range(3))
+        fits = summary.fits
         scores = cross_val_score(net(), *data, cv=3)
     np.testing.assert_array_equal(scores, cross_val_score(net(), *data, cv=3))
-    assert summary.fused >= 3
+    assert summary.fits == fits + 3
 
 
 def test_settings_of_others_survive(data):
@@ -137,6 +138,36 @@ def test_settings_of_others_survive(data):
         inside = Parallel()(delayed(get_config)() for _ in range(2))
         cross_val_score(net(), *data, cv=3)
     assert len(inside) == 2
+    assert state() == before
+
+
+def in_surroundings(data, transform_output, action, n_jobs):
+    """Fit in settings of one's own; return those found before and after."""
+    with (
+        config_context(transform_output=transform_output),
+        warnings.catch_warnings(),
+        parallel_config("threading", n_jobs=n_jobs),
+    ):
+        warnings.simplefilter(action)
+        found = [
+            (get_config()["transform_output"], warnings.filters[0][0], get_active_backend()[1])
+        ]
+        net().fit(*data)
+        found += [
+            (get_config()["transform_output"], warnings.filters[0][0], get_active_backend()[1])
+        ]
+    return found
+
+
+def test_settings_of_a_task_are_its_own(data):
+    """What a task sets while it trains is set for no other, and for nobody afterwards."""
+    before = state()
+    settings = [("default", "error", 2), ("pandas", "ignore", 3), ("default", "always", 4)]
+    with fused(silent=True) as summary:
+        found = Parallel()(delayed(in_surroundings)(data, *setting) for setting in settings)
+        assert type(get_active_backend()[0]).__name__ == "FusedBackend"
+    assert found == [[setting, setting] for setting in settings]
+    assert summary.largest == 3
     assert state() == before
 
 

@@ -1,0 +1,205 @@
+"""Progress of a ``fused()`` block: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from sknethp.fusion.reading import candidate, score
+from sknethp.fusion.tally import Board, Tally
+from sknethp.fusion.tasks import Task
+
+# What is over sooner needs no bar.
+_SECONDS_BEFORE = 0.5
+_SECONDS_BETWEEN_UPDATES = 0.1
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def wanted(progress: bool | None) -> bool:
+    """Whether progress is to be shown; None leaves it to whether somebody can see it."""
+    return _on_terminal() if progress is None else progress
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and not Console().is_dumb_terminal
+
+
+class BestScore:
+    """The best candidate's mean test score, among the candidates whose folds are all done.
+
+    Attributes
+    ----------
+    best : float or None
+    """
+
+    def __init__(self) -> None:
+        self.best: float | None = None
+        self._open: dict[int, _Candidate] = {}
+
+    def expect(self, parameters: dict | None) -> None:
+        """Take note of a fold to come; `parameters` is one object for a candidate's folds."""
+        if parameters is not None:
+            self._open.setdefault(id(parameters), _Candidate(parameters)).n_open += 1
+
+    def note(self, parameters: dict | None, value: float | None) -> None:
+        """Take note of a fold that is done."""
+        known = self._open.get(id(parameters))
+        if known is None:
+            return
+        known.scores.append(value)
+        if len(known.scores) < known.n_open:
+            return
+        del self._open[id(parameters)]
+        values = [value for value in known.scores if value is not None]
+        if len(values) == len(known.scores):
+            mean = sum(values) / len(values)
+            self.best = mean if self.best is None else max(self.best, mean)
+
+
+class _Candidate:
+    def __init__(self, parameters: dict):
+        self.parameters = parameters  # held, that no other object comes to have its id
+        self.n_open = 0
+        self.scores: list[float | None] = []
+
+
+class Progress(Tally):
+    """Counts the tasks of a block, and shows how far they are.
+
+    Parameters
+    ----------
+    bar : rich.progress.Progress or None
+        None for one on standard error, if that is a terminal; otherwise lines are printed.
+    """
+
+    def __init__(self, bar: Bar | None = None):
+        super().__init__()
+        self._bar = bar or (_new_bar() if _on_terminal() else None)
+        self._best = BestScore()
+        self._candidates: dict[Task, dict | None] = {}
+        self._board: Board | None = None
+        self._start: float | None = None
+        self._next = 0.0
+
+    # What is told of tasks.
+
+    def submitted(self, task: Task) -> None:
+        """Count a task that has come."""
+        super().submitted(task)
+        self._candidates[task] = None if task.function is None else candidate(task.function)
+        self.expect(self._candidates[task])
+
+    def trained(self, tasks: Sequence[Task]) -> None:
+        """Count an epoch of each task."""
+        super().trained(tasks)
+        self.show()
+
+    def ended(self, task: Task) -> None:
+        """Count a task that has ended, and look at its score."""
+        super().ended(task)
+        self.note(self._candidates.pop(task, None), task.result)
+        self.show()
+
+    def cancelled(self, task: Task) -> None:
+        """Forget a task."""
+        super().cancelled(task)
+        self._candidates.pop(task, None)
+
+    def expect(self, parameters: dict | None) -> None:
+        """Take note of a task to come, by the candidate that it belongs to."""
+        if self._start is None:
+            self._start = time.monotonic()
+            self._next = self._start + _SECONDS_BEFORE
+        self._best.expect(parameters)
+
+    def note(self, parameters: dict | None, result: Any) -> None:
+        """Take note of what a task has returned."""
+        self._best.note(parameters, score(result))
+
+    @contextmanager
+    def following(self, board: Board) -> Iterator[None]:
+        """Show what batches elsewhere note on a board, from a thread of its own."""
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(_SECONDS_BETWEEN_UPDATES):
+                self.show()
+
+        thread = threading.Thread(target=follow, name="sknethp-progress", daemon=True)
+        self._board = board
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self._board = None
+
+    # What is shown.
+
+    def show(self) -> None:
+        """Show how far the tasks are, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        pause = _SECONDS_BETWEEN_LINES if self._bar is None else _SECONDS_BETWEEN_UPDATES
+        self._next = now + pause
+        # A search must not end because its terminal is gone.
+        with suppress(OSError, ValueError):
+            self._print_line() if self._bar is None else self._update(self._bar)
+
+    def stop(self) -> None:
+        """Take the bar away, and give the cursor back."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _total(self) -> Tally:
+        """Return the counts, of other processes too."""
+        total = Tally(self.tasks, self.done, self.epochs, self.share)
+        board = self._board
+        if board is not None:
+            total.add(board.read())
+        return total
+
+    def _words(self, total: Tally) -> str:
+        best = "" if self._best.best is None else f", best {self._best.best:.4f}"
+        return f"{total.done:,} of {total.tasks:,} fits, {total.epochs:,} epochs{best}"
+
+    def _print_line(self) -> None:
+        seconds = time.monotonic() - (self._start or 0.0)
+        print(f"sknethp: {self._words(self._total())}, {seconds:.0f} s", file=sys.stderr)
+
+    def _update(self, bar: Bar) -> None:
+        total = self._total()
+        numbers: dict[str, Any] = {
+            "total": total.tasks,
+            "completed": min(total.share, total.tasks),
+            "words": self._words(total),
+        }
+        if not bar.task_ids:
+            bar.add_task("", **numbers)
+            bar.start()
+        bar.update(bar.task_ids[0], **numbers)
+        bar.refresh()
+
+
+def _new_bar() -> Bar:
+    return Bar(
+        BarColumn(20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[words]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        # Only what goes to the same terminal is to be printed above the bar.
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+    )

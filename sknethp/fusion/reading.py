@@ -1,0 +1,78 @@
+"""What tasks seem to be about, read from their arguments: for display alone.
+
+Nothing that is trained or returned depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+Call = tuple[Callable, tuple, dict]
+
+
+def _calls(function: Callable[[], Any]) -> list[Call]:
+    """Return the calls of a batch of joblib's; of any other function nothing is known."""
+    return list(getattr(function, "items", ()))
+
+
+def _arguments(call: Call) -> Iterator[Any]:
+    function, args, kwargs = call
+    yield getattr(function, "__self__", None)
+    yield from args
+    yield from kwargs.values()
+
+
+def _parameters(call: Call) -> dict[str, Any]:
+    """Return the parameters of the estimators in a call, and those that they are to be given."""
+    found: dict[str, Any] = {}
+    for argument in _arguments(call):
+        if hasattr(argument, "get_params") and not isinstance(argument, type):
+            found |= argument.get_params()
+    for argument in _arguments(call):
+        if isinstance(argument, dict):
+            found |= {name: value for name, value in argument.items() if name in found}
+    return found
+
+
+def expected_epochs(function: Callable[[], Any]) -> int | None:
+    """Return how many epochs a task trains if nothing stops it, or None if that is not known.
+
+    Parameters
+    ----------
+    function : callable
+        The task, as joblib hands it over.
+
+    Returns
+    -------
+    int or None
+    """
+    total = 0
+    for call in _calls(function):
+        numbers = [
+            value
+            for name, value in _parameters(call).items()
+            if name.rpartition("__")[2] == "max_epochs" and isinstance(value, (int, np.integer))
+        ]
+        total += max(numbers, default=0)
+    return int(total) or None
+
+
+def candidate(function: Callable[[], Any]) -> dict | None:
+    """Return the parameters that a search tries in a task: one object for all its folds."""
+    for _, _, kwargs in _calls(function):
+        parameters = kwargs.get("parameters")
+        if isinstance(parameters, dict):
+            return parameters
+    return None
+
+
+def score(result: Any) -> float | None:
+    """Return the one test score in what a search's task has returned, if it is there."""
+    first = result[0] if isinstance(result, list) and result else None
+    scores = first.get("test_scores") if isinstance(first, dict) else None
+    if isinstance(scores, (float, int, np.floating)) and np.isfinite(scores):
+        return float(scores)
+    return None

@@ -1,0 +1,124 @@
+"""How far tasks are, counted as they go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from sknethp.fusion.reading import expected_epochs
+from sknethp.fusion.tasks import Task, Watcher
+
+_SECONDS_BETWEEN_WRITES = 0.1
+
+
+@dataclass
+class Tally(Watcher):
+    """Counts of tasks; a scheduler tells it of theirs.
+
+    Attributes
+    ----------
+    tasks : int
+        Those known.
+    done : int
+        Those that have ended.
+    epochs : int
+        Epochs trained, over all networks.
+    share : float
+        The sum over tasks of the share that is done, as far as their epochs are known.
+    """
+
+    tasks: int = 0
+    done: int = 0
+    epochs: int = 0
+    share: float = 0.0
+
+    def submitted(self, task: Task) -> None:
+        """Count a task that has come."""
+        self.tasks += 1
+
+    def trained(self, tasks: Sequence[Task]) -> None:
+        """Count an epoch of each task."""
+        self.epochs += len(tasks)
+        for task in tasks:
+            if task.epoch_share is None:
+                function = task.function
+                epochs = None if function is None else expected_epochs(function)
+                task.epoch_share = 1 / (epochs or math.inf)
+            step = min(task.epoch_share, 1 - task.share)
+            task.share += step
+            self.share += step
+
+    def ended(self, task: Task) -> None:
+        """Count a task that has ended."""
+        self.done += 1
+        self.share += 1 - task.share
+
+    def cancelled(self, task: Task) -> None:
+        """Forget a task."""
+        self.tasks -= 1
+        self.share -= task.share
+
+    def add(self, other: Tally) -> None:
+        """Add the counts of another."""
+        self.tasks += other.tasks
+        self.done += other.done
+        self.epochs += other.epochs
+        self.share += other.share
+
+
+class Board:
+    """A file in which batches of tasks note how far they are, for whoever watches.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    _NUMBERS = 4
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def clear(self, n_batches: int) -> None:
+        """Make room for the notes of batches."""
+        np.zeros((n_batches, self._NUMBERS)).tofile(self.path)
+
+    def write(self, batch: int, tally: Tally) -> None:
+        """Note a batch's counts; on a machine without the file, nothing."""
+        if self.path.exists():
+            notes = np.memmap(self.path, np.float64, "r+").reshape(-1, self._NUMBERS)
+            notes[batch] = tally.tasks, tally.done, tally.epochs, tally.share
+
+    def read(self) -> Tally:
+        """Return the counts of all batches together."""
+        notes = np.fromfile(self.path).reshape(-1, self._NUMBERS)
+        tasks, done, epochs, share = notes.sum(0).tolist()
+        return Tally(int(tasks), int(done), int(epochs), share)
+
+
+class NotedTally(Tally):
+    """Counts in a worker process, noted on a board now and then.
+
+    Parameters
+    ----------
+    board : Board
+    batch : int
+    """
+
+    def __init__(self, board: Board, batch: int):
+        super().__init__()
+        self._board, self._batch = board, batch
+        self._last = monotonic()
+
+    def trained(self, tasks: Sequence[Task]) -> None:
+        """Count an epoch of each task."""
+        super().trained(tasks)
+        now = monotonic()
+        if now - self._last > _SECONDS_BETWEEN_WRITES:
+            self._last = now
+            self._board.write(self._batch, self)

@@ -1,0 +1,281 @@
+"""Populations in worker processes: the same scores, and the same troubles told."""
+
+import pickle
+import sys
+import warnings
+from itertools import chain
+
+import cloudpickle
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sknethp import DeepNetClassifier, fused
+from sknethp.fusion.packing import Arrays, pack, portable, unpack
+from sknethp.fusion.tally import Tally
+from sknethp.fusion.workers import deal, run_together
+
+# Workers cannot import this file.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+METRICS = ["accuracy", "neg_log_loss"]
+LRS = [1e-4, 1e-3, 1e-2, 1e-1]
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[::3], y[::3]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers():
+    """Start joblib's workers, and stop them when the tests are over."""
+    Parallel(2)(delayed(net)() for _ in range(2))
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+def net(**parameters):
+    """Return a small net in a scaling pipeline."""
+    defaults = {"hidden_units": 8, "max_epochs": 3, "random_state": 0}
+    return make_pipeline(StandardScaler(), DeepNetClassifier(**{**defaults, **parameters}))
+
+
+def grid(**parameters):
+    names = {"deepnetclassifier__" + name: values for name, values in parameters.items()}
+    return GridSearchCV(net(), names, cv=3, scoring=METRICS, refit="neg_log_loss")
+
+
+def fold_scores(search, data):
+    """Return all test scores, ``(n_metrics, n_folds, n_candidates)``."""
+    results = search.fit(*data).cv_results_
+    return np.array([[results[f"split{i}_test_{name}"] for i in range(3)] for name in METRICS])
+
+
+def assert_same(scores, others):
+    """Accuracies are equal, log-losses agree to the accuracy of float32."""
+    np.testing.assert_array_equal(scores[0], others[0])
+    np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
+
+
+def test_same_scores_in_worker_processes(data):
+    """Two workers give the scores of one process and of one fit at a time."""
+    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 8]}
+    alone = fold_scores(grid(**parameters), data)
+    with fused(silent=True):
+        together = fold_scores(grid(**parameters), data)
+    with fused(n_jobs=2, silent=True) as summary:
+        spread = fold_scores(grid(**parameters), data)
+    assert_same(spread, alone)
+    assert_same(together, alone)
+    assert summary.workers == 2
+    assert summary.tasks == summary.fits == summary.fused == 4 * 2 * 2 * 3
+    assert "2 worker processes" in str(summary)
+
+
+def test_mixed_up_tasks_would_be_noticed(data):
+    """Negative control: every fold of every candidate has another log-loss."""
+    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 8]}
+    losses = np.sort(fold_scores(grid(**parameters), data)[1].ravel())
+    assert np.diff(losses).min() > 1e-5
+
+
+def test_backend_alone_means_all_cores(data):
+    """`backend="loky"` does without a number."""
+    alone = fold_scores(grid(lr=LRS), data)
+    with fused(backend="loky", silent=True) as summary:
+        spread = fold_scores(grid(lr=LRS), data)
+    assert_same(spread, alone)
+    assert summary.fits == 12
+
+
+def test_large_arrays_are_mapped(data):
+    """Arrays that joblib maps into memory give the same."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4000, 40)), rng.integers(2, size=4000)
+    assert X.nbytes > 2**20
+    search = grid(lr=LRS[:2])
+    alone = fold_scores(search, (X, y))
+    with fused(n_jobs=2, silent=True) as summary:
+        spread = fold_scores(search, (X, y))
+    assert_same(spread, alone)
+    assert summary.workers == 2
+
+
+def test_nested_searches_meet_in_their_worker(data):
+    """The inner fits of a worker's outer folds train together."""
+    alone = cross_val_score(grid(lr=LRS), *data, cv=4)
+    with fused(n_jobs=2, silent=True) as summary:
+        spread = cross_val_score(grid(lr=LRS), *data, cv=4)
+    np.testing.assert_array_equal(spread, alone)
+    assert summary.largest == 2 * len(LRS) * 3
+    assert summary.tasks == 4 * (1 + len(LRS) * 3)
+
+
+def test_a_single_task_needs_no_worker(data):
+    """One task runs in this process."""
+    with fused(n_jobs=2, silent=True) as summary:
+        cross_val_score(net(), *data, cv=[(np.arange(90), np.arange(90, 190))], n_jobs=2)
+    assert summary.workers == 0
+    assert summary.fits == 1
+
+
+def test_foreign_tasks_run_in_workers(data):
+    """Other estimators run, and the summary says that they were not fused."""
+    tree = DecisionTreeClassifier(random_state=0)
+    alone = cross_val_score(tree, *data, cv=3)
+    with fused(n_jobs=2, silent=True) as summary:
+        spread = cross_val_score(tree, *data, cv=3)
+    np.testing.assert_array_equal(spread, alone)
+    assert sum(summary.reasons().values()) == summary.tasks == 3
+
+
+class Unpicklable(Exception):  # noqa: N818
+    """An exception that takes more to be made than it keeps."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def fit_or_raise(model, X, y, error):
+    if error is not None:
+        raise error("a task's", "own")
+    return model.fit(X, y).predict_proba(X)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(ValueError, ValueError), (Unpicklable, RuntimeError)],
+)
+def test_error_of_a_task_reaches_the_caller(data, error, kind):
+    """What a task raises in a worker is raised, and the next search works."""
+    models = [net(lr=lr) for lr in LRS]
+    errors = [None, None, error, None]
+    with fused(n_jobs=2, silent=True), pytest.raises(kind, match=r"a task's.* .*own") as caught:
+        Parallel()(
+            delayed(fit_or_raise)(model, *data, wrong)
+            for model, wrong in zip(models, errors, strict=True)
+        )
+    assert any("in fit_or_raise" in note for note in caught.value.__notes__)
+    with fused(n_jobs=2, silent=True) as summary:
+        cross_val_score(net(), *data, cv=3)
+    assert summary.fused >= 2
+
+
+def test_error_of_a_task_keeps_its_neighbours(data):
+    """The outcomes of other tasks of a batch are there, as without the one that fails."""
+    X, y = data
+    tasks = [
+        lambda lr=lr, error=error: fit_or_raise(net(lr=lr), X, y, error)
+        for lr, error in zip(LRS, [None, ValueError, None, None], strict=True)
+    ]
+    outcomes = run_together(tasks, 10**9, Tally()).outcomes
+    assert isinstance(outcomes[1][1], ValueError)
+    for i in (0, 2, 3):
+        np.testing.assert_array_equal(outcomes[i][0], tasks[i]())
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_interrupt_in_a_worker(data):
+    """A task that interrupts ends the call and the workers, and the next call works."""
+    with fused(n_jobs=2, silent=True) as summary:
+        with pytest.raises(KeyboardInterrupt):
+            Parallel()(delayed(interrupt)() for _ in range(4))
+        scores = cross_val_score(net(), *data, cv=3)
+    np.testing.assert_array_equal(scores, cross_val_score(net(), *data, cv=3))
+    assert summary.fits == 3
+
+
+def test_failing_candidates_leave_others_alone(data):
+    """One that diverges and one that stops at once change nothing for the others."""
+    calm = fold_scores(grid(lr=[1e-3, 1e-2, 1e-1]), data)
+    with warnings.catch_warnings(), fused(n_jobs=2, silent=True):
+        warnings.simplefilter("ignore")
+        wild = fold_scores(
+            GridSearchCV(
+                net(),
+                [
+                    {"deepnetclassifier__lr": [1e-3, 1e9, 1e-2, 1e-1]},
+                    {"deepnetclassifier__max_epochs": [1]},
+                    {"deepnetclassifier__dropout": [2.0]},
+                ],
+                cv=3,
+                scoring=METRICS,
+                refit=False,
+            ),
+            data,
+        )
+    assert_same(wild[..., [0, 2, 3]], calm)
+    assert np.isnan(wild[..., [1, 5]]).all()
+    assert np.isfinite(wild[..., 4]).all()
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "two", True])
+def test_invalid_number_of_workers(n_jobs):
+    """A clear sentence, before anything runs."""
+    with pytest.raises(ValueError, match=r"n_jobs=.* must be a number of worker processes"):
+        fused(n_jobs=n_jobs).__enter__()
+
+
+def test_unknown_backend():
+    """Joblib's own error, before anything runs."""
+    with pytest.raises(ValueError, match="nonesuch"):
+        fused(backend="nonesuch").__enter__()
+
+
+def test_generator_is_refused_clearly(data):
+    """``return_as="generator"`` is not supported, and joblib says so."""
+    for n_jobs in (None, 2):
+        with fused(n_jobs=n_jobs, silent=True), pytest.raises(ValueError, match="return_as"):
+            Parallel(return_as="generator")(delayed(abs)(i) for i in range(3))
+
+
+def test_deal_is_a_partition():
+    """Each task is in one batch, and batches differ by at most one task."""
+    for n_tasks in (2, 3, 63, 64, 65, 200, 1001):
+        for n_workers in (2, 3, 16):
+            batches = deal(n_tasks, n_workers)
+            assert sorted(chain(*batches)) == list(range(n_tasks))
+            sizes = [len(batch) for batch in batches]
+            assert max(sizes) - min(sizes) <= 1
+            assert batches == deal(n_tasks, n_workers)
+
+
+def test_deal_spreads_what_comes_at_regular_distances():
+    """No batch gets much more than its share of every second, third ... task."""
+    for period in (2, 3, 4, 5, 8, 10):
+        for batch in deal(400, 2):
+            shares = np.bincount(np.array(batch) % period, minlength=period) / len(batch)
+            assert shares.max() < 2 / period
+
+
+def test_shared_arrays_are_packed_once():
+    """What several tasks hold is in a pickle once, large arrays in none."""
+    small, large = np.arange(5000.0), np.arange(500_000.0)
+    tasks = [lambda i=i: (small, large, i) for i in range(10)]
+    arrays = Arrays()
+    packed = [pack(tasks[:5], arrays), pack(tasks[5:], arrays)]
+    assert len(arrays.arrays) == 1
+    assert all(len(part) < 2 * small.nbytes for part in packed)
+    unpacked = unpack(packed[0], arrays.arrays)
+    assert unpacked[0]()[0] is unpacked[1]()[0]
+    assert unpacked[0]()[1] is large
+
+
+def test_portable_errors():
+    """An error keeps its type if it can be pickled, and its text in any case."""
+    assert type(portable(KeyError("x"))) is KeyError
+    stand_in = pickle.loads(pickle.dumps(portable(Unpicklable(1, 2))))
+    assert type(stand_in) is RuntimeError
+    assert "1 and 2" in str(stand_in)
