@@ -7,6 +7,7 @@ from typing import Any
 from joblib.parallel import ParallelBackendBase, register_parallel_backend
 
 from sknethp.fusion.scheduler import Scheduler
+from sknethp.fusion.summary import Summary
 from sknethp.training.trainer import meeting
 
 # How many tasks scikit-learn hands over before it asks for a result is twice this.
@@ -54,6 +55,11 @@ class FusedBackend(ParallelBackendBase):
             trainer = meeting.get()
             self._scheduler = trainer if isinstance(trainer, Scheduler) else Scheduler()
         return self._scheduler
+
+    @property
+    def summary(self) -> Summary:
+        """What has been fused so far."""
+        return self.scheduler.summary
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Offer many jobs whatever is asked for: tasks wait, they do not compete."""

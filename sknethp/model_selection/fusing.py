@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
+from sknethp.fusion.workers import WorkersBackend
 from sknethp.model_selection.checks import check_folds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
@@ -75,8 +76,7 @@ def fused_unless_chosen(progress: Any = None) -> AbstractContextManager[Summary 
         another backend.
     """
     if not backend_is_chosen():
-        shown = {} if progress is None else {"progress": progress}
-        return fused(silent=True, **shown)
+        return fused(progress=progress, silent=True)
     backend, _ = get_active_backend()
     holder = backend.scheduler if isinstance(backend, FusedBackend) else backend
     summary = getattr(holder, "summary", None)
