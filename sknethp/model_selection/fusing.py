@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
-from sknethp.fusion.workers import WorkersBackend
 from sknethp.model_selection.checks import check_folds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
