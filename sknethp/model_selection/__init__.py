@@ -1,5 +1,6 @@
 """Searches whose fits train together, with default spaces, progress and memory."""
 
+from sknethp.model_selection.bayes import BayesSearchCV
 from sknethp.model_selection.growth import LayerGrowthSearchCV
 from sknethp.model_selection.manual import ManualSearchCV
 from sknethp.model_selection.searches import (
@@ -10,6 +11,7 @@ from sknethp.model_selection.searches import (
 from sknethp.model_selection.spaces import search_space
 
 __all__ = [
+    "BayesSearchCV",
     "GridSearchCV",
     "HalvingRandomSearchCV",
     "LayerGrowthSearchCV",

@@ -33,6 +33,44 @@ def joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> Results:
     return _ranked(first, columns, [*first["params"], *second["params"]])
 
 
+def with_failed(
+    results: Mapping[str, Any], failed: Mapping[int, Mapping[str, Any]], error_score: float
+) -> tuple[Results, np.ndarray]:
+    """Put candidates without results among those with some.
+
+    Parameters
+    ----------
+    results : dict
+        As ``cv_results_``.
+    failed : dict of int to dict
+        Parameters of the failed candidates, by their place among all.
+    error_score : float
+        Their score in every fold.
+
+    Returns
+    -------
+    results : dict
+        Times of the failed ones are NaN.
+    places : ndarray of int of shape (n_candidates,)
+        Where each candidate that `results` had is now.
+    """
+    columns = [key for key in results if not key.startswith("param")]
+    rows: Results = {key: np.full(len(failed), _if_failed(key, error_score)) for key in columns}
+    rows["params"] = list(failed.values())
+    both = joined(results, rows)
+    n_all = len(both["params"])
+    places = np.array([place for place in range(n_all) if place not in failed], dtype=int)
+    order = np.argsort([*places, *failed])
+    params = [both["params"][i] for i in order]
+    return _ranked(results, {key: both[key][order] for key in columns}, params), places
+
+
+def _if_failed(key: str, error_score: float) -> float:
+    if key.endswith("_time"):
+        return np.nan
+    return 0.0 if key.startswith("std_") and not np.isnan(error_score) else error_score
+
+
 def first_candidates(results: Mapping[str, Any], n: int) -> Results:
     """Return the results of the first candidates as if there had been no others.
 

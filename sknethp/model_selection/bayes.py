@@ -1,0 +1,147 @@
+"""Bayesian search: scikit-optimize's, mended, with fused fits and defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sknethp.constraints import Constraint, Number, complaint, optional
+from sknethp.model_selection.checks import check_folds, check_space
+from sknethp.model_selection.dimensions import subspaces
+from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+from sknethp.model_selection.mended import MendedBayesSearchCV
+
+_COUNT = Number(1, integer=True)
+_NUMBERS: dict[str, Constraint] = {
+    "n_iter": _COUNT,
+    "n_points": _COUNT,
+    "max_time": optional(Number(0, low_open=True)),
+}
+
+
+class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
+    __doc__ = f"""scikit-optimize's Bayesian search, with fits trained together and a default space.
+
+    Parameters
+    ----------
+    {ESTIMATOR}
+    search_spaces : dict, list of dict, list of (dict, int) or None
+        Dimensions by name, with the number of evaluations where it is not `n_iter`; None for
+        ``search_space(estimator, "bayes", X=X)``.
+    optimizer_kwargs : dict or None
+        For ``skopt.Optimizer``, as in the parent; ``{{}}`` for its defaults. None for proposals
+        of our own, which take a fraction of its time.
+    n_iter : int
+        Evaluations.
+    scoring, fit_params, refit, cv, verbose, error_score, return_train_score : object
+        As in ``skopt.BayesSearchCV``.
+    n_points : int
+        Candidates that are proposed, and trained, together. The parent's default is 1.
+    n_jobs, pre_dispatch : object
+        As there, for another joblib backend; fused fits use all cores.
+    iid : object
+        Has no effect, as there.
+    random_state : int, RandomState or None
+        Seed of the proposals. To go on where a search was killed, it must be a number.
+    max_time : float or None
+        Seconds after which no new round of proposals begins; one is always done.
+    {ADDED}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+
+    Notes
+    -----
+    A candidate that fails is marked as in scikit-learn's searches, with `error_score`, and the
+    proposals take it for as bad as the worst that worked.
+    """
+
+    _space_parameter = "search_spaces"
+    _space_method = "bayes"
+
+    def __init__(
+        self,
+        estimator=None,
+        search_spaces=None,
+        optimizer_kwargs=None,
+        n_iter=50,
+        scoring=None,
+        fit_params=None,
+        n_jobs=None,
+        n_points=8,
+        iid="deprecated",
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        random_state=None,
+        error_score="raise",
+        return_train_score=False,
+        *,
+        max_time=None,
+        memory=None,
+        progress=None,
+    ):
+        super().__init__(
+            estimator,
+            search_spaces,
+            optimizer_kwargs=optimizer_kwargs,
+            n_iter=n_iter,
+            scoring=scoring,
+            fit_params=fit_params,
+            n_jobs=n_jobs,
+            n_points=n_points,
+            iid=iid,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.max_time = max_time
+        self.memory = memory
+        self.progress = progress
+
+    def fit(self, X, y=None, *, groups=None, callback=None, **fit_params):
+        """Run the search, the fits of a round fused.
+
+        Inside a ``sknethp.fused()`` block, or where ``joblib.parallel_config`` names a backend,
+        that one is used. `n_jobs` has a meaning only with such another backend.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None
+        groups : array-like of shape (n_samples,) or None
+            For the splitter.
+        callback : callable, list of callable or None
+            Called after each round with scikit-optimize's result so far; one that returns true
+            ends the search of the present space.
+        **fit_params : dict of str to object
+            For the estimator's ``fit``, the splitter and the scorer.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the space, the folds or the data cannot be searched, or no candidate be fitted.
+        """
+        return super().fit(X, y, groups=groups, callback=callback, **fit_params)
+
+    def _check_search_space(self, search_space: Any) -> None:
+        """Check a space as the parent does, already when the search is made."""
+        if search_space is not None:
+            subspaces(search_space, 1)
+
+    def _check(self, X: Any, y: Any) -> None:
+        for name, allowed in _NUMBERS.items():
+            if not allowed.allows(getattr(self, name)):
+                raise ValueError(complaint(name, getattr(self, name), allowed))
+        parts = [space for space, _ in subspaces(self.search_spaces, self.n_iter)]
+        check_space(self.estimator, parts, "search_spaces")
+        check_folds(self.estimator, self.cv, y)

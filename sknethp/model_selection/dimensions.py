@@ -1,0 +1,161 @@
+"""The spaces of a Bayesian search: checked, named, and safe for any categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from numbers import Integral
+from typing import Any
+
+from skopt.space import Categorical, Dimension, check_dimension
+
+_PLAIN = (str, int, float, bool)
+
+
+class Choices(Categorical):
+    """Categories that may be anything: sequences, estimators, types of different kinds.
+
+    scikit-optimize puts categories into NumPy arrays, which takes sequences apart and turns
+    numbers beside text into text; here the arrays hold their positions.
+
+    Parameters
+    ----------
+    categories : sequence
+    prior : sequence of float or None
+        Probabilities; None for equal ones.
+    name : str or None
+    """
+
+    def __init__(self, categories, prior=None, name=None):
+        self._positions = Categorical(range(len(tuple(categories))), prior=prior)
+        super().__init__(categories, prior=prior, name=name)
+
+    def set_transformer(self, transform="onehot"):
+        """Choose how positions are encoded.
+
+        Parameters
+        ----------
+        transform : str
+            As in ``skopt.space.Categorical``.
+        """
+        self.transform_ = transform
+        self._positions.set_transformer(transform)
+
+    def _position(self, value: Any) -> int:
+        same = [type(each) is type(value) and each == value for each in self.categories]
+        return same.index(True) if any(same) else self.categories.index(value)
+
+    def transform(self, X):
+        """Encode categories.
+
+        Parameters
+        ----------
+        X : sequence of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_categories)
+        """
+        return self._positions.transform([self._position(value) for value in X])
+
+    def inverse_transform(self, Xt):
+        """Decode categories.
+
+        Parameters
+        ----------
+        Xt : ndarray of shape (n_samples,) or (n_samples, n_categories)
+
+        Returns
+        -------
+        list of shape (n_samples,)
+        """
+        return [self.categories[int(i)] for i in self._positions.inverse_transform(Xt)]
+
+    def rvs(self, n_samples=None, random_state=None):
+        """Draw categories.
+
+        Parameters
+        ----------
+        n_samples : int or None
+            None for one, not in a list.
+        random_state : int, RandomState or None
+
+        Returns
+        -------
+        object or list of shape (n_samples,)
+        """
+        drawn = self._positions.rvs(n_samples=n_samples or 1, random_state=random_state)
+        values = [self.categories[int(i)] for i in drawn]
+        return values if n_samples else values[0]
+
+
+def subspaces(search_spaces: Any, n_iter: int) -> list[tuple[dict[str, Dimension], int]]:
+    """Return the spaces to be searched one after another, each with its evaluations.
+
+    Parameters
+    ----------
+    search_spaces : dict, list of dict or list of (dict, int)
+        From names to dimensions of scikit-optimize, or what it makes some of.
+    n_iter : int
+        Evaluations where none are given.
+
+    Returns
+    -------
+    list of (dict, int)
+        The names are sorted; the dimensions are copies with these names.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    ValueError
+        If there is nothing to search, or something is no dimension.
+    """
+    parts = [search_spaces] if isinstance(search_spaces, Mapping) else search_spaces
+    if not isinstance(parts, list):
+        raise TypeError(_not_a_space(search_spaces))
+    pairs = [part if isinstance(part, tuple) else (part, n_iter) for part in parts]
+    for pair in pairs:
+        if len(pair) != 2 or not isinstance(pair[0], Mapping):
+            raise TypeError(_not_a_space(pair if len(pair) != 2 else pair[0]))
+        if isinstance(pair[1], bool) or not isinstance(pair[1], Integral) or pair[1] < 0:
+            raise ValueError(
+                f"A space of search_spaces has {pair[1]!r} evaluations: give a whole number of at "
+                "least 0."
+            )
+    if not any(space for space, _ in pairs):
+        raise ValueError(
+            f"search_spaces={search_spaces!r} has nothing to search: give at least one parameter "
+            "with a dimension, or leave out search_spaces to search a default space."
+        )
+    return [
+        ({name: _dimension(name, space[name]) for name in sorted(space, key=str)}, int(n))
+        for space, n in pairs
+        if space
+    ]
+
+
+def _not_a_space(given: Any) -> str:
+    return (
+        f"search_spaces takes a dict from names to dimensions, or a list of such dicts or of "
+        f"(dict, n_iter), not {given!r}."
+    )
+
+
+def _dimension(name: str, place: Any) -> Dimension:
+    """Return a dimension with a name, made of what scikit-optimize takes for one."""
+    try:
+        found = copy(check_dimension(place))
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"The space has {place!r} for {name!r}, which is no dimension ({error}): give one of "
+            "skopt.space's Real, Integer or Categorical, (low, high), (low, high, prior), or a "
+            "list of categories."
+        ) from error
+    if isinstance(found, Categorical) and not isinstance(found, Choices):
+        kinds = {type(category) for category in found.categories}
+        if len(kinds) > 1 or not kinds <= set(_PLAIN):
+            found = Choices(found.categories, prior=found.prior, name=found.name)
+    if not found.name:
+        found.name = name
+    return found

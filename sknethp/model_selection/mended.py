@@ -1,0 +1,230 @@
+"""scikit-optimize's BayesSearchCV, with what it does wrong today put right."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import skopt
+from scipy.optimize import OptimizeResult
+from scipy.stats import rankdata
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import check_random_state
+from skopt.callbacks import check_callback
+from skopt.space import Dimension
+from skopt.utils import eval_callbacks
+
+from sknethp.model_selection.dimensions import subspaces
+from sknethp.model_selection.fusing import BaseSearchCV
+from sknethp.model_selection.quantiles import as_regressor
+from sknethp.model_selection.results import Results, metric_of, with_failed
+
+Candidate = dict[str, Any]
+
+
+class Evaluations:
+    """Evaluates rounds of candidates, and keeps account of those that failed as a whole.
+
+    scikit-learn raises where all fits of a round fail, as it should for a search that knows all
+    its candidates beforehand; one that proposes a few at a time can go on.
+
+    Parameters
+    ----------
+    evaluate : callable
+        scikit-learn's ``evaluate_candidates``.
+    error_score : "raise" or number
+        As given to the search.
+
+    Attributes
+    ----------
+    n_candidates : int
+        How many have been evaluated.
+    failed : dict of int to dict
+        The candidates whose round failed, by their place among all.
+    results : dict
+        The ``cv_results_`` of all others.
+    """
+
+    def __init__(self, evaluate: Callable[[list[Candidate]], Results], error_score: Any):
+        self._evaluate = evaluate
+        self._error_score = error_score
+        self.n_candidates = 0
+        self._error: ValueError | None = None
+        self.failed: dict[int, Candidate] = {}
+        self.results: Results = {}
+
+    def __call__(self, candidates: list[Candidate]) -> bool:
+        """Evaluate a round; False if all of it failed."""
+        start = self.n_candidates
+        self.n_candidates += len(candidates)
+        try:
+            self.results = self._evaluate(candidates)
+        except ValueError as error:
+            if self._error_score == "raise" or not str(error).lstrip().startswith("All the"):
+                raise
+            self._error = error
+            self.failed |= dict(enumerate(candidates, start))
+            warnings.warn(
+                f"All {len(candidates)} candidates of a round failed; their scores are set to "
+                f"{self._error_score}. {str(error).strip()}",
+                FitFailedWarning,
+                stacklevel=2,
+            )
+            return False
+        return True
+
+    def check_any(self) -> None:
+        """Raise if there were candidates and all have failed."""
+        if self._error is not None and not self.results:
+            lines = str(self._error).strip().splitlines()
+            raise ValueError(
+                f"None of {self.n_candidates} candidates could be fitted: {lines[-1]}"
+            ) from self._error
+
+
+class Proposals:
+    """Candidates proposed by an optimizer, which learns from their scores.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the optimizer's dimensions.
+    optimizer : skopt.Optimizer
+
+    Attributes
+    ----------
+    result : OptimizeResult or None
+        All so far.
+    """
+
+    def __init__(self, names: list[str], optimizer: skopt.Optimizer):
+        self._names = names
+        self._optimizer = optimizer
+        self._points: list[list[Any]] = []
+        self._failed: list[int] = []
+        self.result: OptimizeResult | None = None
+
+    def next(self, n_points: int) -> list[Candidate]:
+        """Return some candidates; fewer, or none, where the space has no more."""
+        asked = self._optimizer.ask(n_points=n_points)
+        self._points = [[v.item() if isinstance(v, np.generic) else v for v in p] for p in asked]
+        return [dict(zip(self._names, point, strict=True)) for point in self._points]
+
+    def learn(self, scores: np.ndarray) -> OptimizeResult:
+        """Take the scores of the candidates returned last; what failed counts as the worst."""
+        losses = -np.asarray(scores, dtype=float)
+        known = self._optimizer.yi
+        start = len(known)
+        worked = [loss for i, loss in enumerate(known) if i not in self._failed]
+        worst = max([*worked, *losses[np.isfinite(losses)].tolist()], default=0.0)
+        self._failed += [start + i for i in np.flatnonzero(~np.isfinite(losses)).tolist()]
+        for i in self._failed:
+            if i < start:
+                known[i] = worst
+        losses = np.where(np.isfinite(losses), losses, worst)
+        self.result = self._optimizer.tell(self._points, losses.tolist())
+        return self.result
+
+
+class MendedBayesSearchCV(skopt.BayesSearchCV):
+    """The parent, mended; see ``BayesSearchCV`` for its parameters."""
+
+    max_time: float | None = None
+    best_index_: int
+    cv_results_: Results
+
+    def fit(self, X, y=None, *, groups=None, callback=None, **fit_params):
+        """Run the search.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None
+        groups : array-like of shape (n_samples,) or None
+            For the splitter.
+        callback : callable, list of callable or None
+            Called after each round with scikit-optimize's result so far; one that returns true
+            ends the search of the present space.
+        **fit_params : object
+            For the estimator's ``fit``, the splitter and the scorer.
+
+        Returns
+        -------
+        self
+        """
+        self._callbacks = check_callback(callback)
+        self.optimizer_kwargs_ = dict(self.optimizer_kwargs or {})
+        if callable(self.refit):
+            raise ValueError(
+                "BayesSearchCV takes no callable for refit, since it needs a score to improve: "
+                "give True, False or the name of a metric."
+            )
+        # The parent hands on groups even where there are none, which metadata routing rejects.
+        given = {} if groups is None else {"groups": groups}
+        BaseSearchCV.fit(self, X, y, **{**(self.fit_params or {}), **given, **fit_params})
+        self._put_failed_back()
+        for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
+            mean = np.asarray(self.cv_results_[key], dtype=float)
+            ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
+            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
+        return self
+
+    def _put_failed_back(self) -> None:
+        """Put the candidates of failed rounds where they belong in the results."""
+        failed = self._failed
+        del self._failed
+        if not failed:
+            return
+        self.cv_results_, places = with_failed(self.cv_results_, failed, self.error_score)
+        if hasattr(self, "best_index_"):
+            self.best_index_ = int(places[self.best_index_])
+
+    @property
+    def total_iterations(self):
+        """Number of evaluations of all spaces together."""
+        return sum(n_iter for _, n_iter in subspaces(self.search_spaces, self.n_iter))
+
+    def _make_optimizer(self, params_space: Mapping[str, Dimension]) -> skopt.Optimizer:
+        """Return what proposes candidates."""
+        kwargs = dict(self.optimizer_kwargs_)
+        if "base_estimator" in kwargs:
+            kwargs["base_estimator"] = as_regressor(
+                kwargs["base_estimator"], kwargs["random_state"]
+            )
+        return skopt.Optimizer(list(params_space.values()), **kwargs)
+
+    def _run_search(self, evaluate_candidates):
+        """Evaluate proposals round after round, space after space."""
+        end = np.inf if self.max_time is None else time.perf_counter() + self.max_time
+        self.optimizer_kwargs_["random_state"] = check_random_state(self.random_state)
+        evaluations = Evaluations(evaluate_candidates, self.error_score)
+        spaces = subspaces(self.search_spaces, self.n_iter)
+        self.optimizers_ = [self._make_optimizer(space) for space, _ in spaces]
+        self._optim_results = []
+        for (space, n_iter), optimizer in zip(spaces, self.optimizers_, strict=True):
+            proposals = Proposals(list(space), optimizer)
+            while n_iter > 0 and not (evaluations.n_candidates and time.perf_counter() >= end):
+                candidates = proposals.next(min(n_iter, self.n_points))
+                if not candidates:
+                    break
+                scores = self._scores(evaluations, candidates)
+                n_iter -= len(candidates)
+                if eval_callbacks(self._callbacks, proposals.learn(scores)):
+                    break
+            if proposals.result is not None:
+                self._optim_results.append(proposals.result)
+        evaluations.check_any()
+        self._failed = evaluations.failed
+
+    def _scores(self, evaluations: Evaluations, candidates: list[Candidate]) -> np.ndarray:
+        """Evaluate candidates and return the scores to learn from."""
+        if not evaluations(candidates):
+            return np.full(len(candidates), np.nan)
+        results = evaluations.results
+        names = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+        if len(names) > 1:
+            self._check_refit_for_multimetric(names)
+        return results[f"mean_test_{metric_of(results, self.refit)}"][-len(candidates) :]
