@@ -1,4 +1,4 @@
-"""scikit-optimize's BayesSearchCV, with what it does wrong today put right."""
+"""BayesSearchCV of scikit-optimize, with what it does wrong today put right."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evaluations:
     Parameters
     ----------
     evaluate : callable
-        scikit-learn's ``evaluate_candidates``.
+        The ``evaluate_candidates`` of scikit-learn's searches.
     error_score : "raise" or number
         As given to the search.
 
