@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sknethp import DeepNetClassifier, fused
+from sknethp.fusion import workers
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.tally import Tally
 from sknethp.fusion.workers import deal, run_together
@@ -182,10 +183,19 @@ def test_error_of_a_task_keeps_its_neighbours(data):
         np.testing.assert_array_equal(outcomes[i][0], tasks[i]())
 
 
+def test_lost_batches_are_told_of(data, monkeypatch):
+    """A batch that comes back without its results is an error, not a result."""
+    monkeypatch.setattr(workers, "run_packed", lambda *args: None)
+    with fused(n_jobs=2, silent=True), pytest.raises(RuntimeError, match="lost with its worker"):
+        cross_val_score(net(), *data, cv=3)
+
+
 def interrupt():
     raise KeyboardInterrupt
 
 
+# Loky's thread may fail when its workers are stopped while they start.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.slow
 def test_interrupt_in_a_worker(data):
     """A task that interrupts ends the call and the workers, and the next call works."""

@@ -1,0 +1,139 @@
+"""Populations on a Dask cluster, and what becomes of a search when a worker is killed."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+
+from sknethp import DeepNetClassifier, fused
+
+distributed = pytest.importorskip("distributed")
+
+# Workers cannot import this file.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+LRS = [1e-4, 1e-3, 1e-2, 1e-1]
+METRICS = ["accuracy", "neg_log_loss"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[::3], y[::3]
+
+
+@pytest.fixture(scope="module")
+def large_data():
+    """Return arrays that are sent to the cluster by themselves."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1400, 100))
+    assert X.nbytes > 2**20
+    return X, (X[:, 0] + rng.normal(size=len(X)) > 0).astype(int)
+
+
+@pytest.fixture
+def cluster():
+    """Run two worker processes of one thread each."""
+    # Dask leaves sockets to the garbage collector when processes are killed.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+class Started(Callback):
+    """Leaves a file with the process's number, and takes its time."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 1:
+            Path(self.folder, str(os.getpid())).touch()
+        time.sleep(0.005)
+
+
+def grid(max_epochs=3, callbacks=None):
+    net = DeepNetClassifier(
+        hidden_units=8, max_epochs=max_epochs, callbacks=callbacks, random_state=0
+    )
+    names = {"deepnetclassifier__lr": LRS, "deepnetclassifier__dropout": [0.0, 0.3]}
+    pipeline = make_pipeline(StandardScaler(), net)
+    return GridSearchCV(pipeline, names, cv=3, scoring=METRICS, refit="neg_log_loss")
+
+
+def fold_scores(search, data):
+    """Return all test scores, ``(n_metrics, n_folds, n_candidates)``."""
+    results = search.fit(*data).cv_results_
+    return np.array([[results[f"split{i}_test_{name}"] for i in range(3)] for name in METRICS])
+
+
+def assert_same(scores, others):
+    """Accuracies are equal, log-losses agree to the accuracy of float32."""
+    np.testing.assert_array_equal(scores[0], others[0])
+    np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_same_scores_on_a_cluster(cluster, data, large_data):
+    """Two workers give the scores of one fit at a time, small data or large."""
+    for each in (data, large_data):
+        alone = fold_scores(grid(), each)
+        with fused(backend="dask", silent=True) as summary:
+            spread = fold_scores(grid(), each)
+        assert_same(spread, alone)
+        assert summary.workers == 2
+        assert summary.tasks == summary.fits == summary.fused == len(LRS) * 2 * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_killed_worker(cluster, data, large_data, tmp_path, size):
+    """A search ends with the scores it has without, though a worker is killed in the middle."""
+    data = data if size == "small" else large_data
+    with fused(silent=True):
+        together = fold_scores(grid(10), data)
+    killed = []
+
+    def kill():
+        while not killed and not over.wait(0.01):
+            killed.extend(int(path.name) for path in tmp_path.iterdir())
+        if killed:
+            os.kill(killed[0], signal.SIGKILL)
+
+    over = threading.Event()
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with fused(backend="dask", silent=True) as summary:
+            spread = fold_scores(grid(10, [Started(str(tmp_path))]), data)
+    finally:
+        over.set()
+        killer.join()
+    assert killed
+    assert_same(spread, together)
+    assert summary.tasks == summary.fits == len(LRS) * 2 * 3
+    # Who was killed has not reported: others have done its work.
+    assert killed[0] not in {pid for _, pid in summary._processes}
+
+
+def test_dask_needs_a_client():
+    """Joblib's own error, before anything runs."""
+    with pytest.raises(ValueError, match="Client"):
+        fused(backend="dask").__enter__()
