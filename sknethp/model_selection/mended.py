@@ -1,4 +1,4 @@
-"""scikit-optimize's BayesSearchCV, with what it does wrong today put right."""
+"""A BayesSearchCV as of scikit-optimize, with what that does wrong today put right."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from skopt.utils import eval_callbacks
 
 from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.fusing import BaseSearchCV
+from sknethp.model_selection.proposals import RoundOptimizer, first_point
 from sknethp.model_selection.quantiles import as_regressor
 from sknethp.model_selection.results import Results, metric_of, with_failed
 
@@ -34,7 +35,7 @@ class Evaluations:
     Parameters
     ----------
     evaluate : callable
-        scikit-learn's ``evaluate_candidates``.
+        As scikit-learn hands it to a search.
     error_score : "raise" or number
         As given to the search.
 
@@ -190,11 +191,14 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
     def _make_optimizer(self, params_space: Mapping[str, Dimension]) -> skopt.Optimizer:
         """Return what proposes candidates."""
         kwargs = dict(self.optimizer_kwargs_)
+        dimensions = list(params_space.values())
+        if self.optimizer_kwargs is None:
+            return RoundOptimizer(dimensions, first_point(self.estimator, params_space), **kwargs)
         if "base_estimator" in kwargs:
             kwargs["base_estimator"] = as_regressor(
                 kwargs["base_estimator"], kwargs["random_state"]
             )
-        return skopt.Optimizer(list(params_space.values()), **kwargs)
+        return skopt.Optimizer(dimensions, **kwargs)
 
     def _run_search(self, evaluate_candidates):
         """Evaluate proposals round after round, space after space."""

@@ -1,4 +1,4 @@
-"""scikit-optimize's gradient-boosted quantiles, for today's scikit-learn and NumPy."""
+"""Gradient-boosted quantiles of scikit-optimize, for today's scikit-learn and NumPy."""
 
 from __future__ import annotations
 
