@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ class RoundOptimizer(skopt.Optimizer):
     Parameters
     ----------
     dimensions : list of skopt.space.Dimension
-    first : list or None
-        A point to evaluate first.
+    first : dict or None
+        The point to evaluate first, by the dimensions' names; what it lacks is drawn.
     random_state : int, RandomState or None
 
     Attributes
@@ -53,12 +54,12 @@ class RoundOptimizer(skopt.Optimizer):
     def __init__(
         self,
         dimensions: Sequence[Dimension],
-        first: Sequence[Any] | None = None,
+        first: Mapping[str, Any] | None = None,
         random_state: Any = None,
     ):
         super().__init__(dimensions, random_state=random_state)
         self._encoding = Encoding(self.space)
-        self._first = first
+        self._first = first or {}
         self._design: np.ndarray | None = None
 
     def ask(self, n_points=None, strategy="cl_mean"):
@@ -112,9 +113,10 @@ class RoundOptimizer(skopt.Optimizer):
         if self._design is None:
             n_design = n * math.ceil(_DESIGN / n)
             self._design = self._encoding.stratified(n_design, self.rng)
-            if self._first is not None:
-                first = self._encoding.places([self._first])
-                self._design = np.concatenate([first, self._design[1:]])
+            drawn = self._encoding.points(self._design[:1])[0]
+            names = [dimension.name for dimension in self.space]
+            first = [self._first.get(name, value) for name, value in zip(names, drawn, strict=True)]
+            self._design[:1] = self._encoding.places([first])
         more = self._encoding.everywhere(_EVERYWHERE, self.rng)
         return self._fresh(np.concatenate([self._design[start : start + n], more]))[:n]
 
@@ -168,8 +170,8 @@ class RoundOptimizer(skopt.Optimizer):
         return np.concatenate([places, more]), posterior
 
 
-def first_point(estimator: Any, space: Mapping[str, Dimension]) -> list[Any] | None:
-    """Return an estimator's own parameters as a point of a space.
+def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:
+    """Return an estimator's own parameters, as far as they are in a space.
 
     Parameters
     ----------
@@ -178,18 +180,15 @@ def first_point(estimator: Any, space: Mapping[str, Dimension]) -> list[Any] | N
 
     Returns
     -------
-    list or None
-        Numbers beyond the bounds are put on them; None where a parameter has a value of another
-        kind, or none.
+    dict of str to object
+        Numbers beyond the bounds are put on them; values of another kind are left out.
     """
     known = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    point = []
+    values = {}
     for name, dimension in space.items():
-        try:
-            point.append(_nearest(dimension, known[name]))
-        except (KeyError, TypeError, ValueError):
-            return None
-    return point
+        with suppress(KeyError, TypeError, ValueError):
+            values[name] = _nearest(dimension, known[name])
+    return values
 
 
 def _nearest(dimension: Dimension, value: Any) -> Any:
