@@ -20,7 +20,7 @@ from sknethp import DeepNetClassifier, fused
 from sknethp.fusion import workers
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.tally import Tally
-from sknethp.fusion.workers import deal, run_together
+from sknethp.fusion.workers import deal, memory_of_each, run_together
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -270,6 +270,15 @@ def test_deal_spreads_what_comes_at_regular_distances():
         for batch in deal(400, 2):
             shares = np.bincount(np.array(batch) % period, minlength=period) / len(batch)
             assert shares.max() < 2 / period
+
+
+def test_memory_is_divided():
+    """Workers share the memory, less what the processes themselves take."""
+    gib = 2**30
+    assert 2 * memory_of_each(2 * gib, 2) < 1.5 * gib
+    for n_workers in (1, 2, 100):
+        for memory in (1, gib, 1000 * gib):
+            assert memory // 2 - n_workers < n_workers * memory_of_each(memory, n_workers) < memory
 
 
 def test_shared_arrays_are_packed_once():
