@@ -1,0 +1,13 @@
+"""Plots of trainings and searches, in the manner of scikit-learn's displays."""
+
+from sknethp.display.candidates import Candidates
+from sknethp.display.growth import LayerGrowthDisplay
+from sknethp.display.search import SearchDisplay
+from sknethp.display.training import TrainingDisplay
+
+__all__ = [
+    "Candidates",
+    "LayerGrowthDisplay",
+    "SearchDisplay",
+    "TrainingDisplay",
+]

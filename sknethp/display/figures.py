@@ -1,0 +1,129 @@
+"""What all plots share: when matplotlib is imported, colours, and axes to draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sknethp.display.scales import Scale
+
+TRAIN, VALID = "#7A8CA3", "#1B66B1"
+SCORE, BEST, FAILED, FAINT = "#1B66B1", "#E08214", "#C22F3D", "#B4BEC9"
+INK = "#333B45"
+SCORES = "viridis"
+
+
+def pyplot() -> Any:
+    """Import matplotlib's pyplot.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        With the command that installs it.
+    """
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            "Plots need matplotlib, which is not installed: pip install 'sknethp[plot]'."
+        ) from error
+    return matplotlib.pyplot
+
+
+def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3.1)) -> np.ndarray:
+    """Return axes to draw on.
+
+    Parameters
+    ----------
+    ax : Axes, sequence of Axes or None
+        None for a new figure.
+    n_axes : int
+    n_columns : int
+        At most, in a new figure.
+    size : tuple of float
+        Width and height of each, in inches.
+
+    Returns
+    -------
+    ndarray of shape (n_axes,)
+
+    Raises
+    ------
+    ValueError
+        If there are not as many axes as needed.
+    """
+    if ax is not None:
+        found = np.asarray(ax, dtype=object).ravel()
+        if len(found) != n_axes:
+            raise ValueError(
+                f"The plot needs {n_axes} axes, but ax has {len(found)}: give as many, or None "
+                "for a new figure."
+            )
+        return found
+    n_columns = min(n_columns, n_axes)
+    n_rows = -(-n_axes // n_columns)
+    figure, grid = pyplot().subplots(
+        n_rows,
+        n_columns,
+        figsize=(size[0] * n_columns, size[1] * n_rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    for spare in grid.ravel()[n_axes:]:
+        figure.delaxes(spare)
+    return grid.ravel()[:n_axes]
+
+
+def tidy(ax: Any, *, grid: str = "y") -> None:
+    """Take away what is not needed around a plot, and put a faint grid behind it."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color("#9AA5B1")
+    ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
+    ax.grid(True, axis=grid, color="#E6EAEE", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def put_ticks(axis: Any, scale: Scale) -> None:
+    """Write a hyperparameter's values along an axis; long ones slantwise."""
+    places, labels = scale.ticks()
+    axis.set_ticks(places, labels)
+    if axis.axis_name == "x" and (sum(map(len, labels)) > 34 or max(map(len, labels)) > 12):
+        for text in axis.get_ticklabels():
+            text.set(rotation=30, ha="right", rotation_mode="anchor")
+
+
+def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
+    """Return the ends of an axis with some room beside the outermost values."""
+    low, high = scale.limits
+    room = 0.5 if scale.kind == "categories" or low == high else share * (high - low)
+    return low - room, high + room
+
+
+def apart(places: np.ndarray, width: float) -> np.ndarray:
+    """Shift points of equal places a little, ``(n,)``; always in the same way."""
+    moved = np.array(places, dtype=float)
+    for place in np.unique(places):
+        at = np.flatnonzero(places == place)
+        if len(at) > 1:
+            moved[at] += (np.linspace(0, 1, len(at)) - 0.5) * width
+    return moved
+
+
+def mark_failed(ax: Any, x: np.ndarray, label: str = "failed") -> None:
+    """Mark candidates without a score at the bottom of a plot."""
+    if len(x):
+        ax.scatter(
+            x, np.full(len(x), 0.03), 34, FAILED, marker="x", linewidth=1.6, zorder=5, label=label,
+            transform=ax.get_xaxis_transform(), clip_on=False,
+        )  # fmt: skip
+
+
+def figure_of(axes: Sequence[Any]) -> Any:
+    """Return the figure of some axes."""
+    return axes[0].figure
