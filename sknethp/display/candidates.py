@@ -73,8 +73,12 @@ class Candidates:
         return self.scales[name].positions(self.values[name])
 
     def varied(self) -> list[str]:
-        """Return the hyperparameters that have more than one value; all where none has."""
-        names = [name for name, scale in self.scales.items() if len(scale.distinct()) > 1]
+        """Return the hyperparameters that were set to several values; all where none was."""
+        names = [
+            name
+            for name, scale in self.scales.items()
+            if sum(value is not UNSET for value in scale.distinct()) > 1
+        ]
         return names or list(self.values)
 
     def find(self, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sknethp.display.candidates import Candidates
-from sknethp.display.figures import BEST, FAINT, INK, SCORE, mark_failed, tidy
+from sknethp.display.figures import BEST, FAINT, INK, SCORE, mark_failed, set_floor, tidy
 
 
 def best_so_far(scores: np.ndarray) -> np.ndarray:
@@ -31,9 +31,7 @@ def best_so_far(scores: np.ndarray) -> np.ndarray:
     return np.fmax.accumulate(scores)
 
 
-def draw_convergence(
-    ax: Any, found: Candidates, against: Literal["candidates", "seconds"]
-) -> None:
+def draw_convergence(ax: Any, found: Candidates, against: Literal["candidates", "seconds"]) -> None:
     """Draw each candidate's score, and the best so far as steps."""
     mean, failed = found.mean, found.failed
     if against == "candidates":
@@ -53,11 +51,11 @@ def draw_convergence(
             f"{best[at]:.4g}", (x[at], best[at]), (0, 7), textcoords="offset points",
             ha="center", color=INK, fontsize=9,
         )  # fmt: skip
+    set_floor(ax, x, mean)
     mark_failed(ax, x[failed])
     if against == "candidates":
         ax.xaxis.get_major_locator().set_params(integer=True)
     else:
         ax.set_xlim(left=0)
-    ax.margins(y=0.12)
     ax.set_xlabel(label, color=INK)
     tidy(ax)

@@ -14,6 +14,8 @@ SCORE, BEST, FAILED, FAINT = "#1B66B1", "#E08214", "#C22F3D", "#B4BEC9"
 INK = "#333B45"
 SCORES = "viridis"
 
+_LETTER = 0.02  # width of a letter, as a share of an axis of usual size
+
 
 def pyplot() -> Any:
     """Import matplotlib's pyplot.
@@ -90,12 +92,20 @@ def tidy(ax: Any, *, grid: str = "y") -> None:
 
 
 def put_ticks(axis: Any, scale: Scale) -> None:
-    """Write a hyperparameter's values along an axis; long ones slantwise."""
+    """Write a hyperparameter's values along an axis, slantwise where they would touch."""
     places, labels = scale.ticks()
     axis.set_ticks(places, labels)
-    if axis.axis_name == "x" and (sum(map(len, labels)) > 34 or max(map(len, labels)) > 12):
+    low, high = limits_of(scale)
+    if axis.axis_name == "x" and _touch(np.array(places) / (high - low), labels):
         for text in axis.get_ticklabels():
-            text.set(rotation=30, ha="right", rotation_mode="anchor")
+            text.set(rotation=35, ha="right", rotation_mode="anchor")
+
+
+def _touch(places: np.ndarray, labels: Sequence[str]) -> bool:
+    """Whether labels centred at shares of an axis would touch one another."""
+    order = np.argsort(places)
+    half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
+    return bool((np.diff(places[order]) < half[1:] + half[:-1]).any())
 
 
 def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
@@ -115,13 +125,70 @@ def apart(places: np.ndarray, width: float) -> np.ndarray:
     return moved
 
 
-def mark_failed(ax: Any, x: np.ndarray, label: str = "failed") -> None:
+def floor_of(mean: np.ndarray) -> float:
+    """Return the score below which candidates are drawn at the edge.
+
+    A few very bad scores would else press all others together.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_candidates,)
+
+    Returns
+    -------
+    float
+        The lowest score, where it is not far below the rest.
+    """
+    known = mean[np.isfinite(mean)]
+    if not len(known):
+        return 0.0
+    low, quarter, high = np.quantile(known, [0, 0.25, 1])
+    return float(max(low, high - 3 * (high - quarter)) if quarter < high else low)
+
+
+def set_floor(ax: Any, x: np.ndarray, mean: np.ndarray, spread: np.ndarray | None = None) -> None:
+    """End the axis of scores at their floor, and mark at its edge what lies below."""
+    known = np.isfinite(mean)
+    if not known.any():
+        return
+    floor, spread = floor_of(mean), np.zeros(len(mean)) if spread is None else spread
+    shown = known & (mean >= floor)
+    low, high = (mean - spread)[shown].min(), (mean + spread)[shown].max()
+    room = (high - low) or 0.02
+    ax.set_ylim(low - 0.12 * room, high + 0.1 * room)
+    below = known & ~shown
+    _at_bottom(ax, x[below], "v", FAINT, "off the scale")
+
+
+def mark_failed(ax: Any, x: np.ndarray) -> None:
     """Mark candidates without a score at the bottom of a plot."""
+    _at_bottom(ax, x, "x", FAILED, "failed")
+
+
+def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> None:
     if len(x):
         ax.scatter(
-            x, np.full(len(x), 0.03), 34, FAILED, marker="x", linewidth=1.6, zorder=5, label=label,
+            x, np.full(len(x), 0.03), 32, color, marker=marker, zorder=5, label=label,
             transform=ax.get_xaxis_transform(), clip_on=False,
+            linewidth=1.6 if marker == "x" else 0,
         )  # fmt: skip
+
+
+def put_legend(axes: Sequence[Any], ax: Any, place: str = "best") -> None:
+    """Say what the marks mean: beside the plots of a figure of ours, else on the first."""
+    found = {}
+    for panel in axes:
+        marks, labels = panel.get_legend_handles_labels()
+        found |= dict(zip(labels, marks, strict=True))
+    look = {"frameon": False, "fontsize": 9, "labelcolor": INK}
+    if ax is None:
+        n_columns = min(len(found), 4 if len(axes) > 1 else 2)
+        figure = figure_of(axes)
+        figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=n_columns, **look
+        )
+    elif found:
+        axes[0].legend(list(found.values()), list(found), loc=place, **look)
 
 
 def figure_of(axes: Sequence[Any]) -> Any:

@@ -17,6 +17,7 @@ from sknethp.display.figures import (
     figure_of,
     mark_failed,
     new_axes,
+    put_legend,
     tidy,
 )
 from sknethp.display.scales import UNSET
@@ -124,6 +125,7 @@ class LayerGrowthDisplay:
         """
         axes = new_axes(ax, 1, size=(5.6, 3.8))
         self._draw(axes[0])
+        put_legend(axes, ax)
         self.ax_, self.figure_ = axes[0], figure_of(axes)
         return self
 
@@ -148,9 +150,7 @@ class LayerGrowthDisplay:
             markersize=6, markeredgecolor="white", label="best candidate of a depth", zorder=3,
         )  # fmt: skip
         label = f"chosen: {n_layers[at]} hidden layer{'' if n_layers[at] == 1 else 's'}"
-        ax.scatter(
-            n_layers[at], mean[at], 190, BEST, "*", zorder=5, edgecolor="white", label=label
-        )
+        ax.scatter(n_layers[at], mean[at], 190, BEST, "*", zorder=5, edgecolor="white", label=label)
         mark_failed(ax, self.depths[failed])
         ax.set_xticks(np.unique([*n_layers, *self.depths]))
         ax.set_xlim(min(n_layers.min(), self.depths.min()) - 0.4, right)
@@ -158,7 +158,6 @@ class LayerGrowthDisplay:
         what = "test score" if self.metric == "score" else f"test {self.metric}"
         ax.set_ylabel(what, color=INK)
         tidy(ax)
-        ax.legend(frameon=False, fontsize=9, labelcolor=INK)
 
 
 def _layers_of(found: Candidates) -> str:

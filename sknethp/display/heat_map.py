@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from sknethp.display.candidates import Candidates
-from sknethp.display.figures import BEST, FAILED, INK, SCORES, limits_of, put_ticks, tidy
-from sknethp.display.scales import label_of
+from sknethp.display.figures import BEST, FAILED, INK, SCORES, floor_of, limits_of, put_ticks, tidy
+from sknethp.display.scales import Scale, label_of
 
 _MOST_CELLS = 15  # in each direction
 _MOST_WRITTEN = 120
-_BANDWIDTH = 0.1  # of the length of an axis
+_BANDWIDTH = 0.1  # of the length of an axis of numbers
+_RESOLUTION = 100
 
 
 def cells(
@@ -35,9 +37,7 @@ def cells(
     failed : ndarray of int of shape (n_values_of_y, n_values_of_x)
         How many candidates have failed.
     """
-    columns, rows = (
-        np.unique(found.positions(name), return_inverse=True)[1] for name in (x, y)
-    )
+    columns, rows = (np.unique(found.positions(name), return_inverse=True)[1] for name in (x, y))
     shape = rows.max() + 1, columns.max() + 1
     scores, failed = np.full(shape, np.nan), np.zeros(shape, dtype=int)
     reduce = np.mean if aggregate == "mean" else np.max
@@ -79,13 +79,15 @@ def _draw_cells(
     image = None
     if np.isfinite(scores).any():
         image = ax.pcolormesh(scores, cmap=SCORES, edgecolors="white", linewidth=1.5)
-        image.set_clim(*_ends(scores))
+        image.set_clim(floor_of(scores), np.nanmax(scores))
     if scores.size <= _MOST_WRITTEN and image is not None:
         _write(ax, scores, image)
     # Where some candidates of a cell have a score, its number has the middle of the cell.
     rows, columns = np.nonzero(failed)
     beside = np.where(np.isfinite(scores[rows, columns]), 0.36, 0.0)
-    ax.scatter(columns + 0.5 + beside, rows + 0.5 + beside * 0.8, 30, FAILED, "x", linewidth=1.6)
+    if len(rows):
+        x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
+        ax.scatter(x_places, y_places, 30, FAILED, "x", linewidth=1.6, label="failed")
     for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
         axis.set_ticks(np.arange(size) + 0.5, [label_of(v) for v in _values(found, name)])
     ax.spines[:].set_visible(False)
@@ -97,13 +99,6 @@ def _values(found: Candidates, name: str) -> list[Any]:
     """Return the values of the places, from left to right."""
     _, first = np.unique(found.positions(name), return_index=True)
     return [found.values[name][i] for i in first]
-
-
-def _ends(scores: np.ndarray) -> tuple[float, float]:
-    """Return what the ends of the colours mean, so that one very bad score does not hide all."""
-    known = scores[np.isfinite(scores)]
-    low, quarter, high = np.quantile(known, [0, 0.25, 1])
-    return max(low, high - 3 * (high - quarter)) if quarter < high else low, high
 
 
 def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
@@ -123,7 +118,7 @@ def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
 
 def smoothed(
     points: np.ndarray, scores: np.ndarray, grid: np.ndarray, bandwidth: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Smooth scores by a Gaussian kernel.
 
     Parameters
@@ -136,41 +131,60 @@ def smoothed(
 
     Returns
     -------
-    ndarray of shape (n_places,)
-        NaN more than two and a half bandwidths away from all points.
+    smooth : ndarray of shape (n_places,)
+    nearness : ndarray of shape (n_places,)
+        1 at a point, near 0 some bandwidths away from all.
 
     References
     ----------
     Nadaraya (1964), On estimating regression, Theory of Probability & Its Applications 9.
     """
-    distances = ((grid[:, None] - points) / bandwidth) ** 2
-    distances = distances.sum(axis=2)
-    weights = np.exp(-0.5 * distances)
-    found = weights @ scores / np.maximum(weights.sum(axis=1), 1e-300)
-    return np.where(distances.min(axis=1) < 2.5**2, found, np.nan)
+    distances = (((grid[:, None] - points) / bandwidth) ** 2).sum(axis=2)
+    nearest = distances.min(axis=1)
+    weights = np.exp(-0.5 * (distances - nearest[:, None]))
+    return weights @ scores / weights.sum(axis=1), np.exp(-0.25 * nearest)
 
 
 def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
+    """Draw the candidates, and behind those whose two values have neighbours a surface."""
+    scales, names = [found.scales[x], found.scales[y]], (x, y)
+    points = np.stack([found.positions(name) for name in names], axis=1)
     good, failed = ~found.failed, found.failed
-    points = np.stack([found.positions(x), found.positions(y)], axis=1)
-    limits = [limits_of(found.scales[name], 0.04) for name in (x, y)]
-    ax.set_xlim(limits[0])
-    ax.set_ylim(limits[1])
-    put_ticks(ax.xaxis, found.scales[x])
-    put_ticks(ax.yaxis, found.scales[y])
+    limits = [limits_of(scale, 0.04) for scale in scales]
+    ax.set(xlim=limits[0], ylim=limits[1])
+    put_ticks(ax.xaxis, scales[0])
+    put_ticks(ax.yaxis, scales[1])
     image = None
     if good.any():
-        across, up = (np.linspace(*ends, 121) for ends in limits)
-        grid = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
-        bandwidth = _BANDWIDTH * np.array([high - low for low, high in limits])
-        surface = smoothed(points[good], found.mean[good], grid, bandwidth).reshape(121, 121)
-        ends = dict(zip(("vmin", "vmax"), _ends(found.mean), strict=True))
-        ax.pcolormesh(across, up, surface, cmap=SCORES, alpha=0.55, rasterized=True, **ends)
+        look = {"cmap": SCORES, "vmin": floor_of(found.mean), "vmax": np.nanmax(found.mean)}
+        among = [scale.kind == "categories" or points[:, i] >= 0 for i, scale in enumerate(scales)]
+        inside = good & among[0] & among[1]
+        if inside.any():
+            _draw_smooth(ax, scales, points[inside], found.mean[inside], look)
         image = ax.scatter(
-            *points[good].T, 34, found.mean[good], cmap=SCORES, edgecolor="white", linewidth=0.7,
-            **ends,
-        )  # fmt: skip
+            *points[good].T, 36, found.mean[good], edgecolor="white", linewidth=0.8, **look
+        )
     if found.best is not None:
-        ax.scatter(*points[found.best], 150, BEST, "*", edgecolor="white", linewidth=0.8, zorder=5)
-    ax.scatter(*points[failed].T, 34, FAILED, "x", linewidth=1.6, zorder=4)
+        x_best, y_best = points[found.best]
+        ax.scatter(
+            x_best, y_best, 170, BEST, "*", edgecolor="white", linewidth=0.8, zorder=5, label="best"
+        )
+    if failed.any():
+        ax.scatter(*points[failed].T, 34, FAILED, "x", linewidth=1.6, zorder=4, label="failed")
     return image
+
+
+def _draw_smooth(
+    ax: Any, scales: Sequence[Scale], points: np.ndarray, scores: np.ndarray, look: dict
+) -> None:
+    """Draw a surface that fades away from the points."""
+    ends = [limits_of(scale) if scale.kind == "categories" else (-0.05, 1.05) for scale in scales]
+    bandwidth = [0.16 if scale.kind == "categories" else _BANDWIDTH for scale in scales]
+    across, up = (np.linspace(*end, _RESOLUTION) for end in ends)
+    grid = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
+    smooth, nearness = smoothed(points, scores, grid, np.array(bandwidth))
+    shape = _RESOLUTION, _RESOLUTION
+    ax.imshow(
+        smooth.reshape(shape), alpha=0.6 * nearness.reshape(shape), extent=(*ends[0], *ends[1]),
+        origin="lower", aspect="auto", interpolation="bilinear", zorder=0.5, **look,
+    )  # fmt: skip

@@ -26,7 +26,7 @@ _FEW = 12  # distinct numbers up to which they are looked at as a list, not as d
 _LEAST_RATIO = 8.0
 _RATIO_OF_TWO = 100.0
 _LONGEST_LABEL = 18
-_SLOT = 0.13  # between values that are no numbers, beside an axis of numbers of length 1
+_SLOT = 0.16  # between values that are no numbers, beside an axis of numbers of length 1
 _NEAREST_TICKS = 0.06
 
 
@@ -70,7 +70,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _key(value: Any) -> tuple[str, str]:
-    """Tell values apart that need not be hashable."""
+    """Tell values apart that need not be hashable; 1 and 1.0 are one."""
+    if _is_number(value):
+        return "number", repr(_as_int(value))
     return type(value).__name__, repr(value)
 
 
@@ -111,10 +113,10 @@ def _unit(values: np.ndarray) -> np.ndarray:
 class Scale:
     """Places for the values of one hyperparameter.
 
-    Numbers lie from 0 to 1, by their logarithm where that spreads them better. Values that are
-    no numbers lie below, each in a place of its own, in the order of their first appearance; so
-    does 0 among numbers that are spread by ratio. Where there are no numbers, values lie at 0,
-    1, 2 and so on.
+    Numbers lie from 0 to 1, by their logarithm where that spreads them better. A value that is
+    no number, such as None, lies below them in a place of its own; so does 0 among numbers that
+    are spread by ratio. Where several values are no numbers, all lie at 0, 1, 2 and so on:
+    numbers by size, then the others in the order of their first appearance. `UNSET` lies lowest.
 
     Parameters
     ----------
@@ -140,6 +142,9 @@ class Scale:
         others = {_key(value): value for value in values if not self._holds(value)}
         if all(isinstance(value, bool) for value in others.values()):
             others = dict(sorted(others.items(), key=lambda item: item[1]))
+        if sum(value is not UNSET and value != 0 for value in others.values()) > 1:
+            self.kind, self.numbers = "categories", numbers[:0]
+            others = {_key(n): n for n in map(_as_int, numbers.tolist())} | others
         self.others = sorted(others.values(), key=lambda value: value is not UNSET)
         n_others = len(self.others)
         step, start = (1.0, 0.0) if self.kind == "categories" else (_SLOT, -_SLOT * n_others - 0.02)
@@ -148,6 +153,8 @@ class Scale:
         self.limits = (min(places, default=0.0), max(places, default=0.0))
 
     def _holds(self, value: Any) -> bool:
+        if self.kind == "categories":
+            return False
         return _is_number(value) and (self.kind != "log" or value > 0)
 
     def _of_numbers(self, numbers: Any) -> np.ndarray:
@@ -238,7 +245,7 @@ def _round_by_difference(low: float, high: float, whole: bool) -> list[float]:
     """Return about five round numbers between two."""
     step = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(step))
-    step = min((digit * power for digit in (1, 2, 5, 10) if digit * power >= step * 0.999))
+    step = min(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * 0.999)
     step = max(step, 1.0) if whole else step
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]

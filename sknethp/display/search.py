@@ -19,12 +19,14 @@ from sknethp.display.figures import (
     limits_of,
     mark_failed,
     new_axes,
+    put_legend,
     put_ticks,
+    set_floor,
     tidy,
 )
 from sknethp.display.heat_map import draw_heat_map
 from sknethp.display.parallel import draw_parallel_coordinates
-from sknethp.display.scales import Scale
+from sknethp.display.scales import UNSET, Scale
 
 Against = Literal["candidates", "seconds"]
 _FEW_PLACES = 12
@@ -112,7 +114,7 @@ class SearchDisplay:
         for i, (panel, name) in enumerate(zip(axes, names, strict=True)):
             self._draw(panel, name)
             panel.set_ylabel(self._score_label() if i % 3 == 0 else "", color=INK)
-        axes[0].legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best")
+        put_legend(axes, ax)
         return self._keep(axes)
 
     def plot_heat_map(
@@ -150,6 +152,7 @@ class SearchDisplay:
         found = self.candidates
         axes = new_axes(ax, 1, size=(6.0, 4.4))
         draw_heat_map(axes[0], found, found.find(x), found.find(y), aggregate, self._score_label())
+        put_legend(axes, ax)
         return self._keep(axes)
 
     def plot_convergence(
@@ -175,7 +178,7 @@ class SearchDisplay:
         for panel, name in zip(axes, against, strict=True):
             draw_convergence(panel, self.candidates, name)
         axes[0].set_ylabel(self._score_label(), color=INK)
-        axes[0].legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right")
+        put_legend(axes, ax, "lower right")
         return self._keep(axes)
 
     def plot_parallel_coordinates(
@@ -196,6 +199,7 @@ class SearchDisplay:
         names = self.candidates.chosen(names)
         axes = new_axes(ax, 1, size=(2.6 + 1.7 * len(names), 4.4))
         draw_parallel_coordinates(axes[0], self.candidates, names, self._score_label())
+        put_legend(axes, ax)
         return self._keep(axes)
 
     def _keep(self, axes: np.ndarray) -> SearchDisplay:
@@ -217,13 +221,16 @@ class SearchDisplay:
             x[good], mean[good], spread[good], fmt="none", ecolor=FAINT, linewidth=1.1, zorder=2,
             alpha=max(0.5, crowd),
         )  # fmt: skip
-        ax.scatter(x[good], mean[good], 20, SCORE, alpha=crowd, linewidth=0, zorder=3)
+        isset = np.array([value is not UNSET for value in found.values[name]])
+        for shown, color in ((good & isset, SCORE), (good & ~isset, FAINT)):
+            ax.scatter(x[shown], mean[shown], 20, color, alpha=crowd, linewidth=0, zorder=3)
         _draw_levels(ax, scale, places, mean)
         if found.best is not None:
             ax.scatter(
                 x[found.best], mean[found.best], 90, BEST, marker="*", zorder=5,
                 edgecolor="white", linewidth=0.7, label="best",
             )  # fmt: skip
+        set_floor(ax, x, mean, spread)
         mark_failed(ax, x[found.failed])
         put_ticks(ax.xaxis, scale)
         ax.set_xlim(limits_of(scale))

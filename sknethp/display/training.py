@@ -167,9 +167,7 @@ class TrainingDisplay:
         if len(at) == 1:
             ax.axvline(at[0], color=BEST, linewidth=1, alpha=0.7, zorder=1)
         size = 46 if len(at) == 1 else 24
-        ax.scatter(
-            at, heights, size, BEST, label=label, zorder=5, edgecolor="white", linewidth=0.8
-        )
+        ax.scatter(at, heights, size, BEST, label=label, zorder=5, edgecolor="white", linewidth=0.8)
 
 
 def _mean(curves: np.ndarray) -> np.ndarray:
