@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,6 @@ import numpy as np
 
 from sknethp.display.scales import UNSET, Scale, label_of, plain
 from sknethp.model_selection.results import fold_scores, metric_of
-from sknethp.validation import listed
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Candidates:
         found = [full for full in self.values if full.endswith(f"__{name}")]
         if len(found) != 1:
             what = "is the end of several names" if found else "was not searched"
-            raise ValueError(f"{name!r} {what}: give one of {listed(found or list(self.values))}.")
+            raise ValueError(f"{name!r} {what}: give one of {_joined(found or self.values)}.")
         return found[0]
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
@@ -110,6 +109,10 @@ class Candidates:
         """Return a candidate's values as text."""
         pairs = ((self.labels[name], values[i]) for name, values in self.values.items())
         return ", ".join(f"{name} {label_of(v)}" for name, v in pairs if v is not UNSET)
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "nothing"
 
 
 def results_of(search: Any) -> Mapping[str, Any]:
@@ -164,7 +167,7 @@ def candidates_of(
     metrics = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
     if not metrics or metric not in (None, *metrics):
         raise ValueError(
-            f"metric={metric!r} was not computed: give one of {listed(metrics)}."
+            f"metric={metric!r} was not computed: give one of {_joined(metrics)}."
             if metrics
             else "The results have no column mean_test_…: give those of a search with test scores."
         )

@@ -174,9 +174,9 @@ def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> N
         )  # fmt: skip
 
 
-def put_legend(axes: Sequence[Any], ax: Any, place: str = "best") -> None:
+def put_legend(axes: np.ndarray, ax: Any, place: str = "best") -> None:
     """Say what the marks mean: beside the plots of a figure of ours, else on the first."""
-    found = {}
+    found: dict[str, Any] = {}
     for panel in axes:
         marks, labels = panel.get_legend_handles_labels()
         found |= dict(zip(labels, marks, strict=True))
@@ -191,6 +191,6 @@ def put_legend(axes: Sequence[Any], ax: Any, place: str = "best") -> None:
         axes[0].legend(list(found.values()), list(found), loc=place, **look)
 
 
-def figure_of(axes: Sequence[Any]) -> Any:
+def figure_of(axes: np.ndarray) -> Any:
     """Return the figure of some axes."""
     return axes[0].figure

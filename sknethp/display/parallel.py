@@ -52,7 +52,7 @@ def draw_parallel_coordinates(ax: Any, found: Candidates, names: list[str], labe
     colors = pyplot().get_cmap(SCORES)
     # By rank: one very bad score would otherwise give all others one colour.
     order = [int(i) for i in np.argsort(found.mean) if not found.failed[i]]
-    for i in np.flatnonzero(found.failed):
+    for i in np.flatnonzero(found.failed).tolist():
         ax.plot(*_curve(lines[i, :-1]), color=FAILED, linewidth=1, linestyle=(0, (4, 3)), alpha=0.8)
     if found.failed.any():
         ends = lines[found.failed, -2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -66,7 +65,7 @@ def plain(value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     """Whether a value has a place among numbers: infinity, NaN and True have none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _key(value: Any) -> tuple[str, str]:
@@ -76,7 +75,7 @@ def _key(value: Any) -> tuple[str, str]:
     return type(value).__name__, repr(value)
 
 
-def is_log_spread(numbers: Sequence[float]) -> bool:
+def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     """Whether positive numbers are spread more evenly by ratio than by difference.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -170,10 +170,10 @@ class SearchDisplay:
         -------
         self
         """
-        against = [against] if isinstance(against, str) else list(against)
-        unknown = [name for name in against if name not in ("candidates", "seconds")]
-        if unknown or not against:
-            raise ValueError(f"against={against!r} is not valid: give 'candidates' or 'seconds'.")
+        if isinstance(against, str) or not against or not set(against) <= set(get_args(Against)):
+            raise ValueError(
+                f"against={against!r} is not valid: give a list of 'candidates', 'seconds' or both."
+            )
         axes = new_axes(ax, len(against), size=(4.8, 3.4))
         for panel, name in zip(axes, against, strict=True):
             draw_convergence(panel, self.candidates, name)
