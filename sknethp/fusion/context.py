@@ -42,7 +42,8 @@ def fused(
         "dask" (with a ``dask.distributed.Client``; all its workers where `n_jobs` is not given),
         or another that is registered.
     max_memory : int or None
-        Bytes that waiting fits may hold, in all processes together; None for 2 GiB.
+        Bytes that waiting fits, and the worker processes they wait in, may hold together; None
+        for 2 GiB. With less, fewer fits wait for each other, in smaller populations.
     progress : bool or None
         Whether to show on standard error how far the fits are, with the best mean score of a
         search's candidates; where it is no terminal, as a line now and then. None for yes if it

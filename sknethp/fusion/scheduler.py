@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
+from sknethp.fusion.surroundings import Surroundings
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
@@ -104,7 +105,11 @@ class Scheduler:
             if not task.done:
                 self._current.wait(awaited=task)
         else:
-            self._drive(task)
+            outside = Surroundings()
+            try:
+                self._drive(task)
+            finally:
+                outside.restore()
         return task.outcome()
 
     def cancel_children(self) -> None:
@@ -153,8 +158,9 @@ class Scheduler:
                 task.resume(self, value)
         finally:
             self._current = None
+            if not task.done:
+                self._waiting.append(task)
         if not task.done:
-            self._waiting.append(task)
             return
         self._held -= task.held_bytes
         self.summary.count_task(task)
@@ -177,8 +183,8 @@ class Scheduler:
         tasks = [task for task in self._waiting if task.wish is not None]
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
-        self._waiting = [task for task in self._waiting if task.wish is None]
         answers = self._train([task.wish for task in tasks])  # type: ignore[misc]
+        self._waiting = [task for task in self._waiting if task.wish is None]
         for task, answer in zip(tasks, answers, strict=True):
             task.wish = None
             self._ready.append((task, answer))

@@ -28,6 +28,8 @@ from sknethp.fusion.tally import Board, NotedTally, Tally
 # A batch of about so many tasks makes a population that is worth its overhead; with more tasks a
 # worker gets several batches, so that none waits long for the others.
 _TASKS_OF_A_BATCH = 64
+# What a worker process takes before it has any data: Python, torch and the rest.
+_BYTES_OF_A_WORKER = 300 * 2**20
 
 Function = Callable[[], Any]
 Outcome = tuple[Any, BaseException | None]
@@ -162,6 +164,24 @@ def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
     return [sorted(order[i::n_batches]) for i in range(n_batches)]
 
 
+def memory_of_each(max_memory: int, n_workers: int) -> int:
+    """Return the bytes that waiting fits may hold in each worker process.
+
+    What the processes themselves take is taken off, but at most half of all.
+
+    Parameters
+    ----------
+    max_memory : int
+        Bytes for all workers together.
+    n_workers : int
+
+    Returns
+    -------
+    int
+    """
+    return max(max_memory - n_workers * _BYTES_OF_A_WORKER, max_memory // 2) // n_workers
+
+
 class _Future:
     """What joblib holds of a task."""
 
@@ -199,7 +219,7 @@ class WorkersBackend(ParallelBackendBase):
     backend : str
         A backend of joblib, such as "loky", "dask" or "ray".
     max_memory : int or None
-        Bytes that waiting fits may hold, in all workers together; None for 2 GiB.
+        Bytes that the workers and waiting fits in them may hold together; None for 2 GiB.
     progress : Progress or None
         Shows how far the tasks are.
     """
@@ -258,7 +278,7 @@ class WorkersBackend(ParallelBackendBase):
         batches = [[futures[i] for i in batch] for batch in deal(len(futures), n_workers)]
         large = Arrays()
         packed = [pack([future.function for future in batch], large) for batch in batches]
-        memory = self.max_memory // min(n_workers, len(batches))
+        memory = memory_of_each(self.max_memory, min(n_workers, len(batches)))
         with self._watched(futures, len(batches)) as board:
             path = None if board is None else board.path
             calls = [

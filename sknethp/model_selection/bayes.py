@@ -7,6 +7,7 @@ from typing import Any
 from sknethp.constraints import Constraint, Number, complaint, optional
 from sknethp.model_selection.checks import check_folds, check_space
 from sknethp.model_selection.dimensions import subspaces
+from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 from sknethp.model_selection.mended import MendedBayesSearchCV
 
@@ -52,8 +53,33 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
 
     Notes
     -----
-    A candidate that fails is marked as in scikit-learn's searches, with `error_score`, and the
-    proposals take it for as bad as the worst that worked.
+    The first candidate is the estimator as it is, as far as the space has its parameters, and
+    the first eight are spread evenly. No candidate comes twice: a space with fewer points than
+    `n_iter` is searched through.
+
+    Where scikit-optimize 0.10.2 fails or is wasteful with today's scikit-learn, this does not:
+    categories may be tuples, or of different types; a candidate that fails is marked with
+    `error_score`, alone in its round or not, and the proposals take it for as bad as the worst
+    that worked; metadata routing and ``base_estimator="GBRT"`` work; `fit_params` are used; all
+    rounds have the same folds, even of a splitter that shuffles without a seed; and the default
+    of `n_jobs` leaves the number of jobs to ``joblib.parallel_config``.
+
+    References
+    ----------
+    Snoek et al. (2012), Practical Bayesian optimization of machine learning algorithms, NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skopt.space import Real
+    >>> from sknethp import DeepNetClassifier
+    >>> from sknethp.model_selection import BayesSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier(max_epochs=5, hidden_units=8, random_state=0)
+    >>> space = {{"lr": Real(1e-3, 1e-1, prior="log-uniform"), "dropout": (0.0, 0.5)}}
+    >>> search = BayesSearchCV(net, space, n_iter=16, cv=3, random_state=0).fit(X, y)
+    >>> search.fused_summary_.largest
+    24
     """
 
     _space_parameter = "search_spaces"
@@ -131,7 +157,8 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         ValueError
             If the space, the folds or the data cannot be searched, or no candidate be fitted.
         """
-        return super().fit(X, y, groups=groups, callback=callback, **fit_params)
+        with fixed_folds(self, y):  # a splitter may shuffle anew each round
+            return super().fit(X, y, groups=groups, callback=callback, **fit_params)
 
     def _check_search_space(self, search_space: Any) -> None:
         """Check a space as the parent does, already when the search is made."""
@@ -144,4 +171,4 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
                 raise ValueError(complaint(name, getattr(self, name), allowed))
         parts = [space for space, _ in subspaces(self.search_spaces, self.n_iter)]
         check_space(self.estimator, parts, "search_spaces")
-        check_folds(self.estimator, self.cv, y)
+        check_folds(self.estimator, self.cv.splitter, y)

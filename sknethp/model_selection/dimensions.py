@@ -9,6 +9,8 @@ from typing import Any
 
 from skopt.space import Categorical, Dimension, check_dimension
 
+from sknethp.model_selection.encoding import index_of
+
 _PLAIN = (str, int, float, bool)
 
 
@@ -41,10 +43,6 @@ class Choices(Categorical):
         self.transform_ = transform
         self._positions.set_transformer(transform)
 
-    def _position(self, value: Any) -> int:
-        same = [type(each) is type(value) and each == value for each in self.categories]
-        return same.index(True) if any(same) else self.categories.index(value)
-
     def transform(self, X):
         """Encode categories.
 
@@ -56,7 +54,7 @@ class Choices(Categorical):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_categories)
         """
-        return self._positions.transform([self._position(value) for value in X])
+        return self._positions.transform([index_of(self.categories, value) for value in X])
 
     def inverse_transform(self, Xt):
         """Decode categories.

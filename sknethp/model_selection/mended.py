@@ -19,6 +19,7 @@ from skopt.utils import eval_callbacks
 
 from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.fusing import BaseSearchCV
+from sknethp.model_selection.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.quantiles import as_regressor
 from sknethp.model_selection.results import Results, metric_of, with_failed
 
@@ -185,16 +186,21 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
     @property
     def total_iterations(self):
         """Number of evaluations of all spaces together."""
+        if self.search_spaces is None:
+            return self.n_iter
         return sum(n_iter for _, n_iter in subspaces(self.search_spaces, self.n_iter))
 
     def _make_optimizer(self, params_space: Mapping[str, Dimension]) -> skopt.Optimizer:
         """Return what proposes candidates."""
         kwargs = dict(self.optimizer_kwargs_)
+        dimensions = list(params_space.values())
+        if self.optimizer_kwargs is None:
+            return RoundOptimizer(dimensions, own_values(self.estimator, params_space), **kwargs)
         if "base_estimator" in kwargs:
             kwargs["base_estimator"] = as_regressor(
                 kwargs["base_estimator"], kwargs["random_state"]
             )
-        return skopt.Optimizer(list(params_space.values()), **kwargs)
+        return skopt.Optimizer(dimensions, **kwargs)
 
     def _run_search(self, evaluate_candidates):
         """Evaluate proposals round after round, space after space."""
@@ -209,6 +215,12 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
             while n_iter > 0 and not (evaluations.n_candidates and time.perf_counter() >= end):
                 candidates = proposals.next(min(n_iter, self.n_points))
                 if not candidates:
+                    warnings.warn(
+                        f"The space has only {len(optimizer.Xi)} points: all are evaluated, and "
+                        f"{n_iter} evaluations less are made.",
+                        UserWarning,
+                        stacklevel=2,
+                    )
                     break
                 scores = self._scores(evaluations, candidates)
                 n_iter -= len(candidates)

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 from skorch.callbacks import Freezer, Initializer, InputShapeSetter, LRScheduler
 
-from sknethp import DeepNetClassifier, DivergenceError, classifier
+from sknethp import DeepNetClassifier, DivergenceError, classifier, memory
 from sknethp.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
 from sknethp.hyperparameters import TABLE
 
@@ -28,7 +28,7 @@ def no_training(monkeypatch):
     def train(*args, **kwargs):
         raise AssertionError("training has begun")
 
-    monkeypatch.setattr(classifier, "fit_network", train)
+    monkeypatch.setattr(memory, "fit_network", train)
     monkeypatch.setattr(classifier, "continue_fit", train)
 
 

@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from joblib import Parallel, delayed, parallel_config
 from scipy.stats import loguniform
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -103,13 +105,25 @@ def _search(kind):
         return HalvingGridSearchCV(
             net(), {lr: [1e-3, 1e-2, 1e-1]}, cv=2, random_state=0, min_resources=40
         )
+    if kind == "halving_grid_epochs":
+        return HalvingGridSearchCV(
+            DeepNetClassifier(hidden_units=8, random_state=0),
+            {"lr": [1e-3, 1e-2, 1e-1]},
+            cv=2,
+            random_state=0,
+            resource="max_epochs",
+            max_resources=6,
+            min_resources=2,
+        )
     epochs = {"resource": "deepnetclassifier__max_epochs", "max_resources": 6, "min_resources": 2}
     return HalvingRandomSearchCV(
         net(), {lr: loguniform(1e-4, 1e-1)}, cv=2, random_state=0, **epochs
     )
 
 
-@pytest.mark.parametrize("kind", ["random", "halving_grid", "halving_epochs"])
+@pytest.mark.parametrize(
+    "kind", ["random", "halving_grid", "halving_grid_epochs", "halving_epochs"]
+)
 def test_other_searches(data, kind):
     """Random and halving searches, over samples or epochs."""
     alone = fitted_scores(_search(kind), data)
@@ -239,6 +253,60 @@ def test_sample_weight_and_metrics(data):
     np.testing.assert_allclose(
         fits[1].predict_proba(data[0]), fits[0].predict_proba(data[0]), atol=1e-5
     )
+
+
+def test_frames_and_strings(data):
+    """Tables with named columns and text labels, in a search."""
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(data[0]).add_prefix("column ")
+    y = pd.Series(np.where(data[1] == 1, "benign", "malignant"))
+    alone = grid(lr=[1e-3, 1e-2]).fit(X, y)
+    with fused(silent=True) as summary:
+        together = grid(lr=[1e-3, 1e-2]).fit(X, y)
+    for name in ("mean_test_score", "std_test_score"):
+        np.testing.assert_array_equal(together.cv_results_[name], alone.cv_results_[name])
+    np.testing.assert_array_equal(together.predict(X), alone.predict(X))
+    assert summary.fused == 6
+
+
+def test_another_meta_estimator(data):
+    """A search inside a calibration inside a cross-validation."""
+    model = CalibratedClassifierCV(grid(lr=[1e-3, 1e-2]), cv=2)
+    alone = cross_val_score(model, *data, cv=2, scoring="neg_log_loss")
+    with fused(silent=True) as summary:
+        together = cross_val_score(model, *data, cv=2, scoring="neg_log_loss")
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
+    assert summary.largest >= 2 * 2 * 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["numbers", "units", "optimizers", "norms", "stopping"])
+def test_on_a_gpu(data, name):
+    """The same code on a GPU: fused equals alone, and both equal the CPU but for rounding."""
+    on_gpu = net(device="cuda")
+    alone = fitted_scores(grid(on_gpu, **GRIDS[name]), data)
+    with fused(silent=True) as summary:
+        together = fitted_scores(grid(on_gpu, **GRIDS[name]), data)
+    a_few_samples = 3.01 / len(data[1])
+    np.testing.assert_allclose(together, alone, atol=a_few_samples)
+    np.testing.assert_allclose(alone, fitted_scores(grid(**GRIDS[name]), data), atol=0.03)
+    assert summary.fused > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_probabilities_on_a_gpu(data):
+    """Each sample's probability agrees to float32 accuracy, and another seed's does not."""
+
+    def probabilities(seed):
+        model = net(device="cuda", dropout=0.2, random_state=seed)
+        return cross_val_predict(model, *data, cv=4, method="predict_proba")
+
+    alone = probabilities(0)
+    with fused(silent=True) as summary:
+        together, other = probabilities(0), probabilities(1)
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    assert np.abs(other - alone).max() > 1e-2
+    assert summary.largest == 4
 
 
 def test_backend_by_name(data):

@@ -1,8 +1,10 @@
 """Failures, interrupts and foreign tasks under fusion."""
 
+import gc
 import threading
 import time
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import Callback
 
 from sknethp import DeepNetClassifier, fused
+from sknethp.fusion.scheduler import Scheduler
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,32 @@ def test_interrupt_ends_the_search_and_the_next_works(data):
     with fused(silent=True) as summary:
         cross_val_score(net(), *data, cv=3)
     assert summary.fused == 3
+    assert state() == before
+
+
+class Held:
+    """Something that a task holds."""
+
+
+def test_interrupt_while_training(data, monkeypatch):
+    """Ctrl-C between the tasks cancels them all: nothing that they hold is kept."""
+    before = state()
+    held = []
+
+    def fit():
+        mine = Held()
+        held.append(weakref.ref(mine))
+        return net().fit(*data), mine
+
+    def interrupted(self, epochs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, fused(silent=True):
+        patch.setattr(Scheduler, "_train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Parallel()(delayed(fit)() for _ in range(3))
+    gc.collect()
+    assert [reference() for reference in held] == [None] * 3
     assert state() == before
 
 

@@ -20,7 +20,7 @@ from sknethp import DeepNetClassifier, fused
 from sknethp.fusion import workers
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.tally import Tally
-from sknethp.fusion.workers import deal, run_together
+from sknethp.fusion.workers import deal, memory_of_each, run_together
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -207,10 +207,12 @@ def test_interrupt_in_a_worker(data):
     assert summary.fits == 3
 
 
-def test_failing_candidates_leave_others_alone(data):
-    """One that diverges and one that stops at once change nothing for the others."""
-    calm = fold_scores(grid(lr=[1e-3, 1e-2, 1e-1]), data)
-    with warnings.catch_warnings(), fused(n_jobs=2, silent=True):
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_failing_candidates_leave_others_alone(data, n_jobs):
+    """One that diverges, one that fails and one that stops at once change nothing for others."""
+    with fused(n_jobs, silent=True):
+        calm = fold_scores(grid(lr=[1e-3, 1e-2, 1e-1]), data)
+    with warnings.catch_warnings(), fused(n_jobs, silent=True):
         warnings.simplefilter("ignore")
         wild = fold_scores(
             GridSearchCV(
@@ -226,7 +228,7 @@ def test_failing_candidates_leave_others_alone(data):
             ),
             data,
         )
-    assert_same(wild[..., [0, 2, 3]], calm)
+    np.testing.assert_array_equal(wild[..., [0, 2, 3]], calm)
     assert np.isnan(wild[..., [1, 5]]).all()
     assert np.isfinite(wild[..., 4]).all()
 
@@ -268,6 +270,15 @@ def test_deal_spreads_what_comes_at_regular_distances():
         for batch in deal(400, 2):
             shares = np.bincount(np.array(batch) % period, minlength=period) / len(batch)
             assert shares.max() < 2 / period
+
+
+def test_memory_is_divided():
+    """Workers share the memory, less what the processes themselves take."""
+    gib = 2**30
+    assert 2 * memory_of_each(2 * gib, 2) < 1.5 * gib
+    for n_workers in (1, 2, 100):
+        for memory in (1, gib, 1000 * gib):
+            assert memory // 2 - n_workers < n_workers * memory_of_each(memory, n_workers) < memory
 
 
 def test_shared_arrays_are_packed_once():

@@ -6,6 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import (
+    BayesSearchCV,
     GridSearchCV,
     HalvingRandomSearchCV,
     LayerGrowthSearchCV,
@@ -29,6 +30,8 @@ IMPOSSIBLE_HALVING = {
 NET = DeepNetClassifier(hidden_units=32, max_epochs=30, lr=0.01, random_state=0)
 DROPOUT = {"dropout": [0.0, 0.1]}
 SEARCHES = [
+    BayesSearchCV(NET, {"dropout": (0.0, 0.1)}, n_iter=2, n_points=2, cv=2, random_state=0),
+    BayesSearchCV(LogisticRegression(), {"C": (0.1, 1.0)}, n_iter=2, cv=3, random_state=0),
     LayerGrowthSearchCV(NET, max_layers=2, cv=2, error_score="raise"),
     ManualSearchCV(NET, {"a": {}, "b": {"dropout": 0.1}}, cv=2, error_score="raise"),
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, error_score="raise"),
