@@ -1,0 +1,16 @@
+"""Plots of trainings and searches, in the manner of scikit-learn's displays."""
+
+from sknethp.display.candidates import Candidates
+from sknethp.display.growth import LayerGrowthDisplay
+from sknethp.display.importance import ImportanceDisplay, hyperparameter_importance
+from sknethp.display.search import SearchDisplay
+from sknethp.display.training import TrainingDisplay
+
+__all__ = [
+    "Candidates",
+    "ImportanceDisplay",
+    "LayerGrowthDisplay",
+    "SearchDisplay",
+    "TrainingDisplay",
+    "hyperparameter_importance",
+]

@@ -1,0 +1,221 @@
+"""What the plots need to know of a search, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sknethp.display.scales import UNSET, Scale, label_of, plain
+from sknethp.model_selection.results import fold_scores, metric_of
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates of a search, in the order in which they were evaluated.
+
+    Attributes
+    ----------
+    values : dict of str to list of shape (n_candidates,)
+        By hyperparameter; `UNSET` where a candidate does not have it.
+    scores : ndarray of shape (n_candidates, n_splits)
+        On the test part of each fold; NaN where a fit failed.
+    seconds : ndarray of shape (n_candidates,)
+        Spent on each, all folds together.
+    best : int or None
+        Position of the best; None where all failed.
+    metric : str
+        Name of the score.
+    wall : bool
+        Whether `seconds` add up to the time by the clock, not to that of single fits.
+    """
+
+    values: dict[str, list[Any]]
+    scores: np.ndarray
+    seconds: np.ndarray
+    best: int | None
+    metric: str = "score"
+    wall: bool = False
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Means over the folds, ``(n_candidates,)``; NaN for failed candidates."""
+        return self.scores.mean(axis=1)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Standard deviations over the folds, ``(n_candidates,)``."""
+        return self.scores.std(axis=1)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Which candidates have no score, ``(n_candidates,)`` of bool."""
+        return ~np.isfinite(self.mean)
+
+    @cached_property
+    def scales(self) -> dict[str, Scale]:
+        """Where the values of each hyperparameter lie."""
+        return {name: Scale(values) for name, values in self.values.items()}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Names without the prefix of a pipeline's step, where that leaves no doubt."""
+        last = {name: name.rpartition("__")[2] for name in self.values}
+        short = list(last.values())
+        return {name: own if short.count(own) == 1 else name for name, own in last.items()}
+
+    def positions(self, name: str) -> np.ndarray:
+        """Return the places of a hyperparameter's values, ``(n_candidates,)``."""
+        return self.scales[name].positions(self.values[name])
+
+    def varied(self) -> list[str]:
+        """Return the hyperparameters that were set to several values; all where none was."""
+        names = [
+            name
+            for name, scale in self.scales.items()
+            if sum(value is not UNSET for value in scale.distinct()) > 1
+        ]
+        return names or list(self.values)
+
+    def find(self, name: str) -> str:
+        """Return the full name of a hyperparameter, which may be given without its prefix.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or several.
+        """
+        if name in self.values:
+            return name
+        found = [full for full in self.values if full.endswith(f"__{name}")]
+        if len(found) != 1:
+            what = "is the end of several names" if found else "was not searched"
+            raise ValueError(f"{name!r} {what}: give one of {_joined(found or self.values)}.")
+        return found[0]
+
+    def chosen(self, names: Sequence[str] | None) -> list[str]:
+        """Return full names; of all that have more than one value where none are given."""
+        if isinstance(names, str):
+            raise ValueError(f"names={names!r} is a text: give a list of names, [{names!r}].")
+        found = self.varied() if names is None else [self.find(name) for name in names]
+        if not found:
+            raise ValueError("There is no hyperparameter to show: the search had none.")
+        return found
+
+    def described(self, i: int) -> str:
+        """Return a candidate's values as text."""
+        pairs = ((self.labels[name], values[i]) for name, values in self.values.items())
+        return ", ".join(f"{name} {label_of(v)}" for name, v in pairs if v is not UNSET)
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "nothing"
+
+
+def results_of(search: Any) -> Mapping[str, Any]:
+    """Return the results of a search, or those that were given in its place.
+
+    Parameters
+    ----------
+    search : fitted search or mapping
+
+    Returns
+    -------
+    mapping
+
+    Raises
+    ------
+    ValueError
+    """
+    results = search if isinstance(search, Mapping) else getattr(search, "cv_results_", None)
+    if isinstance(results, Mapping) and "params" in results:
+        return results
+    raise ValueError(
+        f"{type(search).__name__} has no cv_results_: give a search after its fit, or its "
+        "cv_results_."
+    )
+
+
+def candidates_of(
+    search: Any, metric: str | None = None, seconds: float | None = None
+) -> Candidates:
+    """Read the results of a search.
+
+    Parameters
+    ----------
+    search : fitted search or mapping
+        Anything with ``cv_results_`` as scikit-learn's searches have it, or these results.
+    metric : str or None
+        Which score; None for the one that the search refits by, or else the first.
+    seconds : float or None
+        The time of the whole search by the clock. None for what a search of ours has noted, or
+        else the sum of its single fits.
+
+    Returns
+    -------
+    Candidates
+
+    Raises
+    ------
+    ValueError
+        If it was not fitted, or has not this metric.
+    """
+    results = results_of(search)
+    metrics = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+    if not metrics or metric not in (None, *metrics):
+        raise ValueError(
+            f"metric={metric!r} was not computed: give one of {_joined(metrics)}."
+            if metrics
+            else "The results have no column mean_test_…: give those of a search with test scores."
+        )
+    is_default = metric in (None, metric_of(results, getattr(search, "refit", None)))
+    metric = metric or metric_of(results, getattr(search, "refit", None))
+    scores = _scores(results, metric, getattr(search, "error_score", np.nan))
+    best = getattr(search, "best_index_", None) if is_default else None
+    if not np.isfinite(scores.mean(axis=1)).any():
+        best = None
+    elif best is None or not np.isfinite(scores[best].mean()):
+        best = np.nanargmax(scores.mean(axis=1))
+    spent, wall = _seconds(search, results, scores.shape[1], seconds)
+    return Candidates(
+        _values(results["params"]), scores, spent, None if best is None else int(best), metric, wall
+    )
+
+
+def _values(params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for candidate in params for name in candidate)
+    return {
+        name: [plain(candidate[name]) if name in candidate else UNSET for candidate in params]
+        for name in names
+    }
+
+
+def _scores(results: Mapping[str, Any], metric: str, error_score: Any) -> np.ndarray:
+    """Return scores of all folds, NaN for candidates whose folds all have the error's score."""
+    mean = np.asarray(results[f"mean_test_{metric}"], dtype=float)
+    known = f"split0_test_{metric}" in results
+    scores = np.array(fold_scores(results, metric) if known else mean[:, None], dtype=float)
+    if not isinstance(error_score, str):
+        scores[(scores == error_score).all(axis=1)] = np.nan
+    scores[~np.isfinite(scores).all(axis=1)] = np.nan
+    return scores
+
+
+def _seconds(
+    search: Any, results: Mapping[str, Any], n_splits: int, total: float | None
+) -> tuple[np.ndarray, bool]:
+    """Return the seconds of each candidate, and whether these add up to time by the clock."""
+    zeros = np.zeros(len(results["params"]))
+    spent = n_splits * sum(
+        np.nan_to_num(np.asarray(results.get(f"mean_{part}_time", zeros), dtype=float))
+        for part in ("fit", "score")
+    )
+    noted = getattr(getattr(search, "fused_summary_", None), "seconds", 0.0)
+    total = total or noted
+    if not total or not spent.sum():
+        return spent, False
+    # Fits that train together each take the time of all: only their shares mean something.
+    return spent / spent.sum() * total, True

@@ -1,0 +1,61 @@
+"""The best score so far, against what it has cost."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from sknethp.display.candidates import Candidates
+from sknethp.display.figures import BEST, FAINT, INK, SCORE, mark_failed, set_floor, tidy
+
+
+def best_so_far(scores: np.ndarray) -> np.ndarray:
+    """Return the highest of the scores up to each.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_candidates,)
+        NaN for failed candidates.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates,)
+        NaN before the first that did not fail.
+
+    Examples
+    --------
+    >>> best_so_far(np.array([np.nan, 0.5, 0.4, 0.7])).tolist()
+    [nan, 0.5, 0.5, 0.7]
+    """
+    return np.fmax.accumulate(scores)
+
+
+def draw_convergence(ax: Any, found: Candidates, against: Literal["candidates", "seconds"]) -> None:
+    """Draw each candidate's score, and the best so far as steps."""
+    mean, failed = found.mean, found.failed
+    if against == "candidates":
+        x, label = np.arange(1.0, len(mean) + 1), "candidates"
+    else:
+        x = np.cumsum(found.seconds)
+        label = "seconds" if found.wall else "seconds of fitting, one after another"
+    best = best_so_far(mean)
+    ax.scatter(x[~failed], mean[~failed], 16, FAINT, linewidth=0, label="a candidate", zorder=2)
+    ax.plot(x, best, drawstyle="steps-post", color=SCORE, linewidth=2, label="best so far")
+    first = np.flatnonzero(np.diff(np.r_[-np.inf, np.nan_to_num(best, nan=-np.inf)]) > 0)
+    ax.scatter(x[first], best[first], 30, SCORE, zorder=4, edgecolor="white", linewidth=0.8)
+    if len(first):
+        at = first[-1]
+        ax.scatter(x[at], best[at], 60, BEST, zorder=5, edgecolor="white", linewidth=0.8)
+        ax.annotate(
+            f"{best[at]:.4g}", (x[at], best[at]), (0, 7), textcoords="offset points",
+            ha="center", color=INK, fontsize=9,
+        )  # fmt: skip
+    set_floor(ax, x, mean)
+    mark_failed(ax, x[failed])
+    if against == "candidates":
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    else:
+        ax.set_xlim(left=0)
+    ax.set_xlabel(label, color=INK)
+    tidy(ax)

@@ -1,0 +1,196 @@
+"""What all plots share: when matplotlib is imported, colours, and axes to draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sknethp.display.scales import Scale
+
+TRAIN, VALID = "#7A8CA3", "#1B66B1"
+SCORE, BEST, FAILED, FAINT = "#1B66B1", "#E08214", "#C22F3D", "#B4BEC9"
+INK = "#333B45"
+SCORES = "viridis"
+
+_LETTER = 0.02  # width of a letter, as a share of an axis of usual size
+
+
+def pyplot() -> Any:
+    """Import matplotlib's pyplot.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        With the command that installs it.
+    """
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            "Plots need matplotlib, which is not installed: pip install 'sknethp[plot]'."
+        ) from error
+    return matplotlib.pyplot
+
+
+def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3.1)) -> np.ndarray:
+    """Return axes to draw on.
+
+    Parameters
+    ----------
+    ax : Axes, sequence of Axes or None
+        None for a new figure.
+    n_axes : int
+    n_columns : int
+        At most, in a new figure.
+    size : tuple of float
+        Width and height of each, in inches.
+
+    Returns
+    -------
+    ndarray of shape (n_axes,)
+
+    Raises
+    ------
+    ValueError
+        If there are not as many axes as needed.
+    """
+    if ax is not None:
+        found = np.asarray(ax, dtype=object).ravel()
+        if len(found) != n_axes:
+            raise ValueError(
+                f"The plot needs {n_axes} axes, but ax has {len(found)}: give as many, or None "
+                "for a new figure."
+            )
+        return found
+    n_columns = min(n_columns, n_axes)
+    n_rows = -(-n_axes // n_columns)
+    figure, grid = pyplot().subplots(
+        n_rows,
+        n_columns,
+        figsize=(size[0] * n_columns, size[1] * n_rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    for spare in grid.ravel()[n_axes:]:
+        figure.delaxes(spare)
+    return grid.ravel()[:n_axes]
+
+
+def tidy(ax: Any, *, grid: str = "y") -> None:
+    """Take away what is not needed around a plot, and put a faint grid behind it."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color("#9AA5B1")
+    ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
+    ax.grid(True, axis=grid, color="#E6EAEE", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def put_ticks(axis: Any, scale: Scale) -> None:
+    """Write a hyperparameter's values along an axis, slantwise where they would touch."""
+    places, labels = scale.ticks()
+    axis.set_ticks(places, labels)
+    low, high = limits_of(scale)
+    if axis.axis_name == "x" and _touch(np.array(places) / (high - low), labels):
+        for text in axis.get_ticklabels():
+            text.set(rotation=35, ha="right", rotation_mode="anchor")
+
+
+def _touch(places: np.ndarray, labels: Sequence[str]) -> bool:
+    """Whether labels centred at shares of an axis would touch one another."""
+    order = np.argsort(places)
+    half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
+    return bool((np.diff(places[order]) < half[1:] + half[:-1]).any())
+
+
+def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
+    """Return the ends of an axis with some room beside the outermost values."""
+    low, high = scale.limits
+    room = 0.5 if scale.kind == "categories" or low == high else share * (high - low)
+    return low - room, high + room
+
+
+def apart(places: np.ndarray, width: float) -> np.ndarray:
+    """Shift points of equal places a little, ``(n,)``; always in the same way."""
+    moved = np.array(places, dtype=float)
+    for place in np.unique(places):
+        at = np.flatnonzero(places == place)
+        if len(at) > 1:
+            moved[at] += (np.linspace(0, 1, len(at)) - 0.5) * width
+    return moved
+
+
+def floor_of(mean: np.ndarray) -> float:
+    """Return the score below which candidates are drawn at the edge.
+
+    A few very bad scores would else press all others together.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_candidates,)
+
+    Returns
+    -------
+    float
+        The lowest score, where it is not far below the rest.
+    """
+    known = mean[np.isfinite(mean)]
+    if not len(known):
+        return 0.0
+    low, quarter, high = np.quantile(known, [0, 0.25, 1])
+    return float(max(low, high - 3 * (high - quarter)) if quarter < high else low)
+
+
+def set_floor(ax: Any, x: np.ndarray, mean: np.ndarray, spread: np.ndarray | None = None) -> None:
+    """End the axis of scores at their floor, and mark at its edge what lies below."""
+    known = np.isfinite(mean)
+    if not known.any():
+        return
+    floor, spread = floor_of(mean), np.zeros(len(mean)) if spread is None else spread
+    shown = known & (mean >= floor)
+    low, high = (mean - spread)[shown].min(), (mean + spread)[shown].max()
+    room = (high - low) or 0.02
+    ax.set_ylim(low - 0.12 * room, high + 0.1 * room)
+    below = known & ~shown
+    _at_bottom(ax, x[below], "v", FAINT, "off the scale")
+
+
+def mark_failed(ax: Any, x: np.ndarray) -> None:
+    """Mark candidates without a score at the bottom of a plot."""
+    _at_bottom(ax, x, "x", FAILED, "failed")
+
+
+def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> None:
+    if len(x):
+        ax.scatter(
+            x, np.full(len(x), 0.03), 32, color, marker=marker, zorder=5, label=label,
+            transform=ax.get_xaxis_transform(), clip_on=False,
+            linewidth=1.6 if marker == "x" else 0,
+        )  # fmt: skip
+
+
+def put_legend(axes: np.ndarray, ax: Any, place: str = "best") -> None:
+    """Say what the marks mean: beside the plots of a figure of ours, else on the first."""
+    found: dict[str, Any] = {}
+    for panel in axes:
+        marks, labels = panel.get_legend_handles_labels()
+        found |= dict(zip(labels, marks, strict=True))
+    look = {"frameon": False, "fontsize": 9, "labelcolor": INK}
+    if ax is None:
+        n_columns = min(len(found), 4 if len(axes) > 1 else 2)
+        figure = figure_of(axes)
+        figure.legend(
+            list(found.values()), list(found), loc="outside lower center", ncols=n_columns, **look
+        )
+    elif found:
+        axes[0].legend(list(found.values()), list(found), loc=place, **look)
+
+
+def figure_of(axes: np.ndarray) -> Any:
+    """Return the figure of some axes."""
+    return axes[0].figure

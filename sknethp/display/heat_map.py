@@ -1,0 +1,190 @@
+"""The score over two hyperparameters: cells where values are few, a smooth surface otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from sknethp.display.candidates import Candidates
+from sknethp.display.figures import BEST, FAILED, INK, SCORES, floor_of, limits_of, put_ticks, tidy
+from sknethp.display.scales import Scale, label_of
+
+_MOST_CELLS = 15  # in each direction
+_MOST_WRITTEN = 120
+_BANDWIDTH = 0.1  # of the length of an axis of numbers
+_RESOLUTION = 100
+
+
+def cells(
+    found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"] = "mean"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one score for each pair of values.
+
+    Parameters
+    ----------
+    found : Candidates
+    x, y : str
+        Hyperparameters.
+    aggregate : {"mean", "best"}
+        Over the candidates of a pair; failed ones do not count.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_values_of_y, n_values_of_x)
+        NaN where no candidate has a score.
+    failed : ndarray of int of shape (n_values_of_y, n_values_of_x)
+        How many candidates have failed.
+    """
+    columns, rows = (np.unique(found.positions(name), return_inverse=True)[1] for name in (x, y))
+    shape = rows.max() + 1, columns.max() + 1
+    scores, failed = np.full(shape, np.nan), np.zeros(shape, dtype=int)
+    reduce = np.mean if aggregate == "mean" else np.max
+    for row, column in set(zip(rows.tolist(), columns.tolist(), strict=True)):
+        own = found.mean[(rows == row) & (columns == column)]
+        known = own[np.isfinite(own)]
+        failed[row, column] = len(own) - len(known)
+        if len(known):
+            scores[row, column] = reduce(known)
+    return scores, failed
+
+
+def draw_heat_map(
+    ax: Any, found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"], label: str
+) -> None:
+    """Draw cells or a surface, with a bar of colours."""
+    sizes = [len(np.unique(found.positions(name))) for name in (x, y)]
+    if max(sizes) <= _MOST_CELLS:
+        image = _draw_cells(ax, found, x, y, aggregate)
+        if aggregate == "best" and len(found.mean) > np.prod(sizes):
+            label = f"best {label}"
+    else:
+        image = _draw_surface(ax, found, x, y)
+    ax.set_xlabel(found.labels[x], color=INK)
+    ax.set_ylabel(found.labels[y], color=INK)
+    tidy(ax)
+    ax.grid(False)
+    if image is not None:
+        bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.set_label(label, color=INK)
+        bar.ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
+
+
+def _draw_cells(
+    ax: Any, found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"]
+) -> Any:
+    scores, failed = cells(found, x, y, aggregate)
+    image = None
+    if np.isfinite(scores).any():
+        image = ax.pcolormesh(scores, cmap=SCORES, edgecolors="white", linewidth=1.5)
+        image.set_clim(floor_of(scores), np.nanmax(scores))
+    if scores.size <= _MOST_WRITTEN and image is not None:
+        _write(ax, scores, image)
+    # Where some candidates of a cell have a score, its number has the middle of the cell.
+    rows, columns = np.nonzero(failed)
+    beside = np.where(np.isfinite(scores[rows, columns]), 0.36, 0.0)
+    if len(rows):
+        x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
+        ax.scatter(x_places, y_places, 30, FAILED, "x", linewidth=1.6, label="failed")
+    for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
+        axis.set_ticks(np.arange(size) + 0.5, [label_of(v) for v in _values(found, name)])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return image
+
+
+def _values(found: Candidates, name: str) -> list[Any]:
+    """Return the values of the places, from left to right."""
+    _, first = np.unique(found.positions(name), return_index=True)
+    return [found.values[name][i] for i in first]
+
+
+def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
+    """Write the scores into their cells, the best one bold."""
+    best = np.nanmax(scores)
+    size = 9 if scores.shape[1] <= 8 else 7
+    for (row, column), score in np.ndenumerate(scores):
+        if np.isfinite(score):
+            red, green, blue, _ = image.to_rgba(score)
+            is_dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
+            ax.text(
+                column + 0.5, row + 0.5, f"{score:.3f}", ha="center", va="center", fontsize=size,
+                color="white" if is_dark else "#1E2329",
+                weight="bold" if score == best else "normal",
+            )  # fmt: skip
+
+
+def smoothed(
+    points: np.ndarray, scores: np.ndarray, grid: np.ndarray, bandwidth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth scores by a Gaussian kernel.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, 2)
+    scores : ndarray of shape (n_points,)
+    grid : ndarray of shape (n_places, 2)
+        Where to smooth.
+    bandwidth : ndarray of shape (2,)
+
+    Returns
+    -------
+    smooth : ndarray of shape (n_places,)
+    nearness : ndarray of shape (n_places,)
+        1 at a point, near 0 some bandwidths away from all.
+
+    References
+    ----------
+    Nadaraya (1964), On estimating regression, Theory of Probability & Its Applications 9.
+    """
+    distances = (((grid[:, None] - points) / bandwidth) ** 2).sum(axis=2)
+    nearest = distances.min(axis=1)
+    weights = np.exp(-0.5 * (distances - nearest[:, None]))
+    return weights @ scores / weights.sum(axis=1), np.exp(-0.25 * nearest)
+
+
+def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
+    """Draw the candidates, and behind those whose two values have neighbours a surface."""
+    scales, names = [found.scales[x], found.scales[y]], (x, y)
+    points = np.stack([found.positions(name) for name in names], axis=1)
+    good, failed = ~found.failed, found.failed
+    limits = [limits_of(scale, 0.04) for scale in scales]
+    ax.set(xlim=limits[0], ylim=limits[1])
+    put_ticks(ax.xaxis, scales[0])
+    put_ticks(ax.yaxis, scales[1])
+    image = None
+    if good.any():
+        look = {"cmap": SCORES, "vmin": floor_of(found.mean), "vmax": np.nanmax(found.mean)}
+        among = [scale.kind == "categories" or points[:, i] >= 0 for i, scale in enumerate(scales)]
+        inside = good & among[0] & among[1]
+        if inside.any():
+            _draw_smooth(ax, scales, points[inside], found.mean[inside], look)
+        image = ax.scatter(
+            *points[good].T, 36, found.mean[good], edgecolor="white", linewidth=0.8, **look
+        )
+    if found.best is not None:
+        x_best, y_best = points[found.best]
+        ax.scatter(
+            x_best, y_best, 170, BEST, "*", edgecolor="white", linewidth=0.8, zorder=5, label="best"
+        )
+    if failed.any():
+        ax.scatter(*points[failed].T, 34, FAILED, "x", linewidth=1.6, zorder=4, label="failed")
+    return image
+
+
+def _draw_smooth(
+    ax: Any, scales: Sequence[Scale], points: np.ndarray, scores: np.ndarray, look: dict
+) -> None:
+    """Draw a surface that fades away from the points."""
+    ends = [limits_of(scale) if scale.kind == "categories" else (-0.05, 1.05) for scale in scales]
+    bandwidth = [0.16 if scale.kind == "categories" else _BANDWIDTH for scale in scales]
+    across, up = (np.linspace(*end, _RESOLUTION) for end in ends)
+    grid = np.stack(np.meshgrid(across, up), axis=2).reshape(-1, 2)
+    smooth, nearness = smoothed(points, scores, grid, np.array(bandwidth))
+    shape = _RESOLUTION, _RESOLUTION
+    ax.imshow(
+        smooth.reshape(shape), alpha=0.6 * nearness.reshape(shape), extent=(*ends[0], *ends[1]),
+        origin="lower", aspect="auto", interpolation="bilinear", zorder=0.5, **look,
+    )  # fmt: skip
