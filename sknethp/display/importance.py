@@ -11,14 +11,14 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 
 from sknethp.constraints import Number, complaint
-from sknethp.display.candidates import Candidates, candidates_of
+from sknethp.display.candidates import Candidates, candidates_of, short_names
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
-from sknethp.display.scales import UNSET
+from sknethp.display.scales import FEW, UNSET
 
 Method = Literal["fanova", "permutation"]
 _FEWEST = 8
-_DRAWN = 12  # distinct numbers above which they are taken for draws from a range
+_RELIABLE = 0.25
 _COUNT = Number(1, integer=True)
 
 
@@ -135,10 +135,8 @@ def hyperparameter_importance(
     forest = [_grown(table, random) for _ in range(n_trees)]
     r2 = _r2(table, forest)
     if method == "permutation":
-        shares, together = _permuted(table, forest, random), {}
-    else:
-        shares, together = _divided(table, forest, pairs)
-    return _named(table.names, shares, together, r2, method)
+        return _named(table.names, _permuted(table, forest, random), {}, r2, method)
+    return _named(table.names, *_divided(table, forest, pairs), r2, method)
 
 
 def _named(
@@ -197,7 +195,7 @@ def _weights(places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray) -> n
     Values of a list count alike. Numbers drawn from a range count by the part of it that is
     nearest to them, so that a search that has looked closely at some part does not make it large.
     """
-    if is_number.sum() <= _DRAWN:
+    if is_number.sum() <= FEW:
         return np.full(len(places), 1 / max(1, len(places)))
     shares = np.bincount(chosen, minlength=len(places)) / len(chosen)
     numbers = places[is_number]
@@ -345,7 +343,7 @@ class ImportanceDisplay:
     def _bars(self) -> list[tuple[str, float, float]]:
         """Return labels, lengths and spreads, the longest first."""
         found = self.importance
-        short = _short(list(found.mean))
+        short = short_names(found.mean)
         bars = [(short[name], mean, found.spread[name]) for name, mean in found.mean.items()]
         bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in found.pairs.items()]
         return sorted(bars, key=lambda bar: -bar[1])
@@ -354,7 +352,7 @@ class ImportanceDisplay:
         labels, lengths, spreads = zip(*bars, strict=True)
         heights = np.arange(len(bars))
         # A share is never below nothing, whatever its deviation over the trees.
-        below = [min(spread, max(0.0, length)) for length, spread in zip(lengths, spreads)]  # noqa: B905
+        below = np.minimum(spreads, np.maximum(0.0, lengths))
         ax.barh(
             heights, lengths, 0.62, color=SCORE, xerr=[below, spreads],
             error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
@@ -366,19 +364,13 @@ class ImportanceDisplay:
             )  # fmt: skip
         ax.set_yticks(heights, labels)
         ax.invert_yaxis()
-        ax.set_xlim(min(0.0, *lengths), 1.12 * max(a + b for a, b in zip(lengths, spreads)))  # noqa: B905
+        ax.set_xlim(min(0.0, *lengths), 1.12 * np.add(lengths, spreads).max())
         what = "by itself" if self.importance.method == "fanova" else "with others"
         ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
         ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
         tidy(ax, grid="x")
 
     def _title(self) -> str:
-        return f"The forest predicts held-out candidates with R² = {self.importance.r2:.2f}"
-
-
-def _short(names: list[str]) -> dict[str, str]:
-    """Return names without the prefix of a pipeline's step, where that leaves no doubt."""
-    last = [name.rpartition("__")[2] for name in names]
-    return {
-        name: own if last.count(own) == 1 else name for name, own in zip(names, last, strict=True)
-    }
+        r2 = self.importance.r2
+        doubt = "" if r2 >= _RELIABLE else ": not to be relied on"
+        return f"The forest predicts held-out candidates with R² = {r2:.2f}{doubt}"
