@@ -1,6 +1,7 @@
 """The tuning tasks of bench_search_efficiency.py: a space, an estimator, data and folds."""
 
 import contextlib
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +119,8 @@ class Task:
             values = self.parameters(candidate)
             seeded = values if self.is_fused else {**values, "random_state": seed}
             estimator = clone(self.estimator).set_params(**seeded)
-            jobs += [delayed(fold_score)(estimator, *fold) for fold in folds]
+            score = fold_score if self.is_fused else quiet_fold_score
+            jobs += [delayed(score)(estimator, *fold) for fold in folds]
         with contextlib.ExitStack() as stack:
             fused, plain = sknethp.fused, parallel_config
             stack.enter_context(
@@ -134,6 +136,13 @@ def fold_score(estimator, X_train, y_train, X_test, y_test):
         return clone(estimator).fit(X_train, y_train).score(X_test, y_test)
     except ValueError:
         return np.nan
+
+
+def quiet_fold_score(*args):
+    """Return the same of MLPClassifier, which warns of batches larger than the data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # in a worker process, too; as Bayesmark does
+        return fold_score(*args)
 
 
 def make_task(name, data, folder):
