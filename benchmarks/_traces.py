@@ -136,7 +136,8 @@ def is_done(rounds, n_evaluations, seconds):
 def extend(traces, run, task, n_evaluations, seconds):
     """Make a run's trace as long as wanted; rounds that it has are replayed, not evaluated.
 
-    The time to propose a round includes that to learn from the one before.
+    Replaying brings the optimizer to where it was. The time to propose a round includes that to
+    learn from the one before.
 
     Parameters
     ----------
@@ -147,8 +148,6 @@ def extend(traces, run, task, n_evaluations, seconds):
     seconds : float
     """
     rounds, clock = traces.of(run), CLOCKS[run.clock]
-    if is_done(rounds, n_evaluations, seconds):
-        return
     proposer = make_proposer(run.contender, task, run.seed)
     n_known, n_done, i = len(rounds), 0, 0
     while i < n_known or not is_done(rounds, n_evaluations, seconds):
@@ -158,6 +157,8 @@ def extend(traces, run, task, n_evaluations, seconds):
         candidates = proposer.next(run.points)
         if i < n_known:
             check_replay(run, candidates, rounds[i])
+        elif not candidates:  # all of a small space is evaluated
+            return
         else:
             entry = {"candidates": candidates, "proposing": clock() - start}
             seeds = [10_000 * (run.seed + 1) + n_done + k for k in range(len(candidates))]

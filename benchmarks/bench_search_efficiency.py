@@ -38,8 +38,8 @@ import _report as report
 import _tuning as tuning
 import numpy as np
 from _contenders import silence_expected_warnings
-from _proposers import DRAWN, OURS, POINTS, RANDOM, SKOPT, TPE
-from _traces import CLOCKS, Curve, Run, Traces, extend
+from _proposers import DRAWN, OURS, POINTS, RANDOM, SKOPT, TPE, make_proposer
+from _traces import CLOCKS, Curve, Run, Traces, extend, is_done
 
 TARGET = 64
 WANTED_SHARE = 0.5
@@ -68,26 +68,29 @@ def parse_arguments():
     parser.add_argument("--results", help="file that keeps the rounds")
     parser.add_argument("--no-run", action="store_true", help="only make the table")
     options = parser.parse_args()
+    check(options, parser)
+    return options
+
+
+def check(options, parser):
+    """Stop at options that do not fit together."""
     if options.clock == "cpu" and options.jobs != 1:
         parser.error("--clock cpu sees no other processes: give --jobs 1 with it.")
     for contender in options.contenders:
-        name, _, points = contender.partition(":")
-        if name not in POINTS or (points and not (points.isdigit() and int(points) > 0)):
+        name, colon, points = contender.partition(":")
+        if name not in POINTS or (colon and not (points.isdigit() and int(points) > 0)):
             names = ", ".join(POINTS)
             parser.error(f"--contenders takes {names}, each with :POINTS or not: {contender!r}.")
-    return options
 
 
 def wanted_data(options):
     """Yield pairs of a task's name and a data set's."""
     for task in options.tasks:
-        known = tuning.NET_DATA if task == tuning.NET else tuning.TOYS
-        chosen = list(known)
+        is_net = task == tuning.NET
+        every = tuning.NET_DATA if is_net else tuning.TOYS
         if options.data is not None:
-            chosen = [
-                data for data in options.data if (data in tuning.TOYS) == (known != tuning.NET_DATA)
-            ]
-        yield from ((task, data) for data in chosen)
+            every = [data for data in options.data if (data not in tuning.TOYS) == is_net]
+        yield from ((task, data) for data in every)
 
 
 def make_run(options, task, data, contender, seed):
@@ -99,14 +102,20 @@ def make_run(options, task, data, contender, seed):
 
 def make_traces(options, traces):
     """Make every trace that is missing, seed by seed, so that a cut leaves whole seeds."""
-    make_task = functools.cache(tuning.make_task)
     n_evaluations, seconds = max(options.evaluations), max(options.seconds, default=0.0)
-    pairs = list(wanted_data(options))
+
+    @functools.cache
+    def warm_task(name, data):
+        task = tuning.make_task(name, data, options.folder)
+        task.scores(make_proposer(RANDOM, task, 0).next(2), [0, 0], options.jobs)
+        return task
+
     for seed, (task, data), contender in itertools.product(
-        range(options.seeds), pairs, options.contenders
+        range(options.seeds), list(wanted_data(options)), options.contenders
     ):
         run = make_run(options, task, data, contender, seed)
-        extend(traces, run, make_task(task, data, options.folder), n_evaluations, seconds)
+        if not is_done(traces.of(run), n_evaluations, seconds):
+            extend(traces, run, warm_task(task, data), n_evaluations, seconds)
         print(f"seed {seed}: {task} {data} {contender}", file=sys.stderr, flush=True)
 
 
@@ -217,9 +226,10 @@ def matching(curves, *names):
 
 def print_advantages(options, every):
     """Print the differences to TPE at equal evaluations, of all tasks and over them."""
-    rows = []
-    kinds = {}
+    rows, kinds = [], {}
     for (task, data), curves in every.items():
+        if len(next(iter(curves.values()))) < 2:
+            continue  # no standard error
         for ours, contender in itertools.product(
             matching(curves, OURS, DRAWN), matching(curves, TPE)
         ):
@@ -256,11 +266,11 @@ def main():
     every = {}
     for task, data in wanted_data(options):
         curves = curves_of(options, traces, task, data)
-        if curves and min(map(len, curves.values())) > 1:
+        if any(curves.values()):
             every[task, data] = curves
             print_scores(options, task, data, curves)
         else:
-            print(f"\n{task}, {data}: not two seeds that all contenders have finished.")
+            print(f"\n{task}, {data}: no seed that all contenders have finished.")
     if max(options.evaluations) >= TARGET:
         print_times(every)
     print_advantages(options, every)
