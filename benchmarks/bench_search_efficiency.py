@@ -32,7 +32,6 @@ not below zero by more than its standard error.
 import functools
 import itertools
 import sys
-from pathlib import Path
 
 import _report as report
 import _tuning as tuning
@@ -51,8 +50,7 @@ def parse_arguments():
     tasks = [tuning.ADAM, tuning.SGD, tuning.NET]
     parser.add_argument("--tasks", nargs="+", choices=tasks, default=tasks)
     parser.add_argument("--data", nargs="+", help="only these, of either kind of task")
-    default = Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument("--folder", default=default, help="the CSV files of net")
+    parser.add_argument("--folder", help="the CSV files of net, each with a column named target")
     contenders = [RANDOM, OURS, SKOPT, TPE]
     parser.add_argument("--contenders", nargs="+", default=contenders, metavar="NAME[:POINTS]")
     parser.add_argument("--seeds", type=int, default=5)
@@ -74,6 +72,8 @@ def parse_arguments():
 
 def check(options, parser):
     """Stop at options that do not fit together."""
+    if tuning.NET in options.tasks and options.folder is None and not options.no_run:
+        parser.error(f"the task {tuning.NET} needs CSV files: give --folder, or other --tasks.")
     if options.clock == "cpu" and options.jobs != 1:
         parser.error("--clock cpu sees no other processes: give --jobs 1 with it.")
     for contender in options.contenders:
