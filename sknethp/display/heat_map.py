@@ -167,7 +167,7 @@ def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
     if found.best is not None:
         x_best, y_best = points[found.best]
         ax.scatter(
-            x_best, y_best, 170, BEST, "*", edgecolor="white", linewidth=0.8, zorder=5, label="best"
+            x_best, y_best, 170, BEST, marker="*", edgecolor="white", linewidth=0.8, zorder=5, label="best"
         )
     if failed.any():
         ax.scatter(*points[failed].T, 34, FAILED, "x", linewidth=1.6, zorder=4, label="failed")
