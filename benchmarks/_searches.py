@@ -5,6 +5,7 @@ import functools
 import time
 from unittest import mock
 
+import joblib
 import numpy as np
 from _contenders import FACTORIES, LR_NAME, MLP, MOMENTUM_NAME, OURS, SKORCH
 from _report import interleave, timed
@@ -40,24 +41,40 @@ def make_grid_search(library, n_units, n_epochs, n_candidates, n_folds, n_jobs=N
     return GridSearchCV(pipeline, make_grid(library, n_candidates), cv=n_folds, n_jobs=n_jobs)
 
 
-def make_bayes_search(library, n_units, n_epochs, n_evaluations, n_folds, n_jobs=1):
-    """Return a Bayesian search that asks for eight points at a time."""
-    from skopt import BayesSearchCV
+def make_bayes_search(library, search_library, n_units, n_epochs, n_evaluations, n_folds):
+    """Return a Bayesian search, ours or scikit-optimize's, that asks for eight points at a time."""
     from skopt.space import Real
 
     spaces = {
         f"net__{LR_NAME[library]}": Real(*LR_RANGE, prior="log-uniform"),
         f"net__{MOMENTUM_NAME[library]}": Real(MOMENTA[0], MOMENTA[-1]),
     }
-    return BayesSearchCV(
+    return _bayes_classes(search_library)[0](
         make_pipeline(library, n_units, n_epochs),
         spaces,
         n_iter=n_evaluations,
         n_points=8,
         cv=n_folds,
-        n_jobs=n_jobs,
+        n_jobs=None,
         random_state=0,
     )
+
+
+def _bayes_classes(search_library):
+    """Return the search, and the class whose methods propose candidates."""
+    if search_library == "skopt":
+        from skopt import BayesSearchCV, Optimizer
+
+        return BayesSearchCV, Optimizer
+    from sknethp.model_selection import BayesSearchCV
+    from sknethp.model_selection.proposals import RoundOptimizer
+
+    return BayesSearchCV, RoundOptimizer
+
+
+def time_proposals(search_library):
+    """Add up the seconds in which a Bayesian search learns and proposes; see `time_methods`."""
+    return time_methods(_bayes_classes(search_library)[1], "ask", "tell")
 
 
 def fit_fused(search, X, y, n_jobs=None):
@@ -74,6 +91,12 @@ fit_in_workers = functools.partial(fit_fused, n_jobs=-1)
 def fit_plain(search, X, y):
     """Fit a search as it is."""
     return search.fit(X, y)
+
+
+def fit_in_processes(search, X, y):
+    """Fit a search whose tasks run one by one in as many worker processes as there are cores."""
+    with joblib.parallel_config("loky", n_jobs=-1):
+        return search.fit(X, y)
 
 
 def make_contenders(names, n_skorch, dropout, **settings):

@@ -2,12 +2,13 @@
 
 from sknethp.display.candidates import Candidates
 from sknethp.display.growth import LayerGrowthDisplay
-from sknethp.display.importance import ImportanceDisplay, hyperparameter_importance
+from sknethp.display.importance import Importance, ImportanceDisplay, hyperparameter_importance
 from sknethp.display.search import SearchDisplay
 from sknethp.display.training import TrainingDisplay
 
 __all__ = [
     "Candidates",
+    "Importance",
     "ImportanceDisplay",
     "LayerGrowthDisplay",
     "SearchDisplay",

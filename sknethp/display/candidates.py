@@ -63,9 +63,7 @@ class Candidates:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Names without the prefix of a pipeline's step, where that leaves no doubt."""
-        last = {name: name.rpartition("__")[2] for name in self.values}
-        short = list(last.values())
-        return {name: own if short.count(own) == 1 else name for name, own in last.items()}
+        return short_names(self.values)
 
     def positions(self, name: str) -> np.ndarray:
         """Return the places of a hyperparameter's values, ``(n_candidates,)``."""
@@ -109,6 +107,13 @@ class Candidates:
         """Return a candidate's values as text."""
         pairs = ((self.labels[name], values[i]) for name, values in self.values.items())
         return ", ".join(f"{name} {label_of(v)}" for name, v in pairs if v is not UNSET)
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return names without the prefix of a pipeline's step, where that leaves no doubt."""
+    last = {name: name.rpartition("__")[2] for name in names}
+    short = list(last.values())
+    return {name: own if short.count(own) == 1 else name for name, own in last.items()}
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -42,7 +42,7 @@ def draw_convergence(ax: Any, found: Candidates, against: Literal["candidates", 
     best = best_so_far(mean)
     ax.scatter(x[~failed], mean[~failed], 16, FAINT, linewidth=0, label="a candidate", zorder=2)
     ax.plot(x, best, drawstyle="steps-post", color=SCORE, linewidth=2, label="best so far")
-    first = np.flatnonzero(np.diff(np.r_[-np.inf, np.nan_to_num(best, nan=-np.inf)]) > 0)
+    first = np.flatnonzero(np.isfinite(best) & (best != np.r_[np.nan, best[:-1]]))
     ax.scatter(x[first], best[first], 30, SCORE, zorder=4, edgecolor="white", linewidth=0.8)
     if len(first):
         at = first[-1]

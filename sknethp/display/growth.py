@@ -150,7 +150,9 @@ class LayerGrowthDisplay:
             markersize=6, markeredgecolor="white", label="best candidate of a depth", zorder=3,
         )  # fmt: skip
         label = f"chosen: {n_layers[at]} hidden layer{'' if n_layers[at] == 1 else 's'}"
-        ax.scatter(n_layers[at], mean[at], 190, BEST, marker="*", zorder=5, edgecolor="white", label=label)
+        ax.scatter(
+            n_layers[at], mean[at], 190, BEST, marker="*", zorder=5, edgecolor="white", label=label
+        )
         mark_failed(ax, self.depths[failed])
         ax.set_xticks(np.unique([*n_layers, *self.depths]))
         ax.set_xlim(min(n_layers.min(), self.depths.min()) - 0.4, right)

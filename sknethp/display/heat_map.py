@@ -87,7 +87,7 @@ def _draw_cells(
     beside = np.where(np.isfinite(scores[rows, columns]), 0.36, 0.0)
     if len(rows):
         x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
-        ax.scatter(x_places, y_places, 30, FAILED, "x", linewidth=1.6, label="failed")
+        ax.scatter(x_places, y_places, 30, FAILED, marker="x", linewidth=1.6, label="failed")
     for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
         axis.set_ticks(np.arange(size) + 0.5, [label_of(v) for v in _values(found, name)])
     ax.spines[:].set_visible(False)
@@ -167,10 +167,20 @@ def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
     if found.best is not None:
         x_best, y_best = points[found.best]
         ax.scatter(
-            x_best, y_best, 170, BEST, marker="*", edgecolor="white", linewidth=0.8, zorder=5, label="best"
+            x_best,
+            y_best,
+            170,
+            BEST,
+            marker="*",
+            edgecolor="white",
+            linewidth=0.8,
+            zorder=5,
+            label="best",
         )
     if failed.any():
-        ax.scatter(*points[failed].T, 34, FAILED, "x", linewidth=1.6, zorder=4, label="failed")
+        ax.scatter(
+            *points[failed].T, 34, FAILED, marker="x", linewidth=1.6, zorder=4, label="failed"
+        )
     return image
 
 

@@ -1,64 +1,115 @@
-"""Which hyperparameters have mattered in a search."""
+"""Which hyperparameters mattered in a search, and how much."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal, get_args
 
 import numpy as np
-from sklearn.utils import Bunch
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import check_random_state
 
-from sknethp.display.candidates import candidates_of
+from sknethp.constraints import Number, complaint
+from sknethp.display.candidates import Candidates, candidates_of, short_names
+from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
-from sknethp.display.surrogate import grown, main_effects, permuted, table_of
+from sknethp.display.scales import FEW, UNSET
 
 Method = Literal["fanova", "permutation"]
-_LEAST_CANDIDATES = 6
+_FEWEST = 8
+_RELIABLE = 0.25
+_COUNT = Number(1, integer=True)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much of the candidates' scores each hyperparameter explains.
+
+    Attributes
+    ----------
+    mean : dict of str to float
+        By hyperparameter, from the most important to the least, the share of the variance of
+        the scores; means over the trees of a forest.
+    spread : dict of str to float
+        Standard deviations over the trees.
+    pairs : dict of (str, str) to float
+        Shares that two hyperparameters explain only together; empty unless asked for.
+    r2 : float
+        What share of the variance the forest predicts for candidates it was not fitted to; at 0
+        or below, the importances mean nothing.
+    method : {"fanova", "permutation"}
+    """
+
+    mean: dict[str, float]
+    spread: dict[str, float]
+    pairs: dict[tuple[str, str], float] = field(default_factory=dict)
+    r2: float = float("nan")
+    method: Method = "fanova"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Candidates with a score: positions among each axis's values, -1 for no value."""
+
+    names: list[str]
+    axes: list[Axis]
+    chosen: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """A tree, the points it could be fitted to, and those that it was not."""
+
+    tree: DecisionTreeRegressor
+    chosen: np.ndarray
+    outside: np.ndarray
 
 
 def hyperparameter_importance(
     search: Any,
     method: Method = "fanova",
     *,
-    names: Sequence[str] | None = None,
     metric: str | None = None,
-    n_trees: int = 100,
-    random_state: int = 0,
-) -> Bunch:
-    """Estimate how much each hyperparameter has to do with the score.
+    pairs: bool = False,
+    cutoff: float | None = None,
+    n_trees: int = 64,
+    random_state: Any = 0,
+) -> Importance:
+    """Tell which hyperparameters the score depends on.
 
-    A random forest learns the mean test score of the candidates that did not fail. A candidate
-    that does not have a hyperparameter counts for the others alone.
+    A forest is fitted to the candidates. Functional analysis of variance divides its variance
+    over the whole space searched, exactly; permutation importance tells how much worse it
+    predicts held-out candidates if a hyperparameter's values are exchanged among them. The first
+    looks at each hyperparameter by itself, the second at all it takes part in.
+
+    Failed candidates are left out. Where a candidate does not have a hyperparameter, that has
+    no effect: in each tree another candidate's value stands there, drawn anew.
 
     Parameters
     ----------
     search : fitted search or mapping
         Anything with ``cv_results_`` as scikit-learn's searches have it, or these results.
     method : {"fanova", "permutation"}
-        Functional analysis of variance: the share of the forest's variance, over all
-        combinations of the values that were searched, that a hyperparameter explains by itself.
-        Or how much worse each tree predicts the candidates on which it was not grown when the
-        hyperparameter's values are mixed up: half of the squared error added, as a share of the
-        scores' variance, which is what it explains by itself and together with others.
-    names : sequence of str or None
-        Which hyperparameters, with or without prefix; None for those with several values.
     metric : str or None
         Which of several scores; None for the one that the search refits by.
+    pairs : bool
+        Whether to look at interactions of two hyperparameters; for "fanova" alone.
+    cutoff : float or None
+        Lower scores count as this one, so that what tells the bad from the very bad is not taken
+        for important.
     n_trees : int
-    random_state : int
+    random_state : int, RandomState or None
 
     Returns
     -------
-    Bunch
-        ``names``, most important first; ``importances_mean`` and ``importances_std``,
-        ``(n_hyperparameters,)``, over the trees; ``importances``,
-        ``(n_hyperparameters, n_trees)``, NaN where a tree can tell nothing; and ``method``.
-        With ``"fanova"`` what is missing to 1 in the sum is due to interactions.
+    Importance
 
     Raises
     ------
     ValueError
-        If fewer than six candidates have a score, or an argument is not valid.
+        If there are too few candidates with a score, or nothing was varied.
 
     References
     ----------
@@ -67,64 +118,177 @@ def hyperparameter_importance(
 
     Examples
     --------
-    >>> rates, rest = [0.001, 0.01, 0.1, 1.0], [32, 64]
-    >>> params = [{"lr": lr, "batch_size": size} for lr in rates for size in rest]
-    >>> scores = [0.6, 0.6, 0.8, 0.8, 0.9, 0.9, 0.7, 0.7]
-    >>> found = hyperparameter_importance({"params": params, "mean_test_score": scores})
-    >>> found.names
-    ['lr', 'batch_size']
+    >>> params = [{"lr": lr, "seed": seed} for lr in (0.1, 0.2, 0.3) for seed in range(4)]
+    >>> results = {"params": params, "mean_test_score": [p["lr"] for p in params]}
+    >>> importance = hyperparameter_importance(results)
+    >>> importance.mean["lr"] > 0.95, importance.mean["seed"] < 0.05
+    (True, True)
     """
     if method not in get_args(Method):
         raise ValueError(f"method={method!r} is not known: give 'fanova' or 'permutation'.")
-    candidates = candidates_of(search, metric)
-    chosen = candidates.chosen(names)
-    table = table_of(candidates, chosen)
-    if len(table.scores) < _LEAST_CANDIDATES:
-        raise ValueError(
-            f"Only {len(table.scores)} candidates have a score, which tells nothing of what "
-            f"matters: at least {_LEAST_CANDIDATES} are needed."
-        )
-    rng = np.random.default_rng(random_state)
-    variance, columns = table.scores.var(), []
-    for tree, places, left_out in grown(table, n_trees, rng):
-        if method == "fanova":
-            columns.append(main_effects(tree, table.grids))
-        elif variance > 0 and len(left_out) > 1:
-            held = places[left_out], table.scores[left_out]
-            columns.append(permuted(tree, *held, rng, variance))
-        else:
-            columns.append(np.full(len(chosen), np.nan))
-    return _summarized([candidates.labels[name] for name in chosen], np.array(columns).T, method)
+    if pairs and method != "fanova":
+        raise ValueError(f"pairs=True needs method='fanova', but method={method!r}.")
+    if not _COUNT.allows(n_trees):
+        raise ValueError(complaint("n_trees", n_trees, _COUNT))
+    random = check_random_state(random_state)
+    table = _table(candidates_of(search, metric), cutoff)
+    forest = [_grown(table, random) for _ in range(n_trees)]
+    r2 = _r2(table, forest)
+    if method == "permutation":
+        return _named(table.names, _permuted(table, forest, random), {}, r2, method)
+    return _named(table.names, *_divided(table, forest, pairs), r2, method)
 
 
-def _summarized(names: list[str], importances: np.ndarray, method: str) -> Bunch:
-    """Put the most important first; what no tree can tell has no importance."""
-    known = importances[:, np.isfinite(importances).all(axis=0)]
-    mean, std = np.zeros(len(names)), np.zeros(len(names))
-    if known.shape[1]:
-        mean, std = known.mean(axis=1), known.std(axis=1)
+def _named(
+    names: list[str], shares: np.ndarray, pairs: dict, r2: float, method: Method
+) -> Importance:
+    """Name shares of shape ``(n_trees, n_axes)``, and sort them."""
+    mean, spread = shares.mean(axis=0), shares.std(axis=0)
     order = np.argsort(-mean, kind="stable")
-    return Bunch(
-        names=[names[i] for i in order],
-        importances_mean=mean[order],
-        importances_std=std[order],
-        importances=importances[order],
-        method=method,
+    together = {(names[i], names[j]): share for (i, j), share in pairs.items()}
+    return Importance(
+        {names[i]: float(mean[i]) for i in order},
+        {names[i]: float(spread[i]) for i in order},
+        dict(sorted(together.items(), key=lambda item: -item[1])),
+        r2,
+        method,
     )
 
 
+# From candidates to a table.
+
+
+def _table(found: Candidates, cutoff: float | None) -> _Table:
+    good = np.flatnonzero(~found.failed)
+    if len(good) < _FEWEST:
+        raise ValueError(
+            f"The search has {len(good)} candidates with a score, too few to tell what matters: "
+            f"give one of at least {_FEWEST}."
+        )
+    scores = found.mean[good] if cutoff is None else np.maximum(found.mean[good], cutoff)
+    columns = {name: _column(found, name, good) for name in found.values}
+    varied = {name: column for name, column in columns.items() if len(column[0].weights) > 1}
+    if not varied:
+        raise ValueError("No hyperparameter has more than one value: there is nothing to compare.")
+    axes = [axis for axis, _ in varied.values()]
+    chosen = np.stack([each for _, each in varied.values()], axis=1)
+    return _Table(list(varied), axes, chosen, scores)
+
+
+def _column(found: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.ndarray]:
+    """Return a hyperparameter's values, and which of them each candidate has."""
+    has = np.array([found.values[name][i] is not UNSET for i in good], dtype=bool)
+    at = found.positions(name)[good]
+    places, chosen = np.unique(at[has], return_inverse=True)
+    everyone = np.full(len(good), -1)
+    everyone[has] = chosen
+    is_number = (places >= 0) & (found.scales[name].kind != "categories")
+    indicators = np.eye(len(places))[:, ~is_number]
+    numbers = np.where(is_number, places, -1.0)[:, None]
+    codes = np.concatenate([numbers[:, : int(is_number.any())], indicators], axis=1)
+    return Axis(codes, _weights(places, is_number, chosen)), everyone
+
+
+def _weights(places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return what share of the space each value stands for, ``(n_values,)``.
+
+    Values of a list count alike. Numbers drawn from a range count by the part of it that is
+    nearest to them, so that a search that has looked closely at some part does not make it large.
+    """
+    if is_number.sum() <= FEW:
+        return np.full(len(places), 1 / max(1, len(places)))
+    shares = np.bincount(chosen, minlength=len(places)) / len(chosen)
+    numbers = places[is_number]
+    middles = (numbers[1:] + numbers[:-1]) / 2
+    widths = np.diff(np.concatenate([numbers[:1], middles, numbers[-1:]]))
+    shares[is_number] = shares[is_number].sum() * widths / widths.sum()
+    return shares
+
+
+# The forest.
+
+
+def _grown(table: _Table, random: np.random.RandomState) -> _Grown:
+    """Grow a tree on a bootstrap sample, with values drawn where there are none."""
+    chosen = table.chosen.copy()
+    for column in chosen.T:
+        known = column[column >= 0]
+        column[column < 0] = random.choice(known, (column < 0).sum())
+    n = len(chosen)
+    inside = random.randint(n, size=n)
+    tree = DecisionTreeRegressor(random_state=random.randint(2**31 - 1))
+    tree.fit(encoded(table.axes, chosen[inside]), table.scores[inside])
+    return _Grown(tree, chosen, np.setdiff1d(np.arange(n), inside))
+
+
+def _r2(table: _Table, forest: list[_Grown]) -> float:
+    """Return how well candidates are predicted by the trees that were not fitted to them."""
+    total, count = np.zeros(len(table.scores)), np.zeros(len(table.scores))
+    for grown in forest:
+        points = encoded(table.axes, grown.chosen[grown.outside])
+        if len(points):
+            total[grown.outside] += grown.tree.predict(points)
+            count[grown.outside] += 1
+    seen = count > 0
+    scores = table.scores[seen]
+    variance = np.sum((scores - scores.mean()) ** 2) if len(scores) else 0.0
+    if variance == 0:
+        return 0.0
+    return float(1 - np.sum((scores - total[seen] / count[seen]) ** 2) / variance)
+
+
+def _divided(
+    table: _Table, forest: list[_Grown], with_pairs: bool
+) -> tuple[np.ndarray, dict[tuple[int, int], float]]:
+    """Return each tree's shares, ``(n_trees, n_axes)``, and mean shares of pairs."""
+    zeros = np.zeros(len(table.axes))
+    shares, together = [], []
+    for grown in forest:
+        leaves = leaves_of(grown.tree, table.axes)
+        effects = effects_of(leaves, table.axes, with_pairs=with_pairs)
+        shares.append(zeros if effects is None else effects.main)
+        together.append({} if effects is None else effects.pairs)
+    every = combinations(range(len(table.axes)), 2) if with_pairs else ()
+    pairs = {pair: float(np.mean([each.get(pair, 0.0) for each in together])) for pair in every}
+    return np.array(shares), pairs
+
+
+def _permuted(table: _Table, forest: list[_Grown], random: np.random.RandomState) -> np.ndarray:
+    """Return by how much each tree's error on held-out candidates grows, ``(n_trees, n_axes)``.
+
+    In units of twice the variance of the scores: a hyperparameter that alone decides has 1.
+    """
+    variance = table.scores.var()
+    shares = np.zeros((len(forest), len(table.axes)))
+    for row, grown in zip(shares, forest, strict=True):
+        outside = grown.outside
+        if len(outside) < 2 or variance == 0:
+            continue
+        points, scores = grown.chosen[outside], table.scores[outside]
+        before = _error(grown, table, points, scores)
+        for i in range(len(table.axes)):
+            moved = points.copy()
+            at = np.flatnonzero(table.chosen[outside, i] >= 0)
+            moved[at, i] = random.permutation(moved[at, i])
+            row[i] = (_error(grown, table, moved, scores) - before) / (2 * variance)
+    return shares
+
+
+def _error(grown: _Grown, table: _Table, points: np.ndarray, scores: np.ndarray) -> float:
+    return float(np.mean((grown.tree.predict(encoded(table.axes, points)) - scores) ** 2))
+
+
+# The plot.
+
+
 class ImportanceDisplay:
-    """Importances of hyperparameters as bars.
+    """Bars of how much each hyperparameter matters.
 
     Make it with `from_search`.
 
     Parameters
     ----------
-    names : list of str
-        Most important first.
-    means, stds : ndarray of shape (n_hyperparameters,)
-        Over the trees of a forest.
-    method : {"fanova", "permutation"}
+    importance : Importance
 
     Attributes
     ----------
@@ -132,23 +296,18 @@ class ImportanceDisplay:
     figure_ : Figure
     """
 
-    def __init__(self, names: list[str], means: np.ndarray, stds: np.ndarray, method: str):
-        self.names = list(names)
-        self.means = np.asarray(means, dtype=float)
-        self.stds = np.asarray(stds, dtype=float)
-        self.method = method
+    def __init__(self, importance: Importance):
+        self.importance = importance
 
     @classmethod
-    def from_search(
-        cls, search: Any, method: Method = "fanova", **options: Any
-    ) -> ImportanceDisplay:
-        """Estimate the importances.
+    def from_search(cls, search: Any, method: Method = "fanova", **options: Any) -> Any:
+        """Compute the importances.
 
         Parameters
         ----------
         search : fitted search or mapping
         method : {"fanova", "permutation"}
-        **options : object
+        **options : dict of str to object
             As in `hyperparameter_importance`.
 
         Returns
@@ -158,45 +317,60 @@ class ImportanceDisplay:
         Raises
         ------
         ValueError
-            As in `hyperparameter_importance`.
+            If there are too few candidates with a score, or nothing was varied.
         """
-        found = hyperparameter_importance(search, method, **options)
-        return cls(found.names, found.importances_mean, found.importances_std, method)
+        return cls(hyperparameter_importance(search, method, **options))
 
-    def plot(self, ax: Any = None) -> ImportanceDisplay:
-        """Draw a bar per hyperparameter, with its spread over the trees.
+    def plot(self, ax: Any = None, *, most: int = 15) -> ImportanceDisplay:
+        """Draw a bar for each hyperparameter, and for pairs of them where these are known.
 
         Parameters
         ----------
         ax : Axes or None
+        most : int
+            Bars at most, the longest.
 
         Returns
         -------
         self
         """
-        axes = new_axes(ax, 1, size=(5.6, 1.2 + 0.36 * len(self.names)))
-        panel = axes[0]
-        at = np.arange(len(self.names))
-        panel.barh(at, self.means, color=SCORE, height=0.62, zorder=2)
-        look = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "zorder": 3}
-        low = np.minimum(self.stds, np.maximum(self.means, 0))  # a share is not below zero
-        panel.errorbar(self.means, at, xerr=[low, self.stds], **look)
-        ends = self.means + self.stds
-        for place, end, mean in zip(at, ends, self.means, strict=True):
-            panel.annotate(
-                f"{mean:.2f}", (max(end, 0), place), (5, 0), textcoords="offset points",
-                va="center", fontsize=9, color=INK,
-            )  # fmt: skip
-        panel.set_yticks(at, self.names)
-        panel.invert_yaxis()
-        panel.margins(x=0.12)
-        panel.axvline(0, color="#9AA5B1", linewidth=1)
-        panel.set_xlabel(
-            "share of the score's variance, by itself"
-            if self.method == "fanova"
-            else "share of the score's variance, by itself and with others",
-            color=INK,
-        )
-        tidy(panel, grid="x")
-        self.ax_, self.figure_ = panel, figure_of(axes)
+        bars = self._bars()[:most]
+        axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
+        self._draw(axes[0], bars)
+        self.ax_, self.figure_ = axes[0], figure_of(axes)
         return self
+
+    def _bars(self) -> list[tuple[str, float, float]]:
+        """Return labels, lengths and spreads, the longest first."""
+        found = self.importance
+        short = short_names(found.mean)
+        bars = [(short[name], mean, found.spread[name]) for name, mean in found.mean.items()]
+        bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in found.pairs.items()]
+        return sorted(bars, key=lambda bar: -bar[1])
+
+    def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
+        labels, lengths, spreads = zip(*bars, strict=True)
+        heights = np.arange(len(bars))
+        # A share is never below nothing, whatever its deviation over the trees.
+        below = np.minimum(spreads, np.maximum(0.0, lengths))
+        ax.barh(
+            heights, lengths, 0.62, color=SCORE, xerr=[below, spreads],
+            error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
+        )  # fmt: skip
+        for height, length, spread in zip(heights, lengths, spreads, strict=True):
+            ax.annotate(
+                f"{length:.2f}", (max(0.0, length) + spread, height), (5, 0), va="center",
+                textcoords="offset points", color=INK, fontsize=9,
+            )  # fmt: skip
+        ax.set_yticks(heights, labels)
+        ax.invert_yaxis()
+        ax.set_xlim(min(0.0, *lengths), 1.12 * np.add(lengths, spreads).max())
+        what = "by itself" if self.importance.method == "fanova" else "with others"
+        ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
+        ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
+        tidy(ax, grid="x")
+
+    def _title(self) -> str:
+        r2 = self.importance.r2
+        doubt = "" if r2 >= _RELIABLE else ": not to be relied on"
+        return f"The forest predicts held-out candidates with R² = {r2:.2f}{doubt}"

@@ -57,7 +57,7 @@ def draw_parallel_coordinates(ax: Any, found: Candidates, names: list[str], labe
     if found.failed.any():
         ends = lines[found.failed, -2]
         at = np.full(len(ends), n_axes - 2)
-        ax.scatter(at, ends, 30, FAILED, "x", zorder=7, linewidth=1.6, label="failed")
+        ax.scatter(at, ends, 30, FAILED, marker="x", zorder=7, linewidth=1.6, label="failed")
     for rank, i in enumerate(order):
         share = rank / max(1, len(order) - 1)
         width, alpha = 0.8 + share, 0.25 + 0.6 * share

@@ -21,7 +21,8 @@ class _Unset:
 
 UNSET: Final = _Unset()
 
-_FEW = 12  # distinct numbers up to which they are looked at as a list, not as draws
+FEW = 12  # distinct numbers up to which they are looked at as a list, not as draws
+_FIRST = 16  # draws
 _LEAST_RATIO = 8.0
 _RATIO_OF_TWO = 100.0
 _LONGEST_LABEL = 18
@@ -82,7 +83,8 @@ def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     ----------
     numbers : sequence of float
         Few distinct ones count as a list that is to be legible: its narrowest gap decides. Many
-        count as draws: what decides is how far from the middle their median lies.
+        count as draws: what decides is how far from the middle the median of the first ones lies,
+        before a search looks closer at what it has found.
 
     Returns
     -------
@@ -93,20 +95,23 @@ def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     >>> is_log_spread([0.001, 0.01, 0.1]), is_log_spread([10, 20, 40, 60, 80, 100])
     (True, False)
     """
-    distinct = np.unique(np.asarray(numbers, dtype=float))
+    numbers = np.asarray(numbers, dtype=float)
+    distinct = np.unique(numbers)
     if len(distinct) < 2 or distinct[0] <= 0:
         return False
     ratio = distinct[-1] / distinct[0]
     if len(distinct) == 2 or ratio < _LEAST_RATIO:
         return bool(len(distinct) == 2 and ratio >= _RATIO_OF_TWO)
-    by_difference, by_ratio = (_unit(values) for values in (distinct, np.log(distinct)))
-    if len(distinct) <= _FEW:
+    if len(distinct) <= FEW:
+        by_difference, by_ratio = (_unit(v, v) for v in (distinct, np.log(distinct)))
         return bool(np.diff(by_ratio).min() > np.diff(by_difference).min())
-    return bool(abs(np.median(by_ratio) - 0.5) < abs(np.median(by_difference) - 0.5))
+    middle = np.median(numbers[:_FIRST])
+    by_difference, by_ratio = _unit(middle, distinct), _unit(np.log(middle), np.log(distinct))
+    return bool(abs(by_ratio - 0.5) < abs(by_difference - 0.5))
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
-    return (values - values[0]) / (values[-1] - values[0])
+def _unit(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    return (values - ordered[0]) / (ordered[-1] - ordered[0])
 
 
 class Scale:
@@ -133,10 +138,10 @@ class Scale:
 
     def __init__(self, values: Sequence[Any]):
         values = [plain(value) for value in values]
-        numbers = np.unique([float(value) for value in values if _is_number(value)])
-        positive = numbers[numbers > 0]
-        is_log = (numbers >= 0).all() and is_log_spread(positive)
-        self.numbers = positive if is_log else numbers
+        drawn = np.array([float(value) for value in values if _is_number(value)])
+        is_log = (drawn >= 0).all() and is_log_spread(drawn[drawn > 0])
+        numbers = np.unique(drawn)
+        self.numbers = numbers[numbers > 0] if is_log else numbers
         self.kind = "log" if is_log else "linear" if len(numbers) else "categories"
         others = {_key(value): value for value in values if not self._holds(value)}
         if all(isinstance(value, bool) for value in others.values()):
@@ -205,7 +210,7 @@ class Scale:
 
     def _shown_numbers(self) -> list[float]:
         """Return the numbers themselves where they are few, round ones otherwise."""
-        if len(self.numbers) <= _FEW:
+        if len(self.numbers) <= FEW:
             return _apart(self.numbers, self._of_numbers(self.numbers))
         low, high = float(self.numbers[0]), float(self.numbers[-1])
         if self.kind == "log":

@@ -96,7 +96,7 @@ class SearchDisplay:
         """Draw the score against each hyperparameter.
 
         A dot is a candidate's mean over the folds, its line one standard deviation up and down.
-        Where a hyperparameter has few values, a line joins the means over each one's candidates.
+        Where a hyperparameter has few values, a line joins the medians over each one's candidates.
 
         Parameters
         ----------
@@ -239,12 +239,12 @@ class SearchDisplay:
 
 
 def _draw_levels(ax: Any, scale: Scale, places: np.ndarray, mean: np.ndarray) -> None:
-    """Mark the means over the candidates of each value, where there are few values."""
+    """Mark the medians over the candidates of each value, where there are few values."""
     levels = [place for place in np.unique(places) if np.isfinite(mean[places == place]).any()]
     if not 1 < len(levels) <= _FEW_PLACES or len(levels) == len(places):
         return
-    heights = np.array([np.nanmean(mean[places == place]) for place in levels])
-    label = "mean of a value's candidates"
+    heights = np.array([np.nanmedian(mean[places == place]) for place in levels])
+    label = "median of a value's candidates"
     ax.scatter(levels, heights, 190, INK, marker="_", linewidth=2, zorder=4, label=label)
     numbers = np.array([scale.kind != "categories" and place >= 0 for place in levels])
     ax.plot(np.array(levels)[numbers], heights[numbers], color=INK, linewidth=1, alpha=0.7)

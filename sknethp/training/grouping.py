@@ -13,8 +13,8 @@ from sknethp.training.epoch import Epoch
 # Padding pays while it costs less than the work of a population's own overhead, which is
 # about as long as this many multiplications of weights take for a batch of 32 (measured on CPU).
 _OVERHEAD_MULTIPLICATIONS = 3_000_000
-# Beyond this many numbers of weights, gradients, moments and activations the caches overflow.
-_POPULATION_NUMBERS = 4_000_000
+# Beyond this many numbers of weights, gradients, moments and activations nothing is gained.
+_POPULATION_NUMBERS = 8_000_000
 
 
 def kind(epoch: Epoch, index: int) -> Hashable:

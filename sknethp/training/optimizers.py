@@ -73,13 +73,13 @@ def _sgd_coefficients(s: StepInputs) -> Sequence[np.ndarray]:
 
 def _sgd(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
     (v,) = moments
-    v.mul_(c[1]).add_(g)
+    torch.addcmul(g, v, c[1], out=v)
     w.addcmul_(v, c[0])
 
 
 def _sgd_nesterov(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tensor]) -> None:
     (v,) = moments
-    v.mul_(c[1]).add_(g)
+    torch.addcmul(g, v, c[1], out=v)
     w.addcmul_(g.addcmul_(v, c[1]), c[0])
 
 

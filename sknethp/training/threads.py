@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -19,9 +20,11 @@ import torch
 # 16 to 256 units).
 _WORK_FOR_THREADS = 4_000_000
 # In steps.
-_FIRST_TRIAL = 3
+_FIRST_TRIAL = 4
+_TRIAL = 5
 _TRIAL_INTERVAL = 32
 _LONGEST_INTERVAL = 512
+_HOPELESS = 2.0
 _TRIAL_NUMBERS = 2**18
 _TRIAL_REPEATS = 10
 _WORTHWHILE_SHARE = 0.8
@@ -64,11 +67,11 @@ class Pace:
 
     def __init__(self, work: int):
         self._pays_to_try = work > _WORK_FOR_THREADS
-        self._seconds = {False: 0.0, True: math.inf}
+        self._recent = {all_threads: deque[float](maxlen=_TRIAL) for all_threads in (False, True)}
         self._count = 0
         self._next_trial = _FIRST_TRIAL
         self._interval = _TRIAL_INTERVAL
-        self._tried = False
+        self._tried: bool | None = None
 
     def steps(self, steps: Iterable[int]) -> Iterator[int]:
         """Yield steps, with torch's threads set for each; call it inside `one_torch_thread`."""
@@ -83,23 +86,33 @@ class Pace:
                     torch.set_num_threads(n_threads if all_threads else 1)
                 start = time.perf_counter()
                 yield s
-                self._seconds[all_threads] = time.perf_counter() - start
+                self._recent[all_threads].append(time.perf_counter() - start)
         finally:
             torch.set_num_threads(1)
 
+    def _typical(self, all_threads: bool) -> float:
+        """Return the seconds of a step; the slowest may have woken threads or been disturbed."""
+        recent = sorted(self._recent[all_threads])[:-1]
+        return sum(recent) / len(recent) if recent else math.inf
+
     def _choose(self) -> bool:
         """Return whether the next step is to have all threads."""
-        faster = self._seconds[True] < self._seconds[False]
+        faster = self._typical(True) < self._typical(False)
         self._count += 1
-        if self._count < self._next_trial:
-            return faster
-        if self._count > self._next_trial:  # a trial is over
-            won = faster == self._tried
-            self._interval = _TRIAL_INTERVAL if won else min(2 * self._interval, _LONGEST_INTERVAL)
-            self._next_trial = self._count + self._interval
-            return faster
-        self._tried = not faster
-        return self._tried
+        if self._tried is None:
+            if self._count < self._next_trial:
+                return faster
+            self._tried = not faster
+            self._recent[self._tried].clear()
+        seconds, usual = self._typical(self._tried), self._typical(not self._tried)
+        hopeless = math.isfinite(seconds) and seconds > _HOPELESS * usual
+        if len(self._recent[self._tried]) < _TRIAL and not hopeless:
+            return self._tried
+        won = faster == self._tried
+        self._interval = _TRIAL_INTERVAL if won else min(2 * self._interval, _LONGEST_INTERVAL)
+        self._next_trial = self._count + self._interval
+        self._tried = None
+        return faster
 
 
 def torch_threads_for(work: int) -> AbstractContextManager[None]:

@@ -55,17 +55,23 @@ def test_the_faster_choice_wins(clock, two_threads, seconds, faster):
 def test_trials_that_fail_become_rare(clock, two_threads):
     """Where threads cost fifty times the work, trials of them take ever less of the time."""
     used = run(Pace(WORK), clock, lambda s, n: {1: 1.0, 2: 50.0}[n])
-    trials = [s for s, n in enumerate(used) if n == 2]
+    trials = [s for s, n in enumerate(used) if n == 2 and used[s - 1] == 1]
     gaps = [later - earlier for earlier, later in pairwise(trials)]
     assert gaps == sorted(gaps)
     assert gaps[-1] > 3 * gaps[0]
 
 
 def test_a_machine_that_becomes_busy_is_noticed_at_once(clock, two_threads):
-    """Threads are given up after the first step that takes long."""
+    """Threads are given up after the second step that takes long; the first may be a hiccup."""
     used = run(Pace(WORK), clock, lambda s, n: 1.0 if n == 1 else 0.5 if s < 200 else 50.0)
     assert used[150:200].count(2) >= 48
-    assert used[201:].count(2) < 8
+    assert used[202:].count(2) < 8
+
+
+def test_a_hiccup_changes_nothing(clock, two_threads):
+    """One slow step now and then is not taken for the threads' fault."""
+    used = run(Pace(WORK), clock, lambda s, n: 20.0 if s % 37 == 0 else 1.0 / n)
+    assert used.count(2) > 0.9 * N_STEPS
 
 
 def test_small_work_has_one_thread(clock, two_threads):

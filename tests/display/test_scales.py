@@ -1,0 +1,75 @@
+"""Places of hyperparameters' values on an axis."""
+
+import numpy as np
+import pytest
+
+from sknethp.display.scales import UNSET, Scale, is_log_spread, label_of
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ([1e-4, 1e-3, 1e-2], True),
+        ([8, 16, 32, 64, 128], True),
+        ([1, 2, 3, 4, 5], False),
+        ([0.1, 0.2, 0.5], False),
+        ([1e-3, 1.0], True),
+        ([0.5, 1.0], False),
+        ([-1, 10, 100, 1000], False),
+        (10 ** RNG.uniform(-5, 0, 30), True),
+        (RNG.uniform(0.001, 1, 30), False),
+        (np.r_[10 ** RNG.uniform(-4, -1, 16), RNG.uniform(0.08, 0.1, 60)], True),
+        (np.r_[RNG.uniform(0.001, 0.5, 16), RNG.uniform(0.001, 0.01, 60)], False),
+    ],
+)
+def test_which_numbers_are_spread_by_ratio(numbers, expected):
+    """Lists by their gaps, draws by their first ones, wherever a search then looks closer."""
+    assert is_log_spread(numbers) is expected
+
+
+def test_numbers_by_ratio():
+    scale = Scale([1e-3, 1e-1, 1e-2])
+    assert scale.kind == "log"
+    np.testing.assert_allclose(scale.positions([1e-1, 1e-3, 1e-2]), [1, 0, 0.5])
+    assert scale.ticks()[1] == ["0.001", "0.01", "0.1"]
+
+
+def test_none_beside_numbers():
+    """One value that is no number lies below the numbers; so does 0 beside powers of ten."""
+    for other in (None, "scale", 0):
+        scale = Scale([1e-3, other, 1e-2, 1e-1])
+        low, first, *_ = scale.positions([other, 1e-3, 1e-2])
+        assert low < first == 0
+        assert scale.distinct() == [other, 1e-3, 1e-2, 1e-1]
+
+
+def test_values_of_all_kinds():
+    values = ["relu", (64, 32), None, 3, np.float32(0.5), True, UNSET, [1, 2]]
+    scale = Scale(values)
+    assert scale.kind == "categories"
+    places = scale.positions(values)
+    assert sorted(places) == list(range(8))
+    assert places[6] == 0  # what a candidate does not have is lowest
+    assert Scale([True, False]).distinct() == [False, True]
+
+
+def test_one_value():
+    assert Scale([0.1, 0.1]).positions([0.1]).tolist() == [0.5]
+
+
+def test_labels():
+    assert label_of(0.1 + 0.2) == "0.3"
+    assert label_of(1e-5) == "1e-5"
+    assert label_of(np.tanh) == "tanh"
+    assert len(label_of("a" * 100)) == 18
+    assert label_of(UNSET) == "unset"
+
+
+def test_ticks_of_many_numbers_are_round_and_apart():
+    for values in (RNG.uniform(0.03, 0.97, 50), 10 ** RNG.uniform(-5.5, -0.5, 50)):
+        places, labels = Scale(values).ticks()
+        assert 3 <= len(labels) <= 8
+        assert all(len(label.strip("0.")) <= 4 for label in labels)
+        assert np.diff(places).min() > 0.06

@@ -1,0 +1,129 @@
+"""Plots of trainings and of layer growth."""
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from sknethp import DeepNetClassifier, fused
+from sknethp.display import LayerGrowthDisplay, TrainingDisplay
+from sknethp.model_selection import LayerGrowthSearchCV
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+def net(**parameters):
+    return DeepNetClassifier(**{"hidden_units": 8, "random_state": 0, "lr": 0.01, **parameters})
+
+
+def test_one_net(iris):
+    pipeline = make_pipeline(
+        StandardScaler(), net(early_stopping=True, max_epochs=30, patience=3, lr=0.1)
+    ).fit(*iris)
+    fitted = pipeline[-1]
+    display = TrainingDisplay.from_estimator(pipeline).plot()
+    loss, accuracy = display.ax_
+    n_epochs = len(fitted.history_)
+    for ax, score in ((loss, "loss"), (accuracy, "accuracy")):
+        lines = {line.get_label(): line for line in ax.lines}
+        for label, part in (("training", "train"), ("validation", "valid")):
+            expected = [row[f"{part}_{score}"] for row in fitted.history_]
+            np.testing.assert_array_equal(lines[label].get_ydata(), expected)
+            np.testing.assert_array_equal(lines[label].get_xdata(), np.arange(1, n_epochs + 1))
+    (mark,) = loss.collections[-1].get_offsets()
+    best = fitted.best_epoch_
+    assert best < n_epochs
+    assert mark.tolist() == [best, fitted.history_[best - 1]["valid_loss"]]
+    assert f"best epoch, {best}" in [text.get_text() for text in loss.get_legend().get_texts()]
+
+
+def test_all_folds_of_a_candidate(iris):
+    stopping = net(early_stopping=True, max_epochs=20, patience=2, lr=0.1)
+    with fused(silent=True):
+        result = cross_validate(stopping, *iris, cv=5, return_estimator=True)
+    display = TrainingDisplay.from_estimator(result).plot()
+    lengths = [len(each.history_) for each in result["estimator"]]
+    assert len(set(lengths)) > 1
+    curves = display.curves("loss", "valid")
+    assert np.isfinite(curves).sum(axis=1).tolist() == lengths
+    (mean,) = [line for line in display.ax_[0].lines if "validation" in line.get_label()]
+    np.testing.assert_allclose(mean.get_ydata(), np.nanmean(curves, axis=0))
+    assert mean.get_label() == "validation, mean of 5"
+    assert len(display.ax_[0].lines) == 2 * 6
+    assert display.best_epochs == [each.best_epoch_ for each in result["estimator"]]
+
+
+def test_another_score_that_is_monitored(iris):
+    fitted = net(early_stopping=True, monitor="f1_macro", max_epochs=3).fit(*iris)
+    display = TrainingDisplay.from_estimator(fitted).plot()
+    assert len(display.scores) == len(display.ax_) == 3
+    expected = [row[display.scores[2]] for row in fitted.history_]
+    np.testing.assert_array_equal(display.curves(display.scores[2], "valid")[0], expected)
+
+
+def test_nets_inside_other_estimators(iris):
+    search = GridSearchCV(net(max_epochs=2), {"lr": [0.1]}, cv=2).fit(*iris)
+    bagging = BaggingClassifier(net(max_epochs=2), n_estimators=3, random_state=0).fit(*iris)
+    for fitted, n_nets in ((search, 1), (bagging, 3), ([search, bagging], 4)):
+        assert len(TrainingDisplay.from_estimator(fitted).histories) == n_nets
+    figure, axes = pyplot.subplots(2)
+    assert TrainingDisplay.from_estimator(search).plot(axes).figure_ is figure
+
+
+def test_nothing_to_plot(iris):
+    with pytest.raises(ValueError, match="no fitted DeepNetClassifier in SVC"):
+        TrainingDisplay.from_estimator(SVC().fit(*iris))
+    with pytest.raises(ValueError, match="no fitted DeepNetClassifier in DeepNetClassifier"):
+        TrainingDisplay.from_estimator(net())
+    with pytest.raises(ValueError, match="return_estimator=True"):
+        TrainingDisplay.from_estimator({"test_score": [1.0]})
+    with pytest.raises(ValueError, match="no cv_results_"):
+        LayerGrowthDisplay.from_search(LayerGrowthSearchCV(net()))
+    with pytest.raises(ValueError, match=r"hidden_layers, is not among what was searched: lr\."):
+        LayerGrowthDisplay.from_search(GridSearchCV(net(max_epochs=1), {"lr": [1.0]}).fit(*iris))
+
+
+def test_without_matplotlib(iris, monkeypatch):
+    display = TrainingDisplay.from_estimator(net(max_epochs=1).fit(*iris))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install 'sknethp\[plot\]'"):
+        display.plot()
+
+
+def test_layer_growth(iris):
+    search = LayerGrowthSearchCV(net(max_epochs=5), max_layers=3, cv=5).fit(*iris)
+    display = LayerGrowthDisplay.from_search(search).plot()
+    assert display.best_n_layers == search.best_n_layers_
+    line = display.ax_.lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), [d["n_layers"] for d in search.growth_])
+    np.testing.assert_array_equal(line.get_ydata(), [d["mean"] for d in search.growth_])
+    star = display.ax_.collections[-1].get_offsets()[0]
+    assert star.tolist() == [
+        search.best_n_layers_,
+        line.get_ydata()[line.get_xdata() == star[0]][0],
+    ]
+    label = display.ax_.collections[-1].get_label()
+    assert label.startswith(f"chosen: {search.best_n_layers_} hidden layer")
+
+
+def test_growth_from_any_search(iris):
+    """The rule of one standard error is applied to any search over the number of layers."""
+    space = {"hidden_layers": [2, 1, 3], "lr": [1e-4, 1e-2]}
+    search = GridSearchCV(net(max_epochs=5), space, cv=5).fit(*iris)
+    display = LayerGrowthDisplay.from_search(search).plot()
+    results = search.cv_results_
+    for depth in display.growth:
+        own = results["param_hidden_layers"] == depth["n_layers"]
+        assert depth["mean"] == pytest.approx(results["mean_test_score"][own].max())
+    assert [depth["n_layers"] for depth in display.growth] == [1, 2, 3]
+    assert display.growth[0]["improved"]
