@@ -117,7 +117,9 @@ def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
     pictures = {}
     for path, figure in zip(paths, figures, strict=True):
         file = io.BytesIO()
-        figure.savefig(file, format="png", metadata={"Software": None})  # no version in it
+        figure.savefig(
+            file, metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )  # no version in it
         pictures[path] = file.getvalue()
         plt.close(figure)
     return pictures
