@@ -91,9 +91,7 @@ def executed(text: str, name: str = "guide.md") -> list[Part]:
                 exec(compile(match["code"], where, "exec"), namespace)
             pictures = _drawn(_PICTURE.findall(match["rest"]), where)
             after = "".join(f"{line.rstrip()}\n" for line in printed.getvalue().splitlines())
-            parts.append(
-                Part(match["code"], match["rest"], match["output"] or "", after, pictures)
-            )
+            parts.append(Part(match["code"], match["rest"], match["output"] or "", after, pictures))
     return parts
 
 
@@ -148,7 +146,7 @@ def rewritten(text: str, parts: list[Part]) -> str:
 
 
 def shape(output: str) -> list[str]:
-    """Return what of an output is the same on every machine.
+    r"""Return what of an output is the same on every machine.
 
     Parameters
     ----------
@@ -161,7 +159,7 @@ def shape(output: str) -> list[str]:
 
     Examples
     --------
-    >>> shape("accuracy  0.97, better\\nactivation: relu\\n")
+    >>> shape("accuracy  0.97, better\nactivation: relu\n")
     ['accuracy', 'activation']
     """
     starts = (re.split(r"[+-]?\.?\d|:", line, maxsplit=1)[0] for line in output.splitlines())
