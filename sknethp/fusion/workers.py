@@ -18,6 +18,7 @@ import numpy as np
 from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import OFFERED_JOBS, FusedBackend
+from sknethp.fusion.orphans import end_with
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.progress import Progress
 from sknethp.fusion.reading import candidate
@@ -99,7 +100,12 @@ def run_together(functions: Sequence[Function], max_memory: int, tally: Tally) -
 
 
 def run_packed(
-    batch: int, packed: bytes, max_memory: int, path: Path | None, *arrays: np.ndarray
+    batch: int,
+    packed: bytes,
+    max_memory: int,
+    path: Path | None,
+    parent: int | None,
+    *arrays: np.ndarray,
 ) -> Report:
     """Run tasks in a worker process.
 
@@ -113,6 +119,8 @@ def run_packed(
         Bytes that waiting fits may hold.
     path : Path or None
         Of the board, if somebody watches.
+    parent : int or None
+        Process id of the worker's parent, if the worker is to end with it.
     *arrays : ndarray
         The large arrays of the tasks.
 
@@ -121,6 +129,8 @@ def run_packed(
     Report
         An interrupt is in it, not raised: it would end some backends' workers.
     """
+    if parent is not None:
+        end_with(parent)
     tally = Tally() if path is None else NotedTally(Board(path), batch)
     functions = unpack(packed, arrays)
     tally.tasks -= len(functions)
@@ -281,8 +291,10 @@ class WorkersBackend(ParallelBackendBase):
         memory = memory_of_each(self.max_memory, min(n_workers, len(batches)))
         with self._watched(futures, len(batches)) as board:
             path = None if board is None else board.path
+            # Other backends' workers are not children of this process, or not for us to end.
+            parent = os.getpid() if self.name == "loky" else None
             calls = [
-                joblib.delayed(run_packed)(i, pickle, memory, path, *large.arrays)
+                joblib.delayed(run_packed)(i, pickle, memory, path, parent, *large.arrays)
                 for i, pickle in enumerate(packed)
             ]
             for report in _run(calls, self.n_jobs, self.name, large.arrays):
