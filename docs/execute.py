@@ -99,10 +99,13 @@ def executed(text: str, name: str = "guide.md") -> list[Part]:
 def _drawing_to_files() -> Iterator[None]:
     import matplotlib.pyplot as plt
 
-    with matplotlib.rc_context({"backend": "agg", "figure.dpi": _DPI, "savefig.dpi": _DPI}):
+    plt.switch_backend("agg")
+    with matplotlib.rc_context({"figure.dpi": _DPI, "savefig.dpi": _DPI}):
         plt.close("all")
-        yield
-        plt.close("all")
+        try:
+            yield
+        finally:
+            plt.close("all")
 
 
 def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
@@ -115,9 +118,8 @@ def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
     pictures = {}
     for path, figure in zip(paths, figures, strict=True):
         file = io.BytesIO()
-        figure.savefig(
-            file, metadata={"Software": None}, pil_kwargs={"optimize": True}
-        )  # no version in it
+        # Without matplotlib's version, so that the same picture is the same file.
+        figure.savefig(file, metadata={"Software": None}, pil_kwargs={"optimize": True})
         pictures[path] = file.getvalue()
         plt.close(figure)
     return pictures
