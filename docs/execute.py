@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from PIL import Image
 
 _GUIDE = Path(__file__).parent / "guide.md"
-_DPI = 80
+_DPI, _COLORS = 80, 128
 # A block of code, the output below it if there is one, and the text up to the next block.
 _PART = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?"
@@ -117,12 +118,17 @@ def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
         raise ValueError(f"{where} has {len(figures)} figures, but {len(paths)} pictures follow.")
     pictures = {}
     for path, figure in zip(paths, figures, strict=True):
-        file = io.BytesIO()
-        # Without matplotlib's version, so that the same picture is the same file.
-        figure.savefig(file, metadata={"Software": None}, pil_kwargs={"optimize": True})
-        pictures[path] = file.getvalue()
+        pictures[path] = _png(figure)
         plt.close(figure)
     return pictures
+
+
+def _png(figure: Any) -> bytes:
+    """Return a figure as a small file, the same for the same figure."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(_COLORS).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def rewritten(text: str, parts: list[Part]) -> str:

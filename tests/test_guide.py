@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,9 @@ GUIDE = DOCS / "guide.md"
 TEXT = GUIDE.read_text()
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("execute", DOCS / "execute.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-execute = load()
+_SPEC = importlib.util.spec_from_file_location("docs_execute", DOCS / "execute.py")
+execute = sys.modules["docs_execute"] = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(execute)
 
 EXAMPLE = """\
 Text before.
