@@ -30,7 +30,7 @@ import matplotlib
 from PIL import Image
 
 _GUIDE = Path(__file__).parent / "guide.md"
-_DPI, _COLORS = 80, 128
+_DPI, _COLORS = 80, 256
 # A block of code, the output below it if there is one, and the text up to the next block.
 _PART = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?"
