@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from PIL import Image
 
 _GUIDE = Path(__file__).parent / "guide.md"
-_DPI = 80
+_DPI, _COLORS = 80, 256
 # A block of code, the output below it if there is one, and the text up to the next block.
 _PART = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?"
@@ -99,10 +100,13 @@ def executed(text: str, name: str = "guide.md") -> list[Part]:
 def _drawing_to_files() -> Iterator[None]:
     import matplotlib.pyplot as plt
 
-    with matplotlib.rc_context({"backend": "agg", "figure.dpi": _DPI, "savefig.dpi": _DPI}):
+    plt.switch_backend("agg")
+    with matplotlib.rc_context({"figure.dpi": _DPI, "savefig.dpi": _DPI}):
         plt.close("all")
-        yield
-        plt.close("all")
+        try:
+            yield
+        finally:
+            plt.close("all")
 
 
 def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
@@ -114,13 +118,17 @@ def _drawn(paths: list[str], where: str) -> dict[str, bytes]:
         raise ValueError(f"{where} has {len(figures)} figures, but {len(paths)} pictures follow.")
     pictures = {}
     for path, figure in zip(paths, figures, strict=True):
-        file = io.BytesIO()
-        figure.savefig(
-            file, metadata={"Software": None}, pil_kwargs={"optimize": True}
-        )  # no version in it
-        pictures[path] = file.getvalue()
+        pictures[path] = _png(figure)
         plt.close(figure)
     return pictures
+
+
+def _png(figure: Any) -> bytes:
+    """Return a figure as a small file, the same for the same figure."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(_COLORS).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def rewritten(text: str, parts: list[Part]) -> str:

@@ -120,10 +120,10 @@ class Summary:
 
     def __str__(self) -> str:
         workers = f"{self.workers} worker process{'' if self.workers == 1 else 'es'}, "
+        populations = f"{self.populations} population{'' if self.populations == 1 else 's'}"
         line = (
-            f"sknethp: {self.fits} fits, {self.fused} of them fused into {self.populations} "
-            f"populations (largest {self.largest}), {workers if self.workers else ''}"
-            f"{self.seconds:.1f} s"
+            f"sknethp: {self.fits} fits, {self.fused} of them fused into {populations} "
+            f"(largest {self.largest}), {workers if self.workers else ''}{self.seconds:.1f} s"
         )
         reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
         return line + (f"; not fused: {', '.join(reasons)}" if reasons else "")
