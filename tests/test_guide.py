@@ -41,6 +41,7 @@ Text after.
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a minute on two idle cores
 def test_the_guide_runs_and_is_up_to_date():
     parts = execute.executed(TEXT)
     assert execute.stale(parts) == []
