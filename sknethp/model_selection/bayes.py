@@ -117,7 +117,6 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
             fit_params=fit_params,
             n_jobs=n_jobs,
             n_points=n_points,
-            iid=iid,
             refit=refit,
             cv=cv,
             verbose=verbose,
@@ -126,6 +125,7 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
             error_score=error_score,
             return_train_score=return_train_score,
         )
+        self.iid = iid  # the parent would warn here already
         self.max_time = max_time
         self.memory = memory
         self.progress = progress
@@ -161,9 +161,7 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
             return super().fit(X, y, groups=groups, callback=callback, **fit_params)
 
     def _check_search_space(self, search_space: Any) -> None:
-        """Check a space as the parent does, already when the search is made."""
-        if search_space is not None:
-            subspaces(search_space, 1)
+        """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 
     def _check(self, X: Any, y: Any) -> None:
         for name, allowed in _NUMBERS.items():
