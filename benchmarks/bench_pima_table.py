@@ -11,7 +11,7 @@ are drawn by its published best, uniformly, as there. Printed for each grid: the
 as published, the best of DeepNetClassifier over several seeds, the time of the grid
 fused (median over the seeds), with MLPClassifier (of what candidates it can do) and with
 plain skorch, both with n_jobs=-1. Plain skorch has no max-norm, and its time is
-extrapolated by the number of updates, from the first candidates of each grid.
+extrapolated by the number of updates, from some candidates of each grid.
 
 Optimizers have the learning rates that were Keras's defaults.
 """
@@ -293,7 +293,7 @@ def grid_row(name, options, X, y):
         f"{mlp[0]:.1f} ({mlp[1]} of {mlp[2]}, {mlp[3]:.3f})" if mlp else None,
         f"{skorch:.0f}*" if skorch else None,
     ]
-    return row, seconds, np.mean(scores) >= published
+    return row, seconds, round(float(np.mean(scores)), 3) >= published  # as many digits
 
 
 def main():
