@@ -12,21 +12,19 @@ from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
-    GridSearchCV,
     ParameterGrid,
-    RandomizedSearchCV,
     StratifiedKFold,
     cross_validate,
     train_test_split,
 )
 from sklearn.pipeline import Pipeline
-from skopt import BayesSearchCV
 from skrub import tabular_pipeline
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import DeepNetClassifier
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
 from sknethp.cli.progress import FitProgress, scores
+from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
 from sknethp.model_selection.spaces import SIZES, Method, Size, search_space
 
 # Accuracy has many ties on small data, and a choice among them by chance is a poor one.
@@ -166,17 +164,14 @@ def make_search(
         How many candidates it will try.
     """
     pipeline = make_pipeline(DeepNetClassifier(), seed)
-    common = {"cv": folds(cv, seed), "refit": SELECTED_BY}
+    common = {"cv": folds(cv, seed), "refit": SELECTED_BY, "progress": False}
     space = search_space(pipeline, method, _SIZE, X=X, max_candidates=n_candidates)
     if method == "grid":
         return GridSearchCV(pipeline, space, **common), len(ParameterGrid(space))
     common |= {"n_iter": n_candidates, "random_state": seed}
     if method == "random":
         return RandomizedSearchCV(pipeline, space, **common), n_candidates
-    # A Gaussian process can't be told of a failed fit, so one ends the search.
-    guided = {"n_initial_points": min(10, (n_candidates + 1) // 2)}
-    search = BayesSearchCV(pipeline, space, optimizer_kwargs=guided, error_score="raise", **common)
-    return search, n_candidates
+    return BayesSearchCV(pipeline, space, error_score=np.nan, **common), n_candidates
 
 
 def best_hyperparameters(search: Any) -> dict[str, Any]:
@@ -236,7 +231,7 @@ def run_search(
     """
     search.set_params(scoring=progress)
     try:
-        with progress, fused(progress=False, silent=True):
+        with progress:
             search.fit(X, y)
     except ValueError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

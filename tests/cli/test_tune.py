@@ -175,6 +175,18 @@ def test_failed_fits_are_counted_and_lose(tmp_path, monkeypatch, capsys):
     assert np.isnan(results.mean_test_accuracy[1])
 
 
+def test_a_failed_fit_does_not_end_a_bayesian_search(tmp_path, monkeypatch, capsys):
+    search_lr(monkeypatch, 1e30, 1e-3)
+    out = tmp_path / "result"
+    arguments = ["iris", "--method", "bayes", "--candidates", "6", "--cv", "2", "--out", str(out)]
+    assert main(["tune", *arguments]) == 0
+    results = pd.read_csv(out / "cv_results.csv")
+    has_failed = results.mean_test_accuracy.isna()
+    assert has_failed.tolist() == (results.param_net__lr == 1e30).tolist()
+    assert 0 < has_failed.sum() < len(results) == 6
+    assert f"{2 * has_failed.sum()} of 12 fits failed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("method", ["grid", "bayes"])
 def test_when_every_fit_fails_one_line_says_why(method, tmp_path, monkeypatch, capsys):
     search_lr(monkeypatch, 1e30, 1e29)
