@@ -351,20 +351,23 @@ class ImportanceDisplay:
     def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
         labels, lengths, spreads = zip(*bars, strict=True)
         heights = np.arange(len(bars))
-        # A share is never below nothing, whatever its deviation over the trees.
+        # A share is never below nothing, nor of the analysis above all, whatever its deviation.
+        largest = 1.0 if self.importance.method == "fanova" else np.inf
         below = np.minimum(spreads, np.maximum(0.0, lengths))
+        above = np.minimum(spreads, largest - np.array(lengths))
         ax.barh(
-            heights, lengths, 0.62, color=SCORE, xerr=[below, spreads],
+            heights, lengths, 0.62, color=SCORE, xerr=[below, above],
             error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
         )  # fmt: skip
-        for height, length, spread in zip(heights, lengths, spreads, strict=True):
+        ends = lengths + above
+        for height, length, end in zip(heights, lengths, ends, strict=True):
             ax.annotate(
-                f"{length:.2f}", (max(0.0, length) + spread, height), (5, 0), va="center",
+                f"{length:.2f}", (max(0.0, end), height), (5, 0), va="center",
                 textcoords="offset points", color=INK, fontsize=9,
             )  # fmt: skip
         ax.set_yticks(heights, labels)
         ax.invert_yaxis()
-        ax.set_xlim(min(0.0, *lengths), 1.12 * np.add(lengths, spreads).max())
+        ax.set_xlim(min(0.0, *lengths), 1.12 * ends.max())
         what = "by itself" if self.importance.method == "fanova" else "with others"
         ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
         ax.set_title(self._title(), loc="left", fontsize=10, color=INK)

@@ -1,11 +1,11 @@
 """Plots are drawn without a screen, and closed."""
 
-import matplotlib as mpl
 import pytest
+from matplotlib import pyplot, rc_context
 
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    with mpl.rc_context({"backend": "Agg", "figure.max_open_warning": 0}):
+    with rc_context({"backend": "Agg", "figure.max_open_warning": 0}):
         yield
-        mpl.pyplot.close("all")
+        pyplot.close("all")

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
@@ -11,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from sknethp import DeepNetClassifier, fused
-from sknethp.display import ImportanceDisplay, hyperparameter_importance
+from sknethp.display import Importance, ImportanceDisplay, hyperparameter_importance
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 
 METHODS = ("fanova", "permutation")
@@ -218,9 +219,18 @@ def test_nothing_varied():
         hyperparameter_importance(results([{"lr": 0.1}] * 10, lambda p: 0.5))
 
 
+@pytest.mark.parametrize(("method", "is_bounded"), [("fanova", True), ("permutation", False)])
+def test_no_line_ends_where_no_share_can_be(method, is_bounded):
+    given = Importance({"lr": 0.95, "units": 0.01}, {"lr": 0.1, "units": 0.05}, method=method)
+    ax = ImportanceDisplay(given).plot().ax_
+    (lines,) = (each for each in ax.collections if hasattr(each, "get_segments"))
+    ends = np.array([segment[:, 0] for segment in lines.get_segments()])
+    np.testing.assert_allclose(ends[0], [0.85, 1.0 if is_bounded else 1.05])
+    np.testing.assert_allclose(ends[1], [0.0, 0.06])
+
+
 def test_plot():
     """A bar per hyperparameter and pair, the longest at the top, on axes of one's own too."""
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     table = results(GRID, lambda p: p["units"] + 0.1 * (p["rest"] == "q"))
     display = ImportanceDisplay.from_search(table, pairs=True).plot()
     names = [label.get_text() for label in display.ax_.get_yticklabels()]
@@ -234,4 +244,3 @@ def test_plot():
     assert display.plot(ax, most=2).ax_ is ax
     assert display.figure_ is figure
     assert len(ax.patches) == 2
-    pyplot.close("all")
