@@ -26,7 +26,7 @@ TOYS = {
     **{"breast_cancer": load_breast_cancer, "digits": load_digits},
     **{"iris": load_iris, "wine": load_wine},
 }
-NET_DATA = ("vehicle", "segment", "sonar")
+NET_DATA = ("vehicle", "vowel", "sonar")
 
 # The tasks of Bayesmark (https://github.com/uber/bayesmark, bayesmark/sklearn_funcs.py,
 # `mlp_adam_cfg`, `mlp_sgd_cfg` and `MODELS_CLF`): low, high and the scale of each parameter.
