@@ -27,7 +27,7 @@ IMPOSSIBLE_HALVING = {
     "check_fit2d_1sample": "halving asks for more samples than one before it looks at them, as "
     "scikit-learn's own does",
 }
-NET = DeepNetClassifier(hidden_units=32, max_epochs=30, lr=0.01, random_state=0)
+NET = DeepNetClassifier(hidden_units=32, max_epochs=10, lr=0.03, random_state=0)
 DROPOUT = {"dropout": [0.0, 0.1]}
 SEARCHES = [
     BayesSearchCV(NET, {"dropout": (0.0, 0.1)}, n_iter=2, n_points=2, cv=2, random_state=0),
