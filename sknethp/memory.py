@@ -77,8 +77,7 @@ def fit_or_recall(
     memory = parameters["memory"]
     if memory is None or parameters["callbacks"]:
         return fit_network(parameters, samples, validation, seed, earlier)
-    if not hasattr(memory, "cache"):
-        memory = _opened(memory)
+    memory = opened(memory)
     deciding = {
         name: value for name, value in parameters.items() if name not in _NO_PART_IN_THE_RESULT
     }
@@ -94,22 +93,33 @@ def fit_or_recall(
     return rebuilt(parameters, finished.network, finished.history, finished.best_epoch)
 
 
-def _opened(path: Any) -> Memory:
-    """Return a memory at a path that can be written.
+def opened(memory: Any) -> Any:
+    """Return a memory that can be written.
+
+    Parameters
+    ----------
+    memory : path, or object with a ``cache`` method, as joblib.Memory
+        The latter is returned as it is.
+
+    Returns
+    -------
+    object with a ``cache`` method
 
     Raises
     ------
     OSError
     """
+    if hasattr(memory, "cache"):
+        return memory
     try:
-        os.makedirs(path, exist_ok=True)
-        if not os.access(path, os.W_OK | os.X_OK):
+        os.makedirs(memory, exist_ok=True)
+        if not os.access(memory, os.W_OK | os.X_OK):
             raise PermissionError("permission denied")
-        return Memory(path, verbose=0)
+        return Memory(memory, verbose=0)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
-            f"memory={os.fspath(path)!r} cannot be written ({reason}): give a folder of your own."
+            f"memory={os.fspath(memory)!r} cannot be written ({reason}): give a folder of your own."
         ) from error
 
 

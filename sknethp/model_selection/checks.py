@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sknethp.constraints import is_sequence
 from sknethp.hyperparameters import PER_LAYER
+from sknethp.memory import opened
 from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.validation import check_hyperparameters, listed
 
@@ -162,6 +164,25 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
         except ValueError as error:
             return str(error)
     return None
+
+
+def check_memories(estimator: Any) -> None:
+    """Reject nets whose memory is a path that cannot be written.
+
+    Else every fit would fail of it, one by one.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Raises
+    ------
+    OSError
+    """
+    for prefix in net_prefixes(estimator):
+        memory = estimator.get_params(deep=True)[f"{prefix}memory"]
+        if isinstance(memory, str | os.PathLike):
+            opened(memory)
 
 
 def check_folds(estimator: Any, cv: Any, y: Any) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
-from sknethp.model_selection.checks import check_folds, check_space
+from sknethp.model_selection.checks import check_folds, check_memories, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
 
@@ -140,8 +140,11 @@ class FusedSearchMixin:
         ------
         ValueError
             If the space, the folds or the data cannot be searched; said before any fit.
+        OSError
+            If the memory cannot be written.
         """
         with self._with_defaults(X):
+            check_memories(self.estimator)
             self._check(X, y)
             with fused_unless_chosen(self.progress) as summary:
                 super().fit(X, y, **params)  # type: ignore[misc]

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import (
@@ -91,6 +92,64 @@ def test_tries_by_hand_are_kept(tmp_path):
     search.try_("faster, deepest", hidden_layers=4)
     assert search.fused_summary_.fits == 3
     assert len(kept(tmp_path)) == len(files) + 3
+
+
+@pytest.mark.parametrize("kind", list(SEARCHES))
+@pytest.mark.parametrize("place", ["search", "net"])
+def test_a_path_that_cannot_be_written(tmp_path, monkeypatch, kind, place):
+    """One sentence, before any fit."""
+    monkeypatch.setattr(DeepNetClassifier, "fit", None)
+    (tmp_path / "file").write_text("mine")
+    search = SEARCHES[kind](None)
+    name = "memory" if place == "search" else "estimator__memory"
+    search.set_params(**{name: str(tmp_path / "file")})
+    with pytest.raises(OSError, match=r"^memory='.*file' cannot be written .*: give a folder"):
+        search.fit(X, y)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+FULL_DISK = """
+import resource, signal, sys, warnings
+from sklearn.datasets import load_iris
+from sklearn.exceptions import FitFailedWarning
+from sknethp import DeepNetClassifier, fused
+from sknethp.model_selection import GridSearchCV
+
+def run():
+    net = DeepNetClassifier(max_epochs=3, random_state=0, memory=sys.argv[1])
+    search = GridSearchCV(net, {"hidden_units": [8, 256]}, cv=3, refit=False)
+    with fused(silent=True) as summary, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(*load_iris(return_X_y=True))
+    for warning in caught:
+        if warning.category is FitFailedWarning:
+            print(warning.message)
+    print(summary.fits, *search.cv_results_["mean_test_score"])
+
+enough = resource.getrlimit(resource.RLIMIT_FSIZE)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, enough[1]))
+run()
+resource.setrlimit(resource.RLIMIT_FSIZE, enough)
+run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk(tmp_path):
+    """What could not be kept is marked as failed, and made when there is room."""
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=True
+    )
+    told, first, again = run.stdout[:-1].rsplit("\n", 2)
+    assert "OSError: memory=" in told
+    assert "most likely the disk is full" in told
+    small, large = (
+        DeepNetClassifier(hidden_units=units, max_epochs=3, random_state=0) for units in (8, 256)
+    )
+    scores = [cross_val_score(model, X, y, cv=3).mean() for model in (small, large)]
+    assert first.split() == ["6", str(scores[0]), "nan"]
+    assert again.split() == ["3", *map(str, scores)]
 
 
 KILLED = """
