@@ -7,11 +7,13 @@ from copy import copy
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from skopt.space import Categorical, Dimension, check_dimension
 
 from sknethp.model_selection.encoding import index_of
 
 _PLAIN = (str, int, float, bool)
+_SCALAR = (*_PLAIN, np.generic)
 
 
 class Choices(Categorical):
@@ -141,9 +143,13 @@ def _not_a_space(given: Any) -> str:
 
 
 def _dimension(name: str, place: Any) -> Dimension:
-    """Return a dimension with a name, made of what scikit-optimize takes for one."""
+    """Return a dimension with a name, made of what scikit-optimize takes for one.
+
+    It takes any two values in a list for bounds, which two tuples, or None and a number, are not.
+    """
+    categories = isinstance(place, list) and not all(isinstance(value, _SCALAR) for value in place)
     try:
-        found = copy(check_dimension(place))
+        found = Choices(place) if categories else copy(check_dimension(place))
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"The space has {place!r} for {name!r}, which is no dimension ({error}): give one of "

@@ -190,6 +190,18 @@ def test_tuples_as_categories(kwargs, data):
     assert search.best_estimator_.hidden_layer_sizes in layers
 
 
+@pytest.mark.parametrize(
+    "layers", [[(3,), (4, 4)], [[3], [4, 4]], [(3,), 4]], ids=["tuples", "lists", "mixed"]
+)
+def test_two_categories_that_are_no_bounds(layers, data):
+    mlp = MLPClassifier(max_iter=300, tol=0.1, random_state=0)
+    space = {"hidden_layer_sizes": layers}
+    fails(ValueError, "Invalid dimension", mlp, space, n_iter=1, data=data)
+    search = searched(BayesSearchCV, mlp, space, n_iter=2, data=data)
+    tried = [params["hidden_layer_sizes"] for params in search.cv_results_["params"]]
+    assert sorted(tried, key=str) == sorted(layers, key=str)
+
+
 def test_categories_of_different_types(data):
     space = {"gamma": Categorical(["scale", 0.5, 1]), "class_weight": [None, "balanced"]}
     search = searched(BayesSearchCV, SVC(), space, n_iter=6, data=data)
