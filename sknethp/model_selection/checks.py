@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,8 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
     """
     if y is None or not net_prefixes(estimator):
         return
+    if not (cv is None or isinstance(cv, Integral | StratifiedKFold)):
+        return  # not to use up a generator, which check_cv would
     splitter = check_cv(cv, y, classifier=True)
     if not isinstance(splitter, StratifiedKFold):
         return

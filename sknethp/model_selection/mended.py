@@ -21,7 +21,7 @@ from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.fusing import BaseSearchCV
 from sknethp.model_selection.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.quantiles import as_regressor
-from sknethp.model_selection.results import Results, metric_of, with_failed
+from sknethp.model_selection.results import Results, fold_scores, metric_of, with_failed
 
 Candidate = dict[str, Any]
 
@@ -239,4 +239,7 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
         names = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
         if len(names) > 1:
             self._check_refit_for_multimetric(names)
-        return results[f"mean_test_{metric_of(results, self.refit)}"][-len(candidates) :]
+        scores = fold_scores(results, metric_of(results, self.refit))[-len(candidates) :]
+        if self.error_score != "raise":  # a number there may look better than what worked
+            scores = np.where((scores == self.error_score).all(axis=1)[:, None], np.nan, scores)
+        return scores.mean(axis=1)

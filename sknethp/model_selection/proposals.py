@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import skopt
 from skopt.space import Categorical, Dimension
+from threadpoolctl import threadpool_limits
 
 from sknethp.model_selection.encoding import Encoding, index_of
 from sknethp.model_selection.surrogate import GaussianProcess, Posterior
@@ -78,7 +79,8 @@ class RoundOptimizer(skopt.Optimizer):
             Fewer than `n_points` where the space has no more; none twice.
         """
         n = n_points or 1
-        places = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
+        with _one_blas_thread():
+            places = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
         points = self._encoding.points(places)
         return points if n_points else points[0]
 
@@ -103,7 +105,8 @@ class RoundOptimizer(skopt.Optimizer):
             start = self.models[-1].theta_ if self.models else None
             process = GaussianProcess(self._encoding.dimension_of, start)
             features = self._encoding.features(self._encoding.places(self.Xi))
-            self.models.append(process.fit(features, np.asarray(self.yi, dtype=float)))
+            with _one_blas_thread():
+                self.models.append(process.fit(features, np.asarray(self.yi, dtype=float)))
             result = self.get_result()
         return result
 
@@ -168,6 +171,11 @@ class RoundOptimizer(skopt.Optimizer):
             return places, posterior
         posterior = posterior.joined(process.posterior(encoding.features(more)))
         return np.concatenate([places, more]), posterior
+
+
+def _one_blas_thread() -> threadpool_limits:
+    """Return a block in which BLAS has one thread: on matrices so small more cost time."""
+    return threadpool_limits(1, user_api="blas")
 
 
 def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:

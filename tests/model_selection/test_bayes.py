@@ -264,6 +264,23 @@ def test_candidates_that_fail(kwargs, data):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_a_number_for_what_failed_is_nothing_to_look_for(data):
+    """An error_score of 0 would be the best log-loss there is."""
+    space = {"C": Real(1e-3, 1e1, prior="log-uniform")}
+    settings = {"n_iter": 16, "n_points": 8, "error_score": 0.0, "scoring": "neg_log_loss"}
+    search = searched(
+        BayesSearchCV, Moody(max_iter=1000), space, data=data, refit=False, **settings
+    )
+    failed = search.cv_results_["param_C"].data < 0.1
+    found = search.cv_results_["mean_test_score"]
+    assert failed[:8].any()
+    assert not failed[8:].any()
+    np.testing.assert_array_equal(found[failed], 0.0)
+    losses = search.optimizer_results_[0].func_vals
+    np.testing.assert_allclose(losses, -np.where(failed, found[~failed].min(), found))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 def test_a_diverging_net_leaves_the_others(data):
     space = {LR: Categorical([1e-3, 1e30, 1e-2]), "deepnetclassifier__hidden_layers": (1, 2)}
     with warnings.catch_warnings():

@@ -244,3 +244,14 @@ def test_as_the_parent_without_a_net(data):
     """What is checked for nets alone works as in the parent for others."""
     grid = ours.GridSearchCV(LogisticRegression(max_iter=5000), {}, cv=2).fit(*data)
     assert grid.best_params_ == {}
+
+
+@pytest.mark.parametrize("cls", [ours.GridSearchCV, ours.RandomizedSearchCV])
+def test_folds_from_a_generator(cls):
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier(hidden_units=4, max_epochs=2, random_state=0)
+    folds = StratifiedKFold(3)
+    settings = {"n_iter": 1} if cls is ours.RandomizedSearchCV else {}
+    found = cls(net, {"lr": [0.01]}, cv=folds.split(X, y), **settings).fit(X, y)
+    expected = cls(net, {"lr": [0.01]}, cv=folds, **settings).fit(X, y)
+    assert found.best_score_ == expected.best_score_
