@@ -33,7 +33,7 @@ class LayerGrowthDisplay:
     ----------
     growth : list of dict
         For each depth ``n_layers``, ``mean`` and ``standard_error`` of the test scores of its
-        best candidate, and ``improved``: whether it beats the best of fewer layers by more than
+        best candidate, and ``improved``: whether it beats the last improvement by more than
         that one's standard error. As ``LayerGrowthSearchCV.growth_``.
     depths : ndarray of int of shape (n_candidates,)
         Of every candidate.

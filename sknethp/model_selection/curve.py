@@ -22,7 +22,7 @@ class Depth:
     mean, error : float
         Mean of the folds' scores, and its standard error; NaN where all candidates failed.
     improved : bool
-        Whether it is better than the best of fewer layers by more than that one's error.
+        Whether it is better than the last depth that improved by more than that one's error.
     """
 
     n_layers: int

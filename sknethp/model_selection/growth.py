@@ -42,10 +42,10 @@ _NUMBERS: dict[str, Constraint] = {
 class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     __doc__ = f"""Adds hidden layers until the cross-validated score does not improve any more.
 
-    A depth is an improvement if its best candidate scores higher than the best of all depths
-    before, by more than the standard error of that one's mean over the folds. Growing ends
-    after `patience` depths without one, at `max_layers`, or before a depth where no candidate
-    can be fitted. The last improvement is the best.
+    The first depth is an improvement; another is, if its best candidate scores higher than that
+    of the last improvement, by more than the standard error of that one's mean over the folds.
+    Growing ends after `patience` depths without one, at `max_layers`, or before a depth where no
+    candidate can be fitted. The last improvement is the best.
 
     Parameters
     ----------
