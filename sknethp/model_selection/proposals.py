@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _NEAR_BEST = ((500, 0.2, 0.3), (500, 0.05, 0.3), (500, 0.02, 0.5))
 _NEAR_PROMISING = ((250, 0.1, 0.3), (250, 0.03, 0.3), (250, 0.01, 0.5))
 _N_BEST = 5
 _N_PROMISING = 10
+_BLAS_LIMIT = threading.Lock()
 
 
 class RoundOptimizer(skopt.Optimizer):
@@ -173,9 +175,14 @@ class RoundOptimizer(skopt.Optimizer):
         return np.concatenate([places, more]), posterior
 
 
-def _one_blas_thread() -> threadpool_limits:
-    """Return a block in which BLAS has one thread: on matrices so small more cost time."""
-    return threadpool_limits(1, user_api="blas")
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Give BLAS one thread: on matrices so small more cost time.
+
+    The limit is the process's: two threads that set it and put it back in turn would keep it.
+    """
+    with _BLAS_LIMIT, threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:

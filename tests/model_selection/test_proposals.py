@@ -8,12 +8,14 @@ import pytest
 import skopt
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from skopt.benchmarks import hart6
 from skopt.space import Categorical, Integer, Real, Space
 from skopt.utils import normalize_dimensions
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknethp.model_selection.dimensions import Choices, subspaces
 from sknethp.model_selection.encoding import Encoding
@@ -239,3 +241,21 @@ def test_a_round_costs_little_more_than_a_point(monkeypatch):
     best_of(RoundOptimizer(UNIT, random_state=0), 64)
     assert len(fits) == 8
     assert time.process_time() - start < 8  # 0.5 s where nothing else runs
+
+
+def test_threads_of_blas_are_put_back():
+    """Also where searches run in threads beside one another."""
+
+    def threads():
+        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+    def propose(seed):
+        optimizer = RoundOptimizer([Real(0.0, 1.0)] * 4, random_state=seed)
+        for _ in range(5):
+            points = optimizer.ask(8)
+            optimizer.tell(points, [sum(point) for point in points])
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        Parallel(4, backend="threading")(delayed(propose)(seed) for seed in range(8))
+        assert threads() == before
