@@ -1,6 +1,7 @@
 """The surrogate model and its proposals: right, valid, never twice, and better than chance."""
 
 import pickle
+import threading
 import time
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 import skopt
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joblib import Parallel, delayed
 from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -17,6 +17,7 @@ from skopt.space import Categorical, Integer, Real, Space
 from skopt.utils import normalize_dimensions
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sknethp.model_selection import proposals
 from sknethp.model_selection.dimensions import Choices, subspaces
 from sknethp.model_selection.encoding import Encoding
 from sknethp.model_selection.proposals import RoundOptimizer, own_values
@@ -244,18 +245,24 @@ def test_a_round_costs_little_more_than_a_point(monkeypatch):
 
 
 def test_threads_of_blas_are_put_back():
-    """Also where searches run in threads beside one another."""
+    """Also where two threads propose at once, and the first to begin ends first."""
 
     def threads():
         return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
 
-    def propose(seed):
-        optimizer = RoundOptimizer([Real(0.0, 1.0)] * 4, random_state=seed)
-        for _ in range(5):
-            points = optimizer.ask(8)
-            optimizer.tell(points, [sum(point) for point in points])
+    entered, leave = threading.Event(), threading.Event()
+
+    def propose():
+        with proposals._one_blas_thread():
+            entered.set()
+            leave.wait(10)
 
     with threadpool_limits(2, user_api="blas"):
         before = threads()
-        Parallel(4, backend="threading")(delayed(propose)(seed) for seed in range(8))
+        other = threading.Thread(target=propose)
+        with proposals._one_blas_thread():
+            other.start()
+            entered.wait(0.5)
+        leave.set()
+        other.join()
         assert threads() == before
