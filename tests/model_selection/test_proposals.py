@@ -245,24 +245,24 @@ def test_a_round_costs_little_more_than_a_point(monkeypatch):
 
 
 def test_threads_of_blas_are_put_back():
-    """Also where two threads propose at once, and the first to begin ends first."""
+    """Two threads never limit them at once: each would take the other's limit for what was."""
 
     def threads():
         return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
 
-    entered, leave = threading.Event(), threading.Event()
+    entered = threading.Event()
 
     def propose():
         with proposals._one_blas_thread():
             entered.set()
-            leave.wait(10)
 
     with threadpool_limits(2, user_api="blas"):
         before = threads()
         other = threading.Thread(target=propose)
         with proposals._one_blas_thread():
+            assert set(threads()) == {1}
             other.start()
-            entered.wait(0.5)
-        leave.set()
+            assert not entered.wait(0.5)
         other.join()
+        assert entered.is_set()
         assert threads() == before
