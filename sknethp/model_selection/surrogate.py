@@ -12,6 +12,7 @@ from scipy.special import ndtr
 
 _JITTER = 1e-8
 _MAX_STEPS = 40
+_LEAST_SPREAD = 1e-12  # below the median, of that above it
 # Of logarithms. The bounds matter only where the data say nothing, or all the same.
 _LENGTH_BOUNDS = (math.log(0.03), math.log(50.0))
 _AMPLITUDE_BOUNDS = (math.log(0.05), math.log(50.0))
@@ -31,7 +32,7 @@ class Squashing:
     Attributes
     ----------
     middle, spread : float
-        The median, and its distance from the least loss.
+        The median, and its distance from the least loss, or a small share of that to the greatest.
     """
 
     middle: float
@@ -50,7 +51,9 @@ class Squashing:
         Squashing
         """
         middle = float(np.median(losses))
-        spread = middle - float(losses.min()) or float(losses.max()) - middle
+        above = float(losses.max()) - middle
+        below = middle - float(losses.min())
+        spread = max(below, _LEAST_SPREAD * above) if below else above
         return cls(middle, spread or 1.0)
 
     def squash(self, losses: np.ndarray) -> np.ndarray:

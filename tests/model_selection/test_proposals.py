@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import skopt
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -101,6 +101,7 @@ def test_expected_improvement_is_that_of_samples():
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
+@example([0.0, 1.0, 2.2250738585e-313])
 def test_squashing_keeps_the_order_and_goes_back(losses):
     losses = np.array(losses)
     scale = Squashing.of(losses)
