@@ -263,6 +263,9 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         """Return the curve up to the end of growing, and the results up to there."""
         name = f"{net_prefixes(self._explicit().estimator)[0]}hidden_layers"
         depths = [params[name] for params in results["params"]]
+        metrics = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
+        if metrics != ["score"]:
+            _check_refit(refit, metrics)
         found = curve(depths, fold_scores(results, metric_of(results, refit)))
         if not found:
             raise ValueError(self._no_first())
@@ -290,12 +293,18 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 f"error_score={self.error_score!r} is not valid: a depth that fails ends the "
                 'growth, so give np.nan, or "raise" to see the error.'
             )
-        if isinstance(self.scoring, (list, tuple, set, dict)) and self._given_refit is True:
-            raise ValueError(
-                "With several metrics in scoring, refit must be the name of the one to grow by, "
-                "a callable, or False; but it is True."
-            )
+        if isinstance(self.scoring, (list, tuple, set, dict)):
+            _check_refit(self._given_refit, list(self.scoring))
         check_growth(self.estimator, self._space(self.min_layers), drawn=self.n_iter is not None)
+
+
+def _check_refit(refit: Any, metrics: list[str]) -> None:
+    """Reject what does not say which of several metrics to grow by."""
+    if not (callable(refit) or refit is False or refit in metrics):
+        raise ValueError(
+            f"With several metrics in scoring, refit must be the name of the one to grow by "
+            f"({', '.join(map(repr, metrics))}), a callable, or False; but it is {refit!r}."
+        )
 
 
 def _last_improvement(found: list[Depth]) -> Depth:

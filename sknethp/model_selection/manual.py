@@ -305,17 +305,18 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         """Make a candidate the best one; the estimator in place is the resolved one."""
         if index == getattr(self, "best_index_", None):
             return
+        params = self.cv_results_["params"][index]
+        if self.refit:
+            self._refit(params)  # first: where it fails, all stays as it was
         self.best_index_ = index
-        self.best_params_ = self.cv_results_["params"][index]
+        self.best_params_ = params
         if not callable(self.refit):
             metric = metric_of(self.cv_results_, self.refit)
             self.best_score_ = self.cv_results_[f"mean_test_{metric}"][index]
-        if self.refit:
-            self._refit()
 
-    def _refit(self) -> None:
+    def _refit(self, params_of_best: dict[str, Any]) -> None:
         X, y, params = self._kept_data()
-        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        best = clone(self.estimator).set_params(**clone(params_of_best, safe=False))
         start = time.perf_counter()
         best.fit(*((X,) if y is None else (X, y)), **self._fit_parameters(params))
         self.refit_time_ = time.perf_counter() - start

@@ -285,3 +285,17 @@ def test_first_candidates_are_as_if_there_had_been_no_others(data):
     assert list(first) == list(part)
     np.testing.assert_array_equal(first["rank_test_score"], part["rank_test_score"])
     assert first[f"param_{LAYERS}"].dtype == part[f"param_{LAYERS}"].dtype
+
+
+@pytest.mark.parametrize("refit", ["neg_logloss", True])
+@pytest.mark.parametrize("made", ["named", "returned"])
+def test_refit_must_name_a_metric(refit, made):
+    X, y = load_iris(return_X_y=True)
+    net = DeepNetClassifier(hidden_units=4, max_epochs=1, random_state=0)
+    scoring = ["accuracy", "f1_macro"]
+    if made == "returned":
+        scoring = lambda model, X, y: {"accuracy": model.score(X, y), "f1_macro": 0.0}  # noqa: E731
+    search = LayerGrowthSearchCV(net, scoring=scoring, refit=refit, cv=3, max_layers=2)
+    with pytest.raises(ValueError, match=r"to grow by \('accuracy', 'f1_macro'\)"):
+        search.fit(X, y)
+    search.set_params(refit="accuracy").fit(X, y)

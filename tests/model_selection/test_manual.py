@@ -322,3 +322,18 @@ def test_joined_results_mask_what_a_candidate_has_not():
     assert list(both) == [*("param_a", "param_b", "params", "mean_test_score", "rank_test_score")]
     assert both["param_a"].tolist() == [1, None]
     assert both["rank_test_score"].tolist() == [2, 1]
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_keeping_what_cannot_be_fitted_changes_nothing(data):
+    X, y = data
+    search = ManualSearchCV(net(), {"a": {}, "bad": {"dropout": 5}}, cv=3)
+    search.fit(X, y)
+    before = search.best_index_, search.best_params_, search.best_score_
+    probabilities = search.predict_proba(X)
+    with pytest.raises(ValueError, match="dropout=5"):
+        search.keep("bad")
+    assert (search.best_index_, search.best_params_, search.best_score_) == before
+    assert search.kept_ is None
+    np.testing.assert_array_equal(search.predict_proba(X), probabilities)
