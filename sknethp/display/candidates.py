@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sknethp.display.scales import UNSET, Scale, label_of, plain
-from sknethp.model_selection.results import fold_scores, metric_of
+from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def candidates_of(
         If it was not fitted, or has not this metric.
     """
     results = results_of(search)
-    metrics = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+    metrics = metrics_of(results)
     if not metrics or metric not in (None, *metrics):
         raise ValueError(
             f"metric={metric!r} was not computed: give one of {_joined(metrics)}."
@@ -202,9 +202,8 @@ def _scores(results: Mapping[str, Any], metric: str, error_score: Any) -> np.nda
     """Return scores of all folds, NaN for candidates whose folds all have the error's score."""
     mean = np.asarray(results[f"mean_test_{metric}"], dtype=float)
     known = f"split0_test_{metric}" in results
-    scores = np.array(fold_scores(results, metric) if known else mean[:, None], dtype=float)
-    if not isinstance(error_score, str):
-        scores[(scores == error_score).all(axis=1)] = np.nan
+    scores = fold_scores(results, metric) if known else mean[:, None]
+    scores = without_failed(scores, error_score)
     scores[~np.isfinite(scores).all(axis=1)] = np.nan
     return scores
 

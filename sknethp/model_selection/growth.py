@@ -27,6 +27,7 @@ from sknethp.model_selection.results import (
     first_candidates,
     fold_scores,
     metric_of,
+    metrics_of,
 )
 
 _COUNT = Number(1, integer=True)
@@ -263,8 +264,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         """Return the curve up to the end of growing, and the results up to there."""
         name = f"{net_prefixes(self._explicit().estimator)[0]}hidden_layers"
         depths = [params[name] for params in results["params"]]
-        metrics = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
-        if metrics != ["score"]:
+        if (metrics := metrics_of(results)) != ["score"]:
             _check_refit(refit, metrics)
         found = curve(depths, fold_scores(results, metric_of(results, refit)))
         if not found:
@@ -302,7 +302,7 @@ def _check_refit(refit: Any, metrics: list[str]) -> None:
     """Reject what does not say which of several metrics to grow by."""
     if not (callable(refit) or refit is False or refit in metrics):
         raise ValueError(
-            f"With several metrics in scoring, refit must be the name of the one to grow by "
+            "With several metrics in scoring, refit must be the name of the one to grow by "
             f"({', '.join(map(repr, metrics))}), a callable, or False; but it is {refit!r}."
         )
 

@@ -21,7 +21,14 @@ from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.fusing import BaseSearchCV
 from sknethp.model_selection.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.quantiles import as_regressor
-from sknethp.model_selection.results import Results, fold_scores, metric_of, with_failed
+from sknethp.model_selection.results import (
+    Results,
+    fold_scores,
+    metric_of,
+    metrics_of,
+    with_failed,
+    without_failed,
+)
 
 Candidate = dict[str, Any]
 
@@ -236,10 +243,8 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
         if not evaluations(candidates):
             return np.full(len(candidates), np.nan)
         results = evaluations.results
-        names = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+        names = metrics_of(results)
         if len(names) > 1:
             self._check_refit_for_multimetric(names)
         scores = fold_scores(results, metric_of(results, self.refit))[-len(candidates) :]
-        if self.error_score != "raise":  # a number there may look better than what worked
-            scores = np.where((scores == self.error_score).all(axis=1)[:, None], np.nan, scores)
-        return scores.mean(axis=1)
+        return without_failed(scores, self.error_score).mean(axis=1)

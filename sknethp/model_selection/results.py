@@ -172,6 +172,42 @@ def fold_scores(results: Mapping[str, Any], metric: str = "score") -> np.ndarray
     return np.stack(columns, axis=1)
 
 
+def without_failed(scores: np.ndarray, error_score: Any) -> np.ndarray:
+    """Return the scores of folds, NaN for candidates that failed in all of them.
+
+    A number as `error_score` may look better than what worked, as 0 does for a log-loss.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_candidates, n_splits)
+    error_score : "raise" or number
+        As given to the search: the score of a fold in which a fit failed.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates, n_splits)
+    """
+    scores = np.array(scores, dtype=float)
+    if not isinstance(error_score, str):
+        scores[(scores == error_score).all(axis=1)] = np.nan
+    return scores
+
+
+def metrics_of(results: Mapping[str, Any]) -> list[str]:
+    """Return the metrics that candidates were scored by.
+
+    Parameters
+    ----------
+    results : dict
+        As ``cv_results_``.
+
+    Returns
+    -------
+    list of str
+    """
+    return [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+
+
 def metric_of(results: Mapping[str, Any], refit: Any) -> str:
     """Return the metric that candidates are compared by.
 
@@ -187,7 +223,7 @@ def metric_of(results: Mapping[str, Any], refit: Any) -> str:
     str
         ``"score"``, or of several metrics the one to refit by, or else the first.
     """
-    metrics = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+    metrics = metrics_of(results)
     if isinstance(refit, str) and refit in metrics:
         return refit
     return metrics[0]
