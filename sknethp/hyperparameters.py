@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from joblib import Memory
 
 from sknethp.constraints import (
     AnyOf,
@@ -474,7 +475,10 @@ _RUNNING = (
         AnyOf(
             (
                 Such(is_path, "a path"),
-                Such(lambda value: hasattr(value, "cache"), "a joblib.Memory"),
+                Such(
+                    lambda value: isinstance(value, Memory) and value.backend == "local",
+                    "a joblib.Memory",
+                ),
                 Nothing(),
             )
         ),

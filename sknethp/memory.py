@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import joblib
 import torch
-from joblib import Memory
-from joblib.memory import MemorizedFunc
 
 from sknethp.fitting import Fitted, Samples, fit_network, rebuilt
 from sknethp.training.network import Network
+from sknethp.training.trainer import current_trainer
 
 # To be raised when what a fit gives, or what is kept of it, becomes another.
-_FORMAT = 1
+_FORMAT = 2
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
+_FOLDER = "sknethp"
+
+
+class UnwritableMemoryError(OSError):
+    """A finished fit cannot be kept: no failure of the fit, but the end of the search."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +35,6 @@ class _Finished:
     network: Network
     history: list[dict[str, Any]]
     best_epoch: int
-
-
-def _finish(
-    parameters: Mapping[str, Any],
-    samples: Samples,
-    validation: Samples | None,
-    seed: int,
-    earlier: Fitted | None,
-    made_by: tuple,
-    verbose: Any,
-) -> _Finished:
-    """Train a net; `made_by` tells the results of other versions apart."""
-    everything = {**parameters, "verbose": verbose}
-    fitted = fit_network(everything, samples, validation, seed, earlier)
-    network = replace(fitted.network, moments=[])
-    return _Finished(network, list(fitted.net.history), fitted.best_epoch)
 
 
 def fit_or_recall(
@@ -70,58 +63,117 @@ def fit_or_recall(
 
     Raises
     ------
-    OSError
-        If the memory cannot be written.
+    UnwritableMemoryError
+        Fused fits all end with it.
     DivergenceError
     """
-    memory = parameters["memory"]
-    if memory is None or parameters["callbacks"]:
-        return fit_network(parameters, samples, validation, seed, earlier)
-    memory = opened(memory)
+    call = samples, validation, seed, earlier
+    trainer = current_trainer()
+    try:
+        folder = None if parameters["callbacks"] else opened(parameters["memory"])
+        if folder is None:
+            return fit_network(parameters, *call)
+        file = folder / f"{_key(parameters, *call)}.pkl"
+        finished = _found(file)
+        if finished is None:
+            fitted = fit_network(parameters, *call)
+            network = replace(fitted.network, moments=[])
+            finished = _Finished(network, list(fitted.net.history), fitted.best_epoch)
+            _keep(finished, file)
+        else:
+            trainer.found()
+    except UnwritableMemoryError as error:
+        trainer.stop(error)
+        raise
+    return rebuilt(parameters, finished.network, finished.history, finished.best_epoch)
+
+
+def opened(memory: Any) -> Path | None:
+    """Return the folder of a memory, which is made if it is not there, and can be written.
+
+    Parameters
+    ----------
+    memory : path, joblib.Memory or None
+
+    Returns
+    -------
+    pathlib.Path or None
+        A folder of our own inside; None where nothing is to be kept.
+
+    Raises
+    ------
+    UnwritableMemoryError
+    """
+    place = getattr(memory, "location", memory)
+    if place is None:
+        return None
+    place = os.fspath(place)
+    folder = Path(place, _FOLDER).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError("Permission denied")
+    except OSError as error:
+        raise UnwritableMemoryError(
+            f"memory={place!r} cannot be written ({error.strerror or error}): give a folder of "
+            "your own."
+        ) from error
+    return folder
+
+
+def _key(
+    parameters: Mapping[str, Any],
+    samples: Samples,
+    validation: Samples | None,
+    seed: int,
+    earlier: Fitted | None,
+) -> str:
+    """Return a hash of all that decides what a fit gives."""
     deciding = {
         name: value for name, value in parameters.items() if name not in _NO_PART_IN_THE_RESULT
     }
     made_by = _FORMAT, torch.__version__
-    call = deciding, samples, validation, seed, earlier, made_by, parameters["verbose"]
-    cached = memory.cache(_finish, ignore=["verbose"])
-    finished = cached(*call)
-    if isinstance(cached, MemorizedFunc) and not cached.check_call_in_cache(*call):
-        raise OSError(
-            f"memory={_place(memory)!r} could not keep a finished fit; most likely the disk is "
-            "full. All fits kept before are whole: make room, and run the same search again."
-        )
-    return rebuilt(parameters, finished.network, finished.history, finished.best_epoch)
+    # Worker processes get large data mapped into memory.
+    return joblib.hash((deciding, samples, validation, seed, earlier, made_by), coerce_mmap=True)
 
 
-def opened(memory: Any) -> Any:
-    """Return a memory that can be written.
-
-    Parameters
-    ----------
-    memory : path, or object with a ``cache`` method, as joblib.Memory
-        The latter is returned as it is.
-
-    Returns
-    -------
-    object with a ``cache`` method
-
-    Raises
-    ------
-    OSError
-    """
-    if hasattr(memory, "cache"):
-        return memory
+def _found(file: Path) -> _Finished | None:
+    """Return a fit that was kept; None if there is none, or none that can be read."""
     try:
-        os.makedirs(memory, exist_ok=True)
-        if not os.access(memory, os.W_OK | os.X_OK):
-            raise PermissionError("permission denied")
-        return Memory(memory, verbose=0)
+        finished = joblib.load(file)
+        if not isinstance(finished, _Finished):
+            raise TypeError(f"it has a {type(finished).__name__}")
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        warnings.warn(
+            f"A finished fit is made again, since {str(file)!r} cannot be read "
+            f"({type(error).__name__}: {error}).",
+            UserWarning,
+            stacklevel=2,
+        )
+        return None
+    return finished
+
+
+def _keep(finished: _Finished, file: Path) -> None:
+    """Write a fit, whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=file.parent, prefix=f"{file.stem}-", suffix=".tmp", delete=False
+        ) as scratch:
+            try:
+                joblib.dump(finished, scratch)
+                scratch.close()
+                os.replace(scratch.name, file)
+            except BaseException:
+                with suppress(OSError):
+                    scratch.close()
+                os.unlink(scratch.name)
+                raise
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            f"memory={os.fspath(memory)!r} cannot be written ({reason}): give a folder of your own."
+        raise UnwritableMemoryError(
+            f"memory={str(file.parent.parent)!r} could not keep a finished fit "
+            f"({error.strerror or error}). All fits kept before are whole: see to it that there is "
+            "room and that the folder can be written, and run the same search again."
         ) from error
-
-
-def _place(memory: Any) -> str:
-    return str(getattr(memory, "location", memory))

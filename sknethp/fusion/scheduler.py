@@ -42,6 +42,12 @@ class Scheduler:
         Bytes that waiting fits may hold; None for 2 GiB.
     watcher : Watcher or None
         Told of every task that comes, trains and ends.
+
+    Attributes
+    ----------
+    summary : Summary
+    stopped_by : Exception or None
+        What a task has ended all of them with.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Scheduler:
         self._current: Task | None = None
         self._populations: dict[tuple[int, ...], Population] = {}
         self._interrupt: BaseException | None = None
+        self.stopped_by: Exception | None = None
 
     # What tasks call.
 
@@ -82,6 +89,16 @@ class Scheduler:
         """Wait until the epoch is trained."""
         assert self._current is not None
         return self._current.wait(wish=epoch)
+
+    def found(self) -> None:
+        """Take note of a fit that was found finished."""
+        self.summary.found += 1
+        if self._current is not None:
+            self._current.finds = True
+
+    def stop(self, error: Exception) -> None:
+        """End all tasks with an error, even where the task that has it catches it."""
+        self._interrupt = self.stopped_by = error
 
     # What the backend calls.
 

@@ -20,6 +20,8 @@ class Summary:
         Tasks that joblib handed over.
     fits : int
         Networks trained.
+    found : int
+        Fits that were found finished in a memory.
     fused : int
         Networks that shared a population at least once.
     populations : int
@@ -37,6 +39,7 @@ class Summary:
     """
 
     tasks: int = 0
+    found: int = 0
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
@@ -64,7 +67,7 @@ class Summary:
 
     def count_task(self, task: Task) -> None:
         """Take note of a task that has ended."""
-        if not task.trains:
+        if not (task.trains or task.finds):
             self.not_fused["tasks that trained no DeepNetClassifier"] += 1
 
     def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
@@ -97,6 +100,7 @@ class Summary:
         if process is not None:
             self._processes.add(process)
         self.tasks += other.tasks
+        self.found += other.found
 
         def here(serial: Hashable) -> Hashable:
             return self._added, serial
@@ -119,11 +123,18 @@ class Summary:
         return counted
 
     def __str__(self) -> str:
-        workers = f"{self.workers} worker process{'' if self.workers == 1 else 'es'}, "
-        populations = f"{self.populations} population{'' if self.populations == 1 else 's'}"
-        line = (
-            f"sknethp: {self.fits} fits, {self.fused} of them fused into {populations} "
-            f"(largest {self.largest}), {workers if self.workers else ''}{self.seconds:.1f} s"
-        )
         reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
-        return line + (f"; not fused: {', '.join(reasons)}" if reasons else "")
+        return f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s" + (
+            f"; not fused: {', '.join(reasons)}" if reasons else ""
+        )
+
+    def _what_was_done(self) -> str:
+        found = f"{self.found} fits found finished, " if self.found else ""
+        if found and not self.fits:
+            return f"{found}none to train"
+        workers = f", {self.workers} worker process{'' if self.workers == 1 else 'es'}"
+        populations = f"{self.populations} population{'' if self.populations == 1 else 's'}"
+        return (
+            f"{found}{self.fits} fits, {self.fused} of them fused into {populations} "
+            f"(largest {self.largest}){workers if self.workers else ''}"
+        )

@@ -35,6 +35,8 @@ class Task:
         Memory that its waiting frames are thought to hold.
     trains : bool
         Whether it has asked for an epoch.
+    finds : bool
+        Whether it has found a finished fit.
     function : callable or None
         None when it has ended.
     result : object
@@ -56,6 +58,7 @@ class Task:
         self.done = False
         self.started = False
         self.trains = False
+        self.finds = False
         self.held_bytes = 0
         self.share = 0.0
         self.epoch_share: float | None = None

@@ -52,7 +52,7 @@ class Report:
     process : hashable
         Where it ran.
     interrupt : BaseException or None
-        What ended it early: KeyboardInterrupt or SystemExit.
+        What ended it early: KeyboardInterrupt, SystemExit, or what stopped the scheduler.
     """
 
     batch: int
@@ -92,8 +92,10 @@ def run_together(functions: Sequence[Function], max_memory: int, tally: Tally) -
             try:
                 report.outcomes.append((scheduler.result(task), None))
             except Exception as error:
+                if error is scheduler.stopped_by:
+                    raise
                 report.outcomes.append((None, error))
-    except (KeyboardInterrupt, SystemExit) as interrupt:
+    except BaseException as interrupt:
         scheduler.cancel_children()
         report.interrupt = interrupt
     return report

@@ -160,6 +160,10 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         with fixed_folds(self, y):  # a splitter may shuffle anew each round
             return super().fit(X, y, groups=groups, callback=callback, **fit_params)
 
+    def _run_search(self, evaluate_candidates):
+        """Evaluate proposals, round after round."""
+        super()._run_search(self._remembering(evaluate_candidates))
+
     def _check_search_space(self, search_space: Any) -> None:
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
 from sknethp.constraints import is_sequence
-from sknethp.hyperparameters import PER_LAYER
+from sknethp.hyperparameters import PER_LAYER, TABLE
 from sknethp.memory import opened
 from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.validation import check_hyperparameters, listed
@@ -182,8 +182,37 @@ def check_memories(estimator: Any) -> None:
     """
     for prefix in net_prefixes(estimator):
         memory = estimator.get_params(deep=True)[f"{prefix}memory"]
-        if isinstance(memory, str | os.PathLike):
+        if TABLE["memory"].allowed.allows(memory):
             opened(memory)
+
+
+def check_seeds(search: Any) -> None:
+    """Warn where a memory is of no use, since each run of the script draws something else.
+
+    Parameters
+    ----------
+    search : estimator
+        A search whose nets have its memory.
+    """
+    values = search.estimator.get_params(deep=True)
+    nets = [prefix for prefix in net_prefixes(search.estimator) if values[f"{prefix}memory"]]
+    if not nets:
+        return
+    unseeded = [
+        f"{prefix}random_state" for prefix in nets if values[f"{prefix}random_state"] is None
+    ]
+    cv = getattr(search.cv, "splitter", search.cv)
+    if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
+        unseeded.append("random_state of cv")
+    if getattr(search, "random_state", 0) is None and getattr(search, "n_iter", 1) is not None:
+        unseeded.append("random_state of the search")
+    if unseeded:
+        warnings.warn(
+            "memory finds a fit again only if it is the same, seed and data included: set "
+            f"{' and '.join(unseeded)} to a number, or a search that was killed starts anew.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def check_folds(estimator: Any, cv: Any, y: Any) -> None:

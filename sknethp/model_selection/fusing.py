@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
-from sknethp.model_selection.checks import check_folds, check_memories, check_space
+from sknethp.model_selection.checks import check_folds, check_memories, check_seeds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
 
@@ -145,6 +145,7 @@ class FusedSearchMixin:
         """
         with self._with_defaults(X):
             check_memories(self.estimator)
+            check_seeds(self)
             self._check(X, y)
             with fused_unless_chosen(self.progress) as summary:
                 super().fit(X, y, **params)  # type: ignore[misc]
@@ -170,6 +171,18 @@ class FusedSearchMixin:
     def _default_space(self, estimator: Any, X: Any) -> Any:
         """Return the space that None stands for."""
         return search_space(estimator, self._space_method, self._space_size, X=X)
+
+    def _remembering(self, evaluate_candidates: Callable) -> Callable:
+        """Let the nets that candidates bring with them keep their fits, too."""
+
+        def evaluate(candidates, *args, **kwargs):
+            equipped = [
+                {name: with_memory(value, self.memory) for name, value in candidate.items()}
+                for candidate in candidates
+            ]
+            return evaluate_candidates(equipped, *args, **kwargs)
+
+        return evaluate
 
     def _check(self, X: Any, y: Any) -> None:
         """Reject what cannot be searched, before any fit."""

@@ -226,7 +226,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             if results is None:
                 check_candidates(self.estimator, candidates)
             try:
-                results = evaluate_candidates(candidates)
+                results = self._remembering(evaluate_candidates)(candidates)
             except ValueError as error:
                 if "fits failed" not in str(error):
                     raise

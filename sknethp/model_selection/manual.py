@@ -25,7 +25,7 @@ from sknethp.model_selection.fusing import (
     FusedSearchMixin,
     fused_unless_chosen,
 )
-from sknethp.model_selection.nets import default_estimator, full_name
+from sknethp.model_selection.nets import default_estimator, full_name, with_memory
 from sknethp.model_selection.results import Results, best_index, fold_scores, joined, metric_of
 
 _SHARED = ("scoring", "n_jobs", "refit", "cv", "error_score", "return_train_score", "memory")
@@ -265,7 +265,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _run_search(self, evaluate_candidates):
         """Evaluate the given candidates."""
         given = {"base": {}} if self.candidates is None else self.candidates
-        evaluate_candidates(
+        self._remembering(evaluate_candidates)(
             [self._with_prefixes(params) for params in given.values()],
             more_results={"candidate": [str(name) for name in given]},
         )
@@ -282,7 +282,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         X, y, params = self._kept_data()
         inner = GridSearchCV(
             self.estimator,
-            {key: [value] for key, value in candidate.items()},
+            {key: [with_memory(value, self.memory)] for key, value in candidate.items()},
             scoring=self.scoring,
             n_jobs=self.n_jobs,
             refit=False,

@@ -26,7 +26,7 @@ class _ListedCandidates(FusedSearchMixin):
             if not checked:
                 check_candidates(self.estimator, candidates)
                 checked = True
-            return evaluate_candidates(candidates, *args, **kwargs)
+            return self._remembering(evaluate_candidates)(candidates, *args, **kwargs)
 
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in signature(run).parameters

@@ -26,6 +26,12 @@ class Trainer(Protocol):
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
 
+    def found(self) -> None:
+        """Take note of a fit that was found finished."""
+
+    def stop(self, error: Exception) -> None:
+        """End all that share this trainer with an error, whoever catches it in between."""
+
 
 class LoneTrainer:
     """Trains one network as a population of one."""
@@ -46,6 +52,12 @@ class LoneTrainer:
         if self._population is None or self._population.networks != [epoch.network]:
             self._population = Population([epoch.network], epoch.device)
         return self._population.run([epoch])[0]
+
+    def found(self) -> None:
+        """Do nothing: nobody counts."""
+
+    def stop(self, error: Exception) -> None:
+        """Do nothing: nobody shares it."""
 
 
 meeting: ContextVar[Trainer | None] = ContextVar("meeting", default=None)

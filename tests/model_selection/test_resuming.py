@@ -2,31 +2,47 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import warnings
+from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn import model_selection as parents
+from sklearn.base import clone
 from sklearn.datasets import load_iris
-from sklearn.model_selection import cross_val_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import Pipeline
+from skopt.space import Categorical
 
-from sknethp import DeepNetClassifier
+from sknethp import DeepNetClassifier, fused
 from sknethp.model_selection import (
     BayesSearchCV,
+    GridSearchCV,
     HalvingRandomSearchCV,
     LayerGrowthSearchCV,
     ManualSearchCV,
+    RandomizedSearchCV,
 )
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 X, y = load_iris(return_X_y=True)
 
 
-def net():
-    return DeepNetClassifier(hidden_units=8, max_epochs=3, random_state=0)
+def net(**parameters):
+    return DeepNetClassifier(**{"hidden_units": 8, "max_epochs": 3, "random_state": 0} | parameters)
 
 
 def kept(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("output.pkl")}
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.pkl")}
 
 
 SEARCHES = {
@@ -61,6 +77,7 @@ def test_the_second_search_trains_nothing(tmp_path, kind):
     again = SEARCHES[kind](tmp_path).fit(X, y)
     assert first.fused_summary_.fits == alone.fused_summary_.fits > 0
     assert again.fused_summary_.fits == 0
+    assert again.fused_summary_.found == first.fused_summary_.fits
     assert kept(tmp_path) == files
     assert again.best_params_ == alone.best_params_
     for name in ("mean_test_score", "split0_test_score"):
@@ -108,48 +125,158 @@ def test_a_path_that_cannot_be_written(tmp_path, monkeypatch, kind, place):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-FULL_DISK = """
-import resource, signal, sys, warnings
-from sklearn.datasets import load_iris
-from sklearn.exceptions import FitFailedWarning
-from sknethp import DeepNetClassifier, fused
-from sknethp.model_selection import GridSearchCV
-
-def run():
-    net = DeepNetClassifier(max_epochs=3, random_state=0, memory=sys.argv[1])
-    search = GridSearchCV(net, {"hidden_units": [8, 256]}, cv=3, refit=False)
-    with fused(silent=True) as summary, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        search.fit(*load_iris(return_X_y=True))
-    for warning in caught:
-        if warning.category is FitFailedWarning:
-            print(warning.message)
-    print(summary.fits, *search.cv_results_["mean_test_score"])
-
-enough = resource.getrlimit(resource.RLIMIT_FSIZE)
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, enough[1]))
-run()
-resource.setrlimit(resource.RLIMIT_FSIZE, enough)
-run()
-"""
+def wide_or_not(n_layers=1):
+    return {"hidden_units": [8] if n_layers == 1 else [8, 256]}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
-def test_a_full_disk(tmp_path):
-    """What could not be kept is marked as failed, and made when there is room."""
-    run = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=True
+UNKEPT = {
+    "grid": lambda **options: GridSearchCV(net(), wide_or_not(2), **options),
+    "bayes": lambda **options: BayesSearchCV(
+        net(),
+        {"hidden_units": Categorical([8, 256])},
+        n_points=1,
+        n_iter=2,
+        random_state=0,
+        **options,
+    ),
+    "halving": lambda **options: HalvingRandomSearchCV(
+        net(),
+        wide_or_not(2),
+        n_candidates=2,
+        resource="max_epochs",
+        max_resources=6,
+        random_state=0,
+        **options,
+    ),
+    "growth": lambda **options: LayerGrowthSearchCV(
+        net(), wide_or_not, speculative=1, max_layers=3, **options
+    ),
+    "manual": lambda **options: ManualSearchCV(
+        net(), {"narrow": {}, "wide": {"hidden_units": 256}}, **options
+    ),
+}
+
+
+@contextmanager
+def no_large_files():
+    """Let writes of more than 20 kB fail in this process and those that it starts."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.parametrize("error_score", [np.nan, "raise"])
+@pytest.mark.parametrize("kind", UNKEPT)
+def test_what_cannot_be_kept_ends_the_search(tmp_path, kind, error_score):
+    """A full disk is no failed candidate; what was kept is found when there is room."""
+    options = {"cv": 3, "error_score": error_score, "refit": False}
+    alone = UNKEPT[kind](**options).fit(X, y)
+    search = UNKEPT[kind](memory=tmp_path, **options)
+    with no_large_files(), pytest.raises(OSError, match=FULL):
+        search.fit(X, y)
+    assert not hasattr(search, "cv_results_")
+    files = kept(tmp_path)
+    assert len(files) == len(list(tmp_path.rglob("*.*"))) >= 3  # no half-written file either
+    search.fit(X, y)
+    assert search.fused_summary_.found == len(files)
+    assert search.fused_summary_.fits == alone.fused_summary_.fits - len(files)
+    for column in ("mean_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(search.cv_results_[column], alone.cv_results_[column])
+
+
+FULL = r"^memory='.*' could not keep a finished fit \(File too large\)\. All fits kept before are"
+
+
+@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
+    """So it does with scikit-learn's searches, nested ones, and in worker processes."""
+    search = parents.GridSearchCV(net(memory=tmp_path), wide_or_not(2), cv=3)
+    with no_large_files(), pytest.raises(OSError, match=FULL), fused(n_jobs, silent=True):
+        cross_val_score(search, X, y, cv=2)
+    assert kept(tmp_path)
+
+
+@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+def test_a_try_that_cannot_be_kept(tmp_path):
+    """The search by hand stays as it was, and can go on."""
+    search = ManualSearchCV(net(), {"narrow": {}}, cv=3, memory=tmp_path).fit(X, y)
+    with no_large_files(), pytest.raises(OSError, match=FULL):
+        search.try_("wide", hidden_units=256)
+    assert list(search.cv_results_["candidate"]) == ["narrow"]
+    assert list(search.try_("wide", hidden_units=256).cv_results_["candidate"]) == [
+        "narrow",
+        "wide",
+    ]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 kB."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path], capture_output=True
     )
-    told, first, again = run.stdout[:-1].rsplit("\n", 2)
-    assert "OSError: memory=" in told
-    assert "most likely the disk is full" in told
-    small, large = (
-        DeepNetClassifier(hidden_units=units, max_epochs=3, random_state=0) for units in (8, 256)
-    )
-    scores = [cross_val_score(model, X, y, cv=3).mean() for model in (small, large)]
-    assert first.split() == ["6", str(scores[0]), "nan"]
-    assert again.split() == ["3", *map(str, scores)]
+    if mounted.returncode:
+        pytest.skip("may not mount a file system")
+    yield tmp_path
+    subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="cannot mount a file system")
+def test_a_disk_that_fills_up(small_disk):
+    """As many fits as there is room for are kept, and found."""
+    space = {"hidden_units": [200, 210, 220, 230, 240, 250]}
+    search = GridSearchCV(net(), space, cv=3, memory=small_disk, refit=False)
+    with pytest.raises(OSError, match=r"could not keep a finished fit \(No space left on device\)"):
+        search.fit(X, y)
+    files = kept(small_disk)
+    assert 0 < len(files) < 18
+    assert len(files) == len(list(small_disk.rglob("*.*")))
+    with fused(silent=True) as summary, pytest.raises(OSError, match="No space left on device"):
+        search.fit(X, y)
+    assert summary.found == len(files)
+
+
+@pytest.mark.parametrize("kind", ["grid", "manual", "bayes"])
+def test_nets_that_candidates_bring(tmp_path, kind):
+    """A search's memory reaches those, too, and leaves what the user gave as it is."""
+    mine = [net(lr=0.01), net(lr=0.1)]
+    pipeline = Pipeline([("model", LogisticRegression())])
+    options = {"memory": tmp_path, "cv": 3}
+    search = {
+        "grid": GridSearchCV(pipeline, {"model": mine}, **options),
+        "manual": ManualSearchCV(
+            pipeline, {"a": {"model": mine[0]}, "b": {"model": mine[1]}}, **options
+        ),
+        "bayes": BayesSearchCV(pipeline, {"model": mine}, n_iter=2, random_state=0, **options),
+    }[kind]
+    assert search.fit(X, y).fused_summary_.fits == 6
+    assert len(kept(tmp_path)) == 7
+    assert clone(search).fit(X, y).fused_summary_.found == 6
+    if kind == "manual":
+        for _ in range(2):
+            search = clone(search).fit(X, y).try_("c", model=net(lr=0.03))
+        assert search.fused_summary_.found == 3
+    assert {model.memory for model in mine} == {None}
+
+
+def test_what_is_drawn_anew_is_no_use_to_keep(tmp_path):
+    """A net, folds or a search without a seed: a warning names them."""
+    net = DeepNetClassifier(hidden_units=8, max_epochs=1)
+    folds = StratifiedKFold(3, shuffle=True)
+    space = {"lr": [0.01, 0.1]}
+    search = RandomizedSearchCV(net, space, n_iter=2, cv=folds, memory=tmp_path)
+    with pytest.warns(UserWarning, match="set random_state and random_state of cv and random_st"):
+        search.fit(X, y)
+    search.set_params(random_state=0, cv=3, estimator__random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(X, y)
+        search.set_params(memory=None, random_state=None).fit(X, y)
 
 
 KILLED = """
@@ -159,24 +286,39 @@ from pathlib import Path
 import psutil
 from sklearn.datasets import load_iris
 from sknethp import DeepNetClassifier, fused
-from sknethp.model_selection import BayesSearchCV, GridSearchCV
+from sknethp.model_selection import *
 
 X, y = load_iris(return_X_y=True)
 folder, kind, n_kills = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 net = DeepNetClassifier(hidden_units=8, random_state=0)
 
-def run(memory, workers=None):
-    options = dict(cv=3, memory=memory, refit=False)
+def make_search(**options):
+    grid = {"max_epochs": list(range(5, 65, 5)), "lr": [1e-3, 3e-3, 1e-2]}
     if kind == "bayes":
         space = {"max_epochs": (5, 60), "lr": (1e-3, 1e-1, "log-uniform")}
-        search = BayesSearchCV(net, space, n_iter=24, random_state=0, **options)
-    else:
-        space = {"max_epochs": list(range(5, 65, 5)), "lr": [1e-3, 3e-3, 1e-2]}
-        search = GridSearchCV(net, space, **options)
+        return BayesSearchCV(net, space, n_iter=24, random_state=0, **options)
+    if kind == "random":
+        space = {"max_epochs": list(range(5, 40)), "lr": [1e-3, 3e-3, 1e-2]}
+        return RandomizedSearchCV(net, space, n_iter=150, random_state=0, **options)
+    if kind == "halving":
+        return HalvingRandomSearchCV(
+            net, {"lr": [i / 1000 for i in range(1, 25)]}, n_candidates=24, factor=2,
+            resource="max_epochs", max_resources=64, random_state=0, **options,
+        )
+    if kind == "growth":
+        return LayerGrowthSearchCV(net, grid, max_layers=2, **options)
+    if kind == "manual":
+        named = {str(n): {"max_epochs": n} for n in range(10, 60)}
+        return ManualSearchCV(net, named, **options)
+    return GridSearchCV(net, grid, **options)
+
+def run(memory, workers=None):
+    search = make_search(cv=3, memory=memory, refit=False)
     with fused(workers, silent=True) as summary:
         search.fit(X, y)
     scores = search.cv_results_["mean_test_score"].tolist()
-    return {"scores": scores, "best": search.best_params_, "fits": summary.fits}
+    best = search.cv_results_["params"][search.best_index_]
+    return {"scores": scores, "best": best, "fits": summary.fits}
 
 def in_a_child(*args):
     # Forked before torch has made threads.
@@ -187,7 +329,7 @@ def in_a_child(*args):
     return child
 
 def kept():
-    return len(list(folder.rglob("output.pkl")))
+    return list(folder.rglob("*.pkl"))
 
 def result(*args):
     os.waitpid(in_a_child(*args), 0)
@@ -201,25 +343,31 @@ def lives(process):
     except psutil.NoSuchProcess:
         return False
 
-told = {"expected": result(None), "counts": [], "workers": [], "survivors": 0}
+def damage():
+    newest = max(kept(), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:100])
+
+told = {"expected": result(None), "counts": [0], "workers": [], "survivors": 0}
 moments = random.Random(0)
 as_killed = (folder / "kept", 2 if kind == "workers" else None)
-for _ in range(n_kills):
-    wanted = kept() + moments.randint(1, 12)
+for kill in range(n_kills):
+    wanted = len(kept()) + moments.randint(1, 12)
     child = in_a_child(*as_killed)
-    while kept() < wanted:
+    while len(kept()) < wanted:
         assert os.waitpid(child, os.WNOHANG) == (0, 0), "ended before it was killed"
         time.sleep(0.002)
     time.sleep(moments.uniform(0, 0.1))
     workers = psutil.Process(child).children(recursive=True)
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "ended before it was killed"
     end = time.monotonic() + 20
     while any(map(lives, workers)) and time.monotonic() < end:
         time.sleep(0.1)
-    told["counts"].append(kept())
+    told["counts"].append(len(kept()))
     told["workers"].append(len(workers))
     told["survivors"] += sum(map(lives, workers))
+    if kill == n_kills // 2:
+        damage()
 told["found"] = result(*as_killed)
 print(json.dumps(told))
 """
@@ -227,9 +375,15 @@ print(json.dumps(told))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize(("kind", "n_kills"), [("bayes", 3), ("workers", 1)])
+@pytest.mark.parametrize(
+    ("kind", "n_kills"),
+    [("random", 20), ("bayes", 3), ("halving", 3), ("growth", 3), ("manual", 3), ("workers", 1)],
+)
 def test_a_killed_search_goes_on(tmp_path, kind, n_kills):
-    """It ends as if it had not been killed, and its worker processes do not outlive it."""
+    """Killed at random moments, and with a damaged file, it ends as if it had not been.
+
+    Its worker processes do not outlive it.
+    """
     pytest.importorskip("psutil")
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path, kind, str(n_kills)],
@@ -241,7 +395,11 @@ def test_a_killed_search_goes_on(tmp_path, kind, n_kills):
     told = json.loads(run.stdout)
     assert told["found"]["scores"] == told["expected"]["scores"]
     assert told["found"]["best"] == told["expected"]["best"]
-    assert sorted(told["counts"]) == told["counts"]
-    assert told["found"]["fits"] == told["expected"]["fits"] - told["counts"][-1] > 0
+    counts = told["counts"]
+    assert len(counts) == n_kills + 1
+    assert all(before < after for before, after in pairwise(counts))
+    # The damaged file is whole again, unless it was damaged after the last kill.
+    whole = counts[-1] - (n_kills == 1)
+    assert told["found"]["fits"] == told["expected"]["fits"] - whole > 0
     assert all(told["workers"]) == (kind == "workers")
     assert told["survivors"] == 0
