@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sknethp.display.scales import UNSET, Scale, label_of, plain
+from sknethp.model_selection.nets import short_names
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
 
 
@@ -107,13 +108,6 @@ class Candidates:
         """Return a candidate's values as text."""
         pairs = ((self.labels[name], values[i]) for name, values in self.values.items())
         return ", ".join(f"{name} {label_of(v)}" for name, v in pairs if v is not UNSET)
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Return names without the prefix of a pipeline's step, where that leaves no doubt."""
-    last = {name: name.rpartition("__")[2] for name in names}
-    short = list(last.values())
-    return {name: own if short.count(own) == 1 else name for name, own in last.items()}
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -11,10 +11,11 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 
 from sknethp.constraints import Number, complaint
-from sknethp.display.candidates import Candidates, candidates_of, short_names
+from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
 from sknethp.display.scales import FEW, UNSET
+from sknethp.model_selection.nets import short_names
 
 Method = Literal["fanova", "permutation"]
 _FEWEST = 8

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sknethp.constraints import Constraint, Number, complaint, optional
-from sknethp.model_selection.checks import check_folds, check_space
+from sknethp.constraints import Constraint, Number, optional
+from sknethp.model_selection.checks import COUNT, check_folds, check_numbers, check_space
 from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 from sknethp.model_selection.mended import MendedBayesSearchCV
 
-_COUNT = Number(1, integer=True)
 _NUMBERS: dict[str, Constraint] = {
-    "n_iter": _COUNT,
-    "n_points": _COUNT,
+    "n_iter": COUNT,
+    "n_points": COUNT,
     "max_time": optional(Number(0, low_open=True)),
 }
 
@@ -168,9 +167,7 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 
     def _check(self, X: Any, y: Any) -> None:
-        for name, allowed in _NUMBERS.items():
-            if not allowed.allows(getattr(self, name)):
-                raise ValueError(complaint(name, getattr(self, name), allowed))
+        check_numbers(self, _NUMBERS)
         parts = [space for space, _ in subspaces(self.search_spaces, self.n_iter)]
         check_space(self.estimator, parts, "search_spaces")
         check_folds(self.estimator, self.cv.splitter, y)

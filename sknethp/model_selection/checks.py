@@ -13,13 +13,33 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.constraints import is_sequence
+from sknethp.constraints import Constraint, Number, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE
 from sknethp.memory import opened
 from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.validation import check_hyperparameters, listed
 
+COUNT = Number(1, integer=True)
 _MOST_OFFERED = 3
+
+
+def check_numbers(search: Any, allowed: Mapping[str, Constraint]) -> None:
+    """Reject settings of a search that are not valid.
+
+    Parameters
+    ----------
+    search : estimator
+    allowed : mapping of str to Constraint
+        By the settings' names.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, constraint in allowed.items():
+        value = getattr(search, name)
+        if not constraint.allows(value):
+            raise ValueError(complaint(name, value, constraint))
 
 
 def check_space(estimator: Any, space: Any, parameter: str) -> None:
@@ -275,8 +295,14 @@ def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
             f"There is no DeepNetClassifier in {estimator!r} to add layers to: give an estimator "
             "with such a net."
         )
+    parts = [space] if isinstance(space, Mapping) else space
+    if not is_sequence(parts) or not parts or not all(isinstance(p, Mapping) for p in parts):
+        raise ValueError(
+            f"param_grid={space!r} is not valid: give a dict from names to values, a list of such, "
+            "a callable that returns one, or None to tune nothing but the depth."
+        )
     searched = set()
-    for part in [space] if isinstance(space, Mapping) else space:
+    for part in parts:
         for name, place in part.items():
             searched.add(full_name(estimator, name))
             check_name(estimator, full_name(estimator, name), part)

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
+from sknethp.model_selection.nets import short_names
 from sknethp.model_selection.noise import corrected_paired_test
 
-_HEADINGS = ("candidate", "changed", "score", "std", "difference", "p", "verdict")
+_HEADINGS = ("", "candidate", "against", "changed", "score", "std", "difference", "p", "verdict")
+_NUMBERS = range(4, 8)
+_LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,12 @@ class Row:
     Attributes
     ----------
     candidate : str
+    best : bool
+        Whether it is the search's best.
+    against : str
+        The candidate that it is compared with; empty for none.
     changed : str
-        Parameters with their values before and now.
+        Parameters with their values there and here.
     score, std : float
         Mean and standard deviation of the folds' scores.
     difference : float
@@ -34,6 +42,8 @@ class Row:
     """
 
     candidate: str
+    best: bool
+    against: str
     changed: str
     score: float
     std: float
@@ -45,26 +55,28 @@ class Row:
 def comparison(
     names: Sequence[str],
     params: Sequence[Mapping[str, Any]],
+    estimator: Any,
     scores: np.ndarray,
-    own: Mapping[str, Any],
     sizes: Sequence[tuple[int, int]],
-    against: int | None,
-    level: float,
+    against: Sequence[int | None],
+    best: int | None = None,
+    level: float = 0.05,
 ) -> list[Row]:
-    """Compare candidates with one of them, or each with the one before.
+    """Compare candidates, each with another.
 
     Parameters
     ----------
     names : sequence of str
-    params : sequence of dict
+    params : sequence of mapping
         What each candidate sets.
+    estimator : estimator
+        What they set it of.
     scores : ndarray of shape (n_candidates, n_splits)
-    own : mapping
-        The estimator's own value of each parameter.
     sizes : sequence of tuple
         Numbers of training and test samples of each fold.
-    against : int or None
-        None for the one before each.
+    against : sequence of int or None
+        The candidate that each is compared with; None for none.
+    best : int or None
     level : float
         A difference counts if its p-value is below.
 
@@ -72,33 +84,40 @@ def comparison(
     -------
     list of Row
     """
+    names_set = list(dict.fromkeys(name for candidate in params for name in candidate))
+    *values, own = [_values(estimator, candidate, names_set) for candidate in (*params, {})]
     rows = []
-    for i, name in enumerate(names):
-        other = i - 1 if against is None else against
-        alone = other < 0 or other == i
-        changed = changes({} if alone else params[other], params[i], own)
-        before = None if alone else scores[other]
-        rows.append(compared(name, scores[i], before, changed, sizes, level))
+    for i, (name, other) in enumerate(zip(names, against, strict=True)):
+        changed = changes(own if other is None else values[other], values[i])
+        before = None if other is None else scores[other]
+        difference = compared(scores[i], before, sizes, level)
+        rows.append(
+            Row(
+                name,
+                i == best,
+                "" if other is None else names[other],
+                changed,
+                float(np.mean(scores[i])),
+                float(np.std(scores[i])),
+                *difference,
+            )
+        )
     return rows
 
 
 def compared(
-    name: str,
     scores: np.ndarray,
     other: np.ndarray | None,
-    changed: str,
     sizes: Sequence[tuple[int, int]],
     level: float,
-) -> Row:
+) -> tuple[float, float, str]:
     """Compare a candidate with another.
 
     Parameters
     ----------
-    name : str
     scores : ndarray of shape (n_splits,)
     other : ndarray of shape (n_splits,) or None
         Scores of the other, on the same folds; None where there is no other.
-    changed : str
     sizes : sequence of tuple
         Numbers of training and test samples of each fold.
     level : float
@@ -106,30 +125,34 @@ def compared(
 
     Returns
     -------
-    Row
+    tuple
+        Difference, p-value and verdict of a ``Row``.
     """
-    score, std = float(np.mean(scores)), float(np.std(scores))
-    if not np.isfinite(score):
-        return Row(name, changed, score, std, float("nan"), float("nan"), "failed")
+    if not np.isfinite(scores).all():
+        return np.nan, np.nan, "failed"
     if other is None or not np.isfinite(other).all():
-        return Row(name, changed, score, std, float("nan"), float("nan"), "")
-    difference = score - float(np.mean(other))
+        return np.nan, np.nan, ""
+    difference = float(np.mean(scores) - np.mean(other))
     p_value = corrected_paired_test(other, scores, sizes)
-    verdict = "within noise"
-    if p_value < level:
-        verdict = "better" if difference > 0 else "worse"
-    return Row(name, changed, score, std, difference, p_value, verdict)
+    if not p_value < level:
+        return difference, p_value, "within noise"
+    return difference, p_value, "better" if difference > 0 else "worse"
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+def _values(estimator: Any, candidate: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return some parameters as a candidate has them; what it has not is left out."""
+    equipped = clone(estimator).set_params(**clone(dict(candidate), safe=False))
+    values = equipped.get_params()
+    return {name: values[name] for name in names if name in values}
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Write what differs between two candidates.
 
     Parameters
     ----------
     before, now : mapping
-        Parameters of the two.
-    own : mapping
-        The estimator's own value of each; holds for what a candidate does not set.
+        Values of the same parameters; those that one of the two has not are left out.
 
     Returns
     -------
@@ -138,23 +161,25 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str,
 
     Examples
     --------
-    >>> changes({}, {"net__lr": 0.01}, {"net__lr": 0.001})
+    >>> changes({"net__lr": 0.001}, {"net__lr": 0.01})
     'lr: 0.001 → 0.01'
     """
-    names = dict.fromkeys([*before, *now])
-    pairs = {
-        name: (before.get(name, own.get(name)), now.get(name, own.get(name))) for name in names
-    }
-    lasts = [name.rpartition("__")[2] for name in names]
+    both = [name for name in now if name in before]
+    short = short_names(both)
+    pairs = {name: (_text(before[name]), _text(now[name])) for name in both}
     return ", ".join(
-        f"{last if lasts.count(last) == 1 else name}: {_shown(old)} → {_shown(new)}"
-        for (name, (old, new)), last in zip(pairs.items(), lasts, strict=True)
-        if _shown(old) != _shown(new)
+        f"{short[name]}: {_cut(old)} → {_cut(new)}"
+        for name, (old, new) in pairs.items()
+        if old != new
     )
 
 
-def _shown(value: Any) -> str:
-    return repr(value.item() if isinstance(value, np.generic) else value)
+def _text(value: Any) -> str:
+    return " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def as_text(rows: Sequence[Row]) -> str:
@@ -173,7 +198,7 @@ def as_text(rows: Sequence[Row]) -> str:
     lines = []
     for line in cells:
         padded = [
-            cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width)
+            cell.rjust(width) if i in _NUMBERS else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         lines.append("  ".join(padded).rstrip())
@@ -201,7 +226,9 @@ def as_html(rows: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
+        "*" if row.best else "",
         row.candidate,
+        row.against,
         row.changed,
         _number(row.score, ".4f"),
         _number(row.std, ".4f"),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from sknethp.constraints import Constraint, Number, complaint, optional
-from sknethp.model_selection.checks import check_candidates, check_folds, check_growth
+from sknethp.constraints import Constraint, Number, optional
+from sknethp.model_selection.checks import (
+    COUNT,
+    check_candidates,
+    check_folds,
+    check_growth,
+    check_numbers,
+)
 from sknethp.model_selection.curve import Depth, curve, ended
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import (
@@ -28,15 +38,15 @@ from sknethp.model_selection.results import (
     fold_scores,
     metric_of,
     metrics_of,
+    why_all_failed,
 )
 
-_COUNT = Number(1, integer=True)
 _NUMBERS: dict[str, Constraint] = {
     "min_layers": Number(0, integer=True),
-    "max_layers": _COUNT,
-    "patience": _COUNT,
-    "speculative": optional(_COUNT),
-    "n_iter": optional(_COUNT),
+    "max_layers": COUNT,
+    "patience": COUNT,
+    "speculative": optional(COUNT),
+    "n_iter": optional(COUNT),
 }
 
 
@@ -228,10 +238,16 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             try:
                 results = self._remembering(evaluate_candidates)(candidates)
             except ValueError as error:
-                if "fits failed" not in str(error):
+                reason = why_all_failed(error)
+                if reason is None:
                     raise
                 if results is None:
-                    raise ValueError(self._no_first(str(error))) from error
+                    raise ValueError(self._no_first(reason)) from error
+                warnings.warn(
+                    f"Growing ends before {some[0]} hidden layers, where all fits failed: {reason}",
+                    FitFailedWarning,
+                    stacklevel=2,
+                )
                 break
             found, _ = self._grown(results, self._given_refit)
             if found[-1].n_layers < some[-1] or ended(found, self.patience):
@@ -273,29 +289,27 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         n_kept = sum(depth <= found[-1].n_layers for depth in depths)
         return found, first_candidates(results, n_kept)
 
-    def _no_first(self, details: str = "") -> str:
-        lines = details.strip().splitlines()
-        reason = f": {lines[-1]}" if lines else "; see the warnings for the reasons."
-        return f"No network of {self.min_layers} hidden layers can be fitted{reason}"
+    def _no_first(self, reason: str = "see the warnings for the reasons.") -> str:
+        return f"No network of {self.min_layers} hidden layers can be fitted: {reason}"
 
     def _check(self, X: Any, y: Any) -> None:
         check_folds(self.estimator, self.cv.splitter, y)
-        for name, allowed in _NUMBERS.items():
-            if not allowed.allows(getattr(self, name)):
-                raise ValueError(complaint(name, getattr(self, name), allowed))
+        check_numbers(self, _NUMBERS)
         if self.max_layers < self.min_layers:
             raise ValueError(
                 f"max_layers={self.max_layers} is less than min_layers={self.min_layers}: give a "
                 "range of depths to grow through."
             )
-        if not (self.error_score == "raise" or np.isnan(self.error_score)):
+        if self.error_score != "raise" and not _is_nan(self.error_score):
             raise ValueError(
                 f"error_score={self.error_score!r} is not valid: a depth that fails ends the "
                 'growth, so give np.nan, or "raise" to see the error.'
             )
         if isinstance(self.scoring, (list, tuple, set, dict)):
             _check_refit(self._given_refit, list(self.scoring))
-        check_growth(self.estimator, self._space(self.min_layers), drawn=self.n_iter is not None)
+        depths = range(self.min_layers, self.max_layers + 1)
+        for n_layers in depths if callable(self.param_grid) else depths[:1]:
+            check_growth(self.estimator, self._space(n_layers), drawn=self.n_iter is not None)
 
 
 def _check_refit(refit: Any, metrics: list[str]) -> None:
@@ -305,6 +319,10 @@ def _check_refit(refit: Any, metrics: list[str]) -> None:
             "With several metrics in scoring, refit must be the name of the one to grow by "
             f"({', '.join(map(repr, metrics))}), a callable, or False; but it is {refit!r}."
         )
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, Real) and math.isnan(value)
 
 
 def _last_improvement(found: list[Depth]) -> Depth:

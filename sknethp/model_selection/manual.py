@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.model_selection.checks import check_candidates, check_folds, check_name
+from sknethp.model_selection.checks import (
+    check_candidates,
+    check_folds,
+    check_name,
+    invalid_because,
+)
 from sknethp.model_selection.comparison import Row, as_html, as_text, comparison
 from sknethp.model_selection.folds import fixed_folds, sizes
 from sknethp.model_selection.fusing import (
@@ -26,7 +31,15 @@ from sknethp.model_selection.fusing import (
     fused_unless_chosen,
 )
 from sknethp.model_selection.nets import default_estimator, full_name, with_memory
-from sknethp.model_selection.results import Results, best_index, fold_scores, joined, metric_of
+from sknethp.model_selection.results import (
+    Results,
+    best_index,
+    fold_scores,
+    joined,
+    metric_of,
+    why_all_failed,
+    without_failed,
+)
 
 _SHARED = ("scoring", "n_jobs", "refit", "cv", "error_score", "return_train_score", "memory")
 
@@ -115,18 +128,30 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         candidates : dict of str to dict, or None
             Changes of its best candidate, which is the estimator here.
         **settings : object
-            Other parameters of the new search; by default they are those of `search`.
+            Other parameters of the new search; by default they are those of `search`. Its folds
+            are the same only if `cv` does not shuffle without a seed.
 
         Returns
         -------
         ManualSearchCV
             Not fitted.
+
+        Raises
+        ------
+        ValueError
+            If `cv` of the search was an iterator.
         """
         check_is_fitted(search, "best_params_")
         estimator = default_estimator() if search.estimator is None else search.estimator
         best = clone(estimator).set_params(**clone(dict(search.best_params_), safe=False))
         theirs = search.get_params(deep=False)
         shared = {name: theirs[name] for name in _SHARED if name in theirs}
+        if isinstance(shared.get("cv"), Iterator):
+            shared["cv"] = getattr(search, "splits_", None)
+            if "cv" not in settings and shared["cv"] is None:
+                raise ValueError(
+                    "The search's folds came from an iterator, which is used up: give cv."
+                )
         return cls(best, candidates, **{**shared, **settings})
 
     def fit(self, X, y=None, **params):
@@ -154,6 +179,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.splits_ = folds.splits
         self.kept_ = None
         self._base: dict[str, Any] = {}
+        self._kept_before: list[str | None] = [None] * len(self._names())
         self._data = (X, y, params)
         return self
 
@@ -177,16 +203,20 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             If the name is taken, or the candidate cannot be fitted; what there was stays.
         """
         X, _, _ = self._kept_data()
+        if not isinstance(name, str):
+            raise ValueError(f"A candidate's name is a string, but {name!r} was given.")
         if name in self._names():
             raise ValueError(f"There is a candidate {name!r} already: give another name.")
         with self._with_defaults(X):
             changed = self._with_prefixes(changed)
             candidate = {**self._base, **changed}
-            check_candidates(self.estimator, [candidate])
+            if reason := invalid_because(self.estimator, candidate):
+                raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
             with fused_unless_chosen(self.progress) as summary:
                 found = self._evaluated(name, candidate)
             self.cv_results_ = joined(self.cv_results_, found)
             self.fused_summary_ = summary
+            self._kept_before.append(self.kept_)
             if self.kept_ is None and (self.refit or not self.multimetric_):
                 self._choose(best_index(self.cv_results_, self.refit))
         return self
@@ -221,7 +251,8 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         Parameters
         ----------
         against : str or None
-            The candidate that all are compared with; None for the one before each.
+            The candidate that all are compared with. None for the one that was kept when each
+            was tried, or, where none was, the one before that worked.
         level : float
             A difference counts as more than noise if its p-value, by the corrected resampled
             paired t-test over the folds, is below. With many candidates some will be by chance.
@@ -229,8 +260,8 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         Returns
         -------
         pandas.DataFrame or list of dict
-            A frame where pandas is installed. Columns: candidate, changed, score, std,
-            difference, p_value, verdict ("better", "worse", "within noise", "failed").
+            A frame where pandas is installed. Columns: candidate, best, against, changed, score,
+            std, difference, p_value, verdict ("better", "worse", "within noise", "failed").
 
         References
         ----------
@@ -249,7 +280,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             return
         given = self.candidates
         if not isinstance(given, Mapping) or not all(
-            isinstance(params, Mapping) for params in given.values()
+            isinstance(name, str) and isinstance(params, Mapping) for name, params in given.items()
         ):
             raise ValueError(
                 f"candidates={given!r} is not valid: give a dict from names to dicts of "
@@ -267,7 +298,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         given = {"base": {}} if self.candidates is None else self.candidates
         self._remembering(evaluate_candidates)(
             [self._with_prefixes(params) for params in given.values()],
-            more_results={"candidate": [str(name) for name in given]},
+            more_results={"candidate": list(given)},
         )
 
     def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,10 +326,10 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         try:
             inner.fit(X, y, **{key: value for key, value in params.items() if key != "groups"})
         except ValueError as error:
-            lines = str(error).strip().splitlines()
-            if not lines or "fits failed" not in lines[0]:
+            reason = why_all_failed(error)
+            if reason is None:
                 raise
-            raise ValueError(f"Candidate {name!r} cannot be fitted: {lines[-1]}") from error
+            raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}") from error
         return {"candidate": np.array([name]), **inner.cv_results_, "params": [candidate]}
 
     def _choose(self, index: int) -> None:
@@ -332,7 +363,8 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         check_is_fitted(self, "cv_results_")
         if self._data is None:
             raise ValueError(
-                "A pickled search is without its data: call fit with them before another try."
+                "A pickle or copy of a search is without its data: call fit with them before "
+                "another try."
             )
         return self._data
 
@@ -349,11 +381,30 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _rows(self, against: str | None = None, level: float = 0.05) -> list[Row]:
         check_is_fitted(self, "cv_results_")
-        fixed = None if against is None else self._position(against)
         scores = fold_scores(self.cv_results_, metric_of(self.cv_results_, self.refit))
-        own = (default_estimator() if self.estimator is None else self.estimator).get_params()
-        names, params = self._names(), self.cv_results_["params"]
-        return comparison(names, params, scores, own, sizes(self.splits_), fixed, level)
+        scores = without_failed(scores, self.error_score)
+        return comparison(
+            self._names(),
+            self.cv_results_["params"],
+            default_estimator() if self.estimator is None else self.estimator,
+            scores,
+            sizes(self.splits_),
+            self._compared_with(np.isfinite(scores).all(axis=1), against),
+            getattr(self, "best_index_", None),
+            level,
+        )
+
+    def _compared_with(self, worked: np.ndarray, against: str | None) -> list[int | None]:
+        """Return the candidate that each is compared with."""
+        if against is not None:
+            fixed = self._position(against)
+            return [None if i == fixed else fixed for i in range(len(worked))]
+        found: list[int | None] = []
+        before = None
+        for i, kept in enumerate(self._kept_before):
+            found.append(before if kept is None else self._position(kept))
+            before = i if worked[i] else before
+        return found
 
     def __str__(self) -> str:
         return as_text(self._rows()) if hasattr(self, "cv_results_") else repr(self)

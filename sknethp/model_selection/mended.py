@@ -26,6 +26,7 @@ from sknethp.model_selection.results import (
     fold_scores,
     metric_of,
     metrics_of,
+    why_all_failed,
     with_failed,
     without_failed,
 )
@@ -71,7 +72,7 @@ class Evaluations:
         try:
             self.results = self._evaluate(candidates)
         except ValueError as error:
-            if self._error_score == "raise" or not str(error).lstrip().startswith("All the"):
+            if self._error_score == "raise" or why_all_failed(error) is None:
                 raise
             self._error = error
             self.failed |= dict(enumerate(candidates, start))
@@ -87,9 +88,9 @@ class Evaluations:
     def check_any(self) -> None:
         """Raise if there were candidates and all have failed."""
         if self._error is not None and not self.results:
-            lines = str(self._error).strip().splitlines()
             raise ValueError(
-                f"None of {self.n_candidates} candidates could be fitted: {lines[-1]}"
+                f"None of {self.n_candidates} candidates could be fitted: "
+                f"{why_all_failed(self._error)}"
             ) from self._error
 
 

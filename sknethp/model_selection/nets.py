@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sklearn.base import clone
@@ -75,6 +76,28 @@ def full_name(estimator: Any, name: str) -> str:
     known = estimator.get_params(deep=True)
     longer = [prefix + name for prefix in net_prefixes(estimator) if prefix + name in known]
     return name if name in known or len(longer) != 1 else longer[0]
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return names without the prefix of a pipeline's step, where that leaves no doubt.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    dict of str to str
+        From each name to the shorter one.
+
+    Examples
+    --------
+    >>> short_names(["a__lr", "b__lr", "a__dropout"])
+    {'a__lr': 'a__lr', 'b__lr': 'b__lr', 'a__dropout': 'dropout'}
+    """
+    last = {name: name.rpartition("__")[2] for name in names}
+    short = list(last.values())
+    return {name: own if short.count(own) == 1 else name for name, own in last.items()}
 
 
 def with_memory(estimator: Any, memory: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+_ROUNDING = 1e-9
+
 
 def corrected_paired_test(
     first: np.ndarray, second: np.ndarray, sizes: Sequence[tuple[int, int]]
@@ -27,7 +29,8 @@ def corrected_paired_test(
     -------
     float
         Two-sided p-value: how often candidates that are equally good would differ so much. 1
-        for equal scores; NaN with one fold, or where a score is not finite.
+        for equal scores; NaN with one fold, or where a score is not finite. Where all folds
+        differ by the same, which says nothing of their variance, it is that of the sign test.
 
     References
     ----------
@@ -45,10 +48,11 @@ def corrected_paired_test(
         return float("nan")
     if not differences.any():
         return 1.0
+    if np.ptp(differences) < _ROUNDING * abs(differences).max():
+        return 2.0 ** (1 - n_splits)
     n_train, n_test = np.mean(sizes, axis=0)
     variance = (1 / n_splits + n_test / n_train) * differences.var(ddof=1)
-    with np.errstate(divide="ignore"):  # the same difference on every fold is beyond doubt
-        t = abs(differences.mean()) / np.sqrt(variance)
+    t = abs(differences.mean()) / np.sqrt(variance)
     return float(2 * stats.t.sf(t, n_splits - 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,23 @@ def without_failed(scores: np.ndarray, error_score: Any) -> np.ndarray:
     return scores
 
 
+def why_all_failed(error: ValueError) -> str | None:
+    """Return why all fits of a round failed, where scikit-learn raises because of that.
+
+    Parameters
+    ----------
+    error : ValueError
+        Raised while candidates were evaluated.
+
+    Returns
+    -------
+    str or None
+        The last line of its traceback; None for another error.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines and "fits failed" in lines[0] else None
+
+
 def metrics_of(results: Mapping[str, Any]) -> list[str]:
     """Return the metrics that candidates were scored by.
 
@@ -242,7 +260,18 @@ def best_index(results: Mapping[str, Any], refit: Any) -> int:
     Returns
     -------
     int
+
+    Raises
+    ------
+    ValueError
+        If the callable returns no position.
     """
     if callable(refit):
-        return int(refit(results))
+        index, n_candidates = refit(results), len(results["params"])
+        if not isinstance(index, Integral) or int(index) not in range(n_candidates):
+            raise ValueError(
+                f"refit returned {index!r}, but it must return the position of the best of "
+                f"{n_candidates} candidates."
+            )
+        return int(index)
     return int(results[f"rank_test_{metric_of(results, refit)}"].argmin())

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import loguniform
+from sklearn import config_context
 from sklearn import model_selection as parents
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import GroupKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -154,12 +156,36 @@ def test_a_callable_refit_has_the_last_word(data):
     assert search.best_estimator_.get_params()[LAYERS] == search.growth_[-1]["n_layers"]
 
 
+@pytest.mark.parametrize(("chosen", "shown"), [("a", "'a'"), (9, "9"), (-1, "-1")])
+def test_a_callable_refit_must_return_a_position(data, chosen, shown):
+    with pytest.raises(ValueError, match=f"refit returned {shown}, but it must return"):
+        growth(data, max_layers=2, refit=lambda results: chosen)
+
+
+def test_metadata_routing(data):
+    X, y = StandardScaler().fit_transform(data[0]), data[1]
+    weight = {"sample_weight": np.linspace(0.1, 1, len(y))}
+    small = {"hidden_units": 4, "max_epochs": 3, "random_state": 0}
+    with config_context(enable_metadata_routing=True):
+        bare = DeepNetClassifier(**small)
+        bare.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = LayerGrowthSearchCV(bare, cv=GroupKFold(3), max_layers=2)
+        search.fit(X, y, **weight, groups=np.arange(len(y)) % 5)
+    assert search.n_splits_ == 3
+    expected = DeepNetClassifier(**small, hidden_layers=search.best_n_layers_)
+    expected.fit(X, y, **weight)
+    np.testing.assert_allclose(search.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    other = LayerGrowthSearchCV(DeepNetClassifier(**small), cv=3, max_layers=2).fit(X, y)
+    assert not np.allclose(search.predict_proba(X), other.predict_proba(X), atol=1e-6)
+
+
 def test_several_nets_grow_together(data):
     both = VotingClassifier([("a", net()[-1]), ("b", net()[-1])])
     search = LayerGrowthSearchCV(both, cv=2, max_layers=2).fit(*data)
     assert search.cv_results_["params"][1] == {"a__hidden_layers": 2, "b__hidden_layers": 2}
 
 
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 @pytest.mark.parametrize("speculative", [1, 3])
 def test_a_depth_that_fails_ends_growth(data, speculative):
     """Deeper ones are not looked at, whether they would fail or not."""
@@ -168,8 +194,8 @@ def test_a_depth_that_fails_ends_growth(data, speculative):
     def space(n_layers):
         return {} if n_layers == 1 else grid
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    told = "Growing ends before 3 hidden layers, where all" if speculative == 1 else "fits failed"
+    with pytest.warns(FitFailedWarning, match=told):
         search = growth(data, param_grid=space, speculative=speculative, patience=3)
     assert [depth["n_layers"] for depth in search.growth_] == [1, 2]
     with warnings.catch_warnings():
@@ -207,6 +233,13 @@ BAD = [
     ({"param_grid": {"droput": [0.1]}}, "did you mean 'deepnetclassifier__dropout'"),
     ({"param_grid": {"lr": loguniform(1e-4, 1)}}, "a distribution for 'lr': set n_iter"),
     ({"param_grid": {"lr": [-1]}}, "No candidate can be fitted: lr=-1 is not valid"),
+    *[
+        ({"param_grid": space}, r"param_grid=.* is not valid: give a dict from names to values")
+        for space in (5, [3], [], "lr", lambda n_layers: 5)
+    ],
+    ({"param_grid": lambda n: {"lr" if n < 4 else "droput": [0.1]}}, "did you mean 'deepn"),
+    ({"error_score": "foo"}, "error_score='foo' is not valid"),
+    ({"error_score": None}, "error_score=None is not valid"),
     ({"estimator": LogisticRegression()}, "no DeepNetClassifier in LogisticRegression"),
     ({"estimator": net(hidden_units=(8, 4))}, "is for 2 layers, but their number grows"),
 ]

@@ -13,8 +13,8 @@ from sklearn import model_selection as parents
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GroupKFold, ShuffleSplit
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import GridSearchCV, ManualSearchCV, RandomizedSearchCV
@@ -117,10 +117,12 @@ def test_without_keep_the_best_score_wins(data):
 
 def test_table(data):
     search = ManualSearchCV(net(lr=1e-4), {"slow": {}, "fast": {"lr": 0.05}}, cv=5).fit(*data)
-    search.keep("fast").try_("again", label_smoothing=0.05)
+    search.keep("fast").try_("again", label_smoothing=0.2)
     table = search.table()
     assert table.candidate.tolist() == ["slow", "fast", "again"]
-    assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", ""]
+    assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", "label_smoothing: 0.05 → 0.2"]
+    assert table.against.tolist() == ["", "slow", "fast"]
+    assert table.best.tolist() == [False, True, False]
     assert table.verdict.tolist() == ["", "better", "within noise"]
     means = search.cv_results_["mean_test_score"]
     np.testing.assert_allclose(table.score, means)
@@ -132,8 +134,9 @@ def test_table(data):
     assert set(search.table(level=1e-12).verdict) == {"", "within noise"}
     text = str(search)
     assert text.splitlines()[0].split() == [
-        *("candidate", "changed", "score", "std", "difference", "p", "verdict")
+        *("candidate", "against", "changed", "score", "std", "difference", "p", "verdict")
     ]
+    assert [line[0] for line in text.splitlines()[1:]] == [" ", "*", " "]
     assert "lr: 0.0001 → 0.05" in text
     assert "better" in search._repr_html_()
     assert search._repr_mimebundle_()["text/plain"] == text
@@ -156,14 +159,56 @@ def test_failed_candidates(fitted, data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         search = ManualSearchCV(net(), {"a": {}, "bad": {"lr": 1e30}, "b": {}}, cv=2).fit(*data)
-    assert search.table().verdict.tolist() == ["", "failed", ""]
+    assert search.table().verdict.tolist() == ["", "failed", "within noise"]
     before = fitted.cv_results_
     with pytest.raises(ValueError, match=r"Candidate 'bad' cannot be fitted: .*epoch") as caught:
         fitted.try_("bad", lr=1e30)
     assert "\n" not in str(caught.value)
     assert fitted.cv_results_ is before
-    with pytest.raises(ValueError, match="No candidate can be fitted: lr=-1 is not valid"):
+    with pytest.raises(ValueError, match="Candidate 'bad' cannot be fitted: lr=-1 is not valid"):
         fitted.try_("bad", lr=-1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_a_failed_candidate_with_a_score_is_no_measure(data):
+    """It is marked although `error_score` looks fine, and the next is compared with another."""
+    candidates = {"a": {}, "bad": {"lr": -1}, "b": {"hidden_units": 16}}
+    search = ManualSearchCV(net(), candidates, cv=3, error_score=1.0, refit=False).fit(*data)
+    table = search.table()
+    assert table.verdict.tolist() == ["", "failed", "better"]
+    assert table.against.tolist() == ["", "a", "a"]
+    assert table.changed[2] == "hidden_units: 4 → 16"
+
+
+def test_tries_are_compared_with_what_they_change(data):
+    """With the kept candidate; and the values are those that the estimators had."""
+    search = ManualSearchCV(net(), {"a": {}, "b": {"hidden_units": 16}}, cv=3, refit=False)
+    search.fit(*data).try_("c", lr=0.02).keep("a").try_("d", standardscaler=MinMaxScaler((0, 2)))
+    search.keep("d").try_("e", standardscaler__feature_range=(0, 1)).try_("f", max_norm=None)
+    table = search.table()
+    assert table.against.tolist() == ["", "a", "b", "a", "d", "d"]
+    assert table.changed.tolist()[3:] == [
+        "standardscaler: StandardScaler() → MinMaxScaler(feature_range=(0, 2))",
+        "standardscaler: MinMaxScaler(feature_range=(0, 2)) → MinMaxScaler(), "
+        "feature_range: (0, 2) → (0, 1)",
+        "",
+    ]
+    search.try_(
+        "g", standardscaler=Pipeline([("scale", StandardScaler()), ("more", MinMaxScaler())])
+    )
+    assert max(map(len, str(search).splitlines())) < 250
+    assert "…" in search.table().changed.iloc[-1]
+
+
+def test_from_a_search_whose_folds_are_used_up(data):
+    folds = ShuffleSplit(3, random_state=0)
+    grid = GridSearchCV(net(), {LR: [0.01, 0.02]}, cv=folds.split(*data)).fit(*data)
+    with pytest.raises(ValueError, match="came from an iterator, which is used up: give cv"):
+        ManualSearchCV.from_search(grid)
+    search = ManualSearchCV.from_search(grid, cv=folds.split(*data)).fit(*data)
+    assert search.best_score_ == pytest.approx(grid.best_score_)
+    again = ManualSearchCV.from_search(search).fit(*data)
+    assert again.best_score_ == search.best_score_
 
 
 def test_from_another_search(data):
@@ -213,7 +258,9 @@ def test_estimator_manners(data, fitted):
     restored = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(restored.predict(data[0]), fitted.predict(data[0]))
     assert str(restored) == str(fitted)
-    with pytest.raises(ValueError, match="A pickled search is without its data: call fit"):
+    with pytest.raises(
+        ValueError, match="A pickle or copy of a search is without its data: call fit"
+    ):
         restored.try_("more", lr=0.1)
     fitted.try_("more", lr=0.1)  # the pickled one still has its data
 
@@ -235,6 +282,7 @@ def test_refit_off(data):
     [
         ({}, "candidates={} has nothing to try"),
         ({"a": 3}, "give a dict from names to dicts of parameters"),
+        ({3: {}}, "give a dict from names to dicts of parameters"),
         ([{"lr": 1}], "give a dict from names to dicts of parameters"),
         ({"a": {"droput": 0.1}}, "did you mean 'deepnetclassifier__dropout'"),
         ({"a": {"lr": -1}, "b": {"lr": 0}}, "No candidate can be fitted: lr=-1 is not valid"),
@@ -248,6 +296,8 @@ def test_bad_candidates(candidates, message, data):
 def test_bad_tries(fitted):
     with pytest.raises(ValueError, match="There is a candidate 'wider' already"):
         fitted.try_("wider", lr=0.1)
+    with pytest.raises(ValueError, match="name is a string, but 3 was given"):
+        fitted.try_(3, lr=0.1)
     with pytest.raises(ValueError, match=r"no candidate 'x': there are 'as it is', 'wider', 'fa"):
         fitted.keep("x")
     with pytest.raises(ValueError, match="did you mean 'deepnetclassifier__dropout'"):
@@ -298,7 +348,8 @@ def test_corrected_test_holds_its_level_where_the_plain_one_does_not():
     ("first", "second", "expected"),
     [
         ([0.5, 0.6], [0.5, 0.6], 1.0),
-        ([0.5, 0.75], [0.625, 0.875], 0.0),
+        ([0.5, 0.75], [0.625, 0.875], 0.5),
+        ([0.5, 0.7, 0.7, 0.8, 0.9], [0.6, 0.8, 0.8, 0.9, 1.0], 0.0625),
         ([0.5], [0.6], np.nan),
         ([0.5, np.nan], [0.5, 0.6], np.nan),
     ],
