@@ -211,9 +211,16 @@ def _seconds(
         np.nan_to_num(np.asarray(results.get(f"mean_{part}_time", zeros), dtype=float))
         for part in ("fit", "score")
     )
-    noted = getattr(getattr(search, "fused_summary_", None), "seconds", 0.0)
-    total = total or noted
-    if not total or not spent.sum():
+    ends = np.asarray(getattr(search, "evaluated_at_", []), dtype=float)
+    if total:
+        ends = np.full(len(spent), float(total))
+    if len(ends) != len(spent):
         return spent, False
     # Fits that train together each take the time of all: only their shares mean something.
-    return spent / spent.sum() * total, True
+    spent = np.maximum(spent, np.finfo(float).tiny)
+    start = 0.0
+    for end in np.unique(ends):
+        own = ends == end
+        spent[own] *= (end - start) / spent[own].sum()
+        start = end
+    return spent, True

@@ -57,5 +57,7 @@ def draw_convergence(ax: Any, found: Candidates, against: Literal["candidates", 
         ax.xaxis.get_major_locator().set_params(integer=True)
     else:
         ax.set_xlim(left=0)
+    if failed.all():
+        ax.set(xlim=(0, 1.05 * x[-1] or 1.0), yticks=[])
     ax.set_xlabel(label, color=INK)
     tidy(ax)

@@ -93,10 +93,14 @@ def tidy(ax: Any, *, grid: str = "y") -> None:
 
 def put_ticks(axis: Any, scale: Scale) -> None:
     """Write a hyperparameter's values along an axis, slantwise where they would touch."""
-    places, labels = scale.ticks()
-    axis.set_ticks(places, labels)
     low, high = limits_of(scale)
-    if axis.axis_name == "x" and _touch(np.array(places) / (high - low), labels):
+    write_along(axis, *scale.ticks(), high - low)
+
+
+def write_along(axis: Any, places: Any, labels: Sequence[str], length: float) -> None:
+    """Write labels along an axis of some length, slantwise where they would touch."""
+    axis.set_ticks(places, labels)
+    if axis.axis_name == "x" and _touch(np.array(places) / length, labels):
         for text in axis.get_ticklabels():
             text.set(rotation=35, ha="right", rotation_mode="anchor")
 

@@ -8,8 +8,18 @@ from typing import Any, Literal
 import numpy as np
 
 from sknethp.display.candidates import Candidates
-from sknethp.display.figures import BEST, FAILED, INK, SCORES, floor_of, limits_of, put_ticks, tidy
-from sknethp.display.scales import Scale, label_of
+from sknethp.display.figures import (
+    BEST,
+    FAILED,
+    INK,
+    SCORES,
+    floor_of,
+    limits_of,
+    put_ticks,
+    tidy,
+    write_along,
+)
+from sknethp.display.scales import Scale, labels_of
 
 _MOST_CELLS = 15  # in each direction
 _MOST_WRITTEN = 120
@@ -89,7 +99,7 @@ def _draw_cells(
         x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
         ax.scatter(x_places, y_places, 30, FAILED, marker="x", linewidth=1.6, label="failed")
     for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
-        axis.set_ticks(np.arange(size) + 0.5, [label_of(v) for v in _values(found, name)])
+        write_along(axis, np.arange(size) + 0.5, labels_of(_values(found, name)), size)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return image
@@ -156,11 +166,12 @@ def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
     put_ticks(ax.yaxis, scales[1])
     image = None
     if good.any():
-        look = {"cmap": SCORES, "vmin": floor_of(found.mean), "vmax": np.nanmax(found.mean)}
+        floor = floor_of(found.mean)
+        look = {"cmap": SCORES, "vmin": floor, "vmax": np.nanmax(found.mean)}
         among = [scale.kind == "categories" or points[:, i] >= 0 for i, scale in enumerate(scales)]
         inside = good & among[0] & among[1]
         if inside.any():
-            _draw_smooth(ax, scales, points[inside], found.mean[inside], look)
+            _draw_smooth(ax, scales, points[inside], np.maximum(found.mean[inside], floor), look)
         image = ax.scatter(
             *points[good].T, 36, found.mean[good], edgecolor="white", linewidth=0.8, **look
         )

@@ -335,6 +335,8 @@ class ImportanceDisplay:
         -------
         self
         """
+        if not _COUNT.allows(most):
+            raise ValueError(complaint("most", most, _COUNT))
         bars = self._bars()[:most]
         axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
         self._draw(axes[0], bars)
@@ -368,7 +370,7 @@ class ImportanceDisplay:
             )  # fmt: skip
         ax.set_yticks(heights, labels)
         ax.invert_yaxis()
-        ax.set_xlim(min(0.0, *lengths), 1.12 * ends.max())
+        ax.set_xlim(min(0.0, *lengths), 1.12 * (ends.max() or 1.0))
         what = "by itself" if self.importance.method == "fanova" else "with others"
         ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
         ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
@@ -376,5 +378,5 @@ class ImportanceDisplay:
 
     def _title(self) -> str:
         r2 = self.importance.r2
-        doubt = "" if r2 >= _RELIABLE else ": not to be relied on"
-        return f"The forest predicts held-out candidates with R² = {r2:.2f}{doubt}"
+        doubt = "" if r2 >= _RELIABLE else "\ntoo little to rely on what it says"
+        return f"A forest predicts held-out candidates with R² = {r2:.2f}{doubt}"

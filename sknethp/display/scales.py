@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from scipy.stats import kstest
 
 
 class _Unset:
@@ -22,7 +23,8 @@ class _Unset:
 UNSET: Final = _Unset()
 
 FEW = 12  # distinct numbers up to which they are looked at as a list, not as draws
-_FIRST = 16  # draws
+_FIRST = 12  # draws; a Bayesian search begins to look closer after eight
+_REGULAR = 2.0  # ratio of the widest gap to the narrowest up to which numbers are a list
 _LEAST_RATIO = 8.0
 _RATIO_OF_TWO = 100.0
 _LONGEST_LABEL = 18
@@ -59,6 +61,30 @@ def label_of(value: Any) -> str:
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
+def labels_of(values: Sequence[Any]) -> list[str]:
+    """Return short texts that tell different values apart.
+
+    Parameters
+    ----------
+    values : sequence of object
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> labels_of([0.10001, 0.10002, {"a": "a long value"}, {"a": "another long value"}])
+    ['0.10001', '0.10002', 'dict 1', 'dict 2']
+    """
+    labels = [label_of(value) for value in values]
+    for label in {label for label in labels if labels.count(label) > 1}:
+        same = [i for i, other in enumerate(labels) if other == label]
+        for count, i in enumerate(same, start=1):
+            labels[i] = repr(values[i]) if _is_number(values[i]) else f"{label} {count}"
+    return labels
+
+
 def plain(value: Any) -> Any:
     """Return a numpy scalar as Python's own, everything else as it is."""
     return value.item() if isinstance(value, np.generic) else value
@@ -82,9 +108,10 @@ def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     Parameters
     ----------
     numbers : sequence of float
-        Few distinct ones count as a list that is to be legible: its narrowest gap decides. Many
-        count as draws: what decides is how far from the middle the median of the first ones lies,
-        before a search looks closer at what it has found.
+        Few distinct ones count as a list that is to be legible: its narrowest gap decides. So
+        do many at regular distances. Others count as draws: the first ones, before a search
+        looks closer at what it has found, decide by their distance from an even distribution
+        (that of Kolmogorov and Smirnov).
 
     Returns
     -------
@@ -102,12 +129,12 @@ def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     ratio = distinct[-1] / distinct[0]
     if len(distinct) == 2 or ratio < _LEAST_RATIO:
         return bool(len(distinct) == 2 and ratio >= _RATIO_OF_TWO)
-    if len(distinct) <= FEW:
-        by_difference, by_ratio = (_unit(v, v) for v in (distinct, np.log(distinct)))
-        return bool(np.diff(by_ratio).min() > np.diff(by_difference).min())
-    middle = np.median(numbers[:_FIRST])
-    by_difference, by_ratio = _unit(middle, distinct), _unit(np.log(middle), np.log(distinct))
-    return bool(abs(by_ratio - 0.5) < abs(by_difference - 0.5))
+    gaps, ratios = np.diff(_unit(distinct, distinct)), np.diff(_unit(*[np.log(distinct)] * 2))
+    if len(distinct) <= FEW or min(gaps.max() / gaps.min(), ratios.max() / ratios.min()) < _REGULAR:
+        return bool(ratios.min() > gaps.min())
+    first = numbers[:_FIRST]
+    by_difference, by_ratio = _unit(first, distinct), _unit(np.log(first), np.log(distinct))
+    return bool(kstest(by_ratio, "uniform").statistic < kstest(by_difference, "uniform").statistic)
 
 
 def _unit(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
@@ -146,7 +173,7 @@ class Scale:
         others = {_key(value): value for value in values if not self._holds(value)}
         if all(isinstance(value, bool) for value in others.values()):
             others = dict(sorted(others.items(), key=lambda item: item[1]))
-        if sum(value is not UNSET and value != 0 for value in others.values()) > 1:
+        if sum(value is not UNSET and _key(value) != _key(0) for value in others.values()) > 1:
             self.kind, self.numbers = "categories", numbers[:0]
             others = {_key(n): n for n in map(_as_int, numbers.tolist())} | others
         self.others = sorted(others.values(), key=lambda value: value is not UNSET)
@@ -205,8 +232,7 @@ class Scale:
     def ticks(self) -> tuple[list[float], list[str]]:
         """Return where to write which values."""
         shown = self._shown_numbers()
-        labels = [label_of(value) for value in self.others] + [label_of(n) for n in shown]
-        return [*self._slots.values(), *self._of_numbers(shown)], labels
+        return [*self._slots.values(), *self._of_numbers(shown)], labels_of([*self.others, *shown])
 
     def _shown_numbers(self) -> list[float]:
         """Return the numbers themselves where they are few, round ones otherwise."""

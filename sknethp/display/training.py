@@ -82,7 +82,10 @@ class TrainingDisplay:
         found = [net for each in (estimator if several else [estimator]) for net in _nets(each)]
         if not found:
             kind = "the list" if several else type(estimator).__name__
-            raise ValueError(f"There is no fitted DeepNetClassifier in {kind}: fit it first.")
+            hint = "fit it first"
+            if hasattr(estimator, "cv_results_"):
+                hint = "a search keeps one only if it refits the best candidate"
+            raise ValueError(f"There is no fitted DeepNetClassifier in {kind}: {hint}.")
         return cls([net.history_ for net in found], [net.best_epoch_ for net in found])
 
     @property
@@ -186,6 +189,8 @@ def _nets(fitted: Any) -> Iterator[DeepNetClassifier]:
     elif isinstance(fitted, (list, tuple)):
         for part in fitted:
             yield from _nets(part)
+    elif type(fitted).__name__ == "_CalibratedClassifier":  # no estimator, but has one
+        yield from _nets(fitted.estimator)
     elif isinstance(fitted, BaseEstimator):
         if hasattr(fitted, "steps"):  # a pipeline fits the steps it was given
             yield from _nets([step for _, step in fitted.steps])

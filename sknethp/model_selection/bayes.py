@@ -161,7 +161,7 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
 
     def _run_search(self, evaluate_candidates):
         """Evaluate proposals, round after round."""
-        super()._run_search(self._remembering(evaluate_candidates))
+        super()._run_search(self._followed(evaluate_candidates))
 
     def _check_search_space(self, search_space: Any) -> None:
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""

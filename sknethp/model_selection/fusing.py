@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
+import numpy as np
 from joblib.parallel import get_active_backend
 
 # scikit-learn documents how to derive searches from it, but has no public name for it.
@@ -36,7 +38,9 @@ ATTRIBUTES = """As in the parent, and:
 
     fused_summary_ : Summary or None
         What was fused, and what was not and why: of this search alone, or of the whole block
-        where one of ``sknethp.fused()`` is around it. None with another joblib backend."""
+        where one of ``sknethp.fused()`` is around it. None with another joblib backend.
+    evaluated_at_ : ndarray of shape (n_candidates,)
+        Seconds after which each candidate's scores were known; those of a round all at once."""
 
 
 def backend_is_chosen() -> bool:
@@ -107,6 +111,8 @@ class FusedSearchMixin:
     ----------
     fused_summary_ : Summary or None
         What was fused, and what was not and why; see ``sknethp.fused``.
+    evaluated_at_ : ndarray of shape (n_candidates,)
+        Seconds after which each candidate's scores were known; those of a round all at once.
     """
 
     # The parameter that holds the space, if there is one, and what `search_space` needs.
@@ -150,6 +156,8 @@ class FusedSearchMixin:
             with fused_unless_chosen(self.progress) as summary:
                 super().fit(X, y, **params)  # type: ignore[misc]
         self.fused_summary_ = summary
+        self.evaluated_at_ = np.array(self._evaluated_at)
+        del self._evaluated_at
         return self
 
     @contextmanager
@@ -172,15 +180,20 @@ class FusedSearchMixin:
         """Return the space that None stands for."""
         return search_space(estimator, self._space_method, self._space_size, X=X)
 
-    def _remembering(self, evaluate_candidates: Callable) -> Callable:
-        """Let the nets that candidates bring with them keep their fits, too."""
+    def _followed(self, evaluate_candidates: Callable) -> Callable:
+        """Note when scores are known, and let the nets that candidates bring keep their fits."""
+        start = time.perf_counter()
+        self._evaluated_at: list[float] = []
 
         def evaluate(candidates, *args, **kwargs):
             equipped = [
                 {name: with_memory(value, self.memory) for name, value in candidate.items()}
                 for candidate in candidates
             ]
-            return evaluate_candidates(equipped, *args, **kwargs)
+            try:
+                return evaluate_candidates(equipped, *args, **kwargs)
+            finally:
+                self._evaluated_at += [time.perf_counter() - start] * len(equipped)
 
         return evaluate
 

@@ -185,6 +185,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             super().fit(X, y, **params)
         self.splits_ = folds.splits
         found, self.cv_results_ = self._grown(self.cv_results_, self.refit)
+        self.evaluated_at_ = self.evaluated_at_[: len(self.cv_results_["params"])]
         self.growth_ = [self._told(depth) for depth in found]
         best = _last_improvement(found)
         self.best_n_layers_ = best.n_layers
@@ -230,13 +231,14 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             at_once = 1  # a depth beyond the end must not raise
         drawn = None if callable(self.param_grid) else self._settings(self.min_layers)
         results = None
+        evaluate = self._followed(evaluate_candidates)
         for start in range(0, len(depths), at_once):
             some = depths[start : start + at_once]
             candidates = [candidate for n in some for candidate in self._candidates(n, drawn)]
             if results is None:
                 check_candidates(self.estimator, candidates)
             try:
-                results = self._remembering(evaluate_candidates)(candidates)
+                results = evaluate(candidates)
             except ValueError as error:
                 reason = why_all_failed(error)
                 if reason is None:

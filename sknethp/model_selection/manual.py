@@ -212,10 +212,13 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             candidate = {**self._base, **changed}
             if reason := invalid_because(self.estimator, candidate):
                 raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
+            start = time.perf_counter()
             with fused_unless_chosen(self.progress) as summary:
                 found = self._evaluated(name, candidate)
+            end = self.evaluated_at_[-1] + time.perf_counter() - start
             self.cv_results_ = joined(self.cv_results_, found)
             self.fused_summary_ = summary
+            self.evaluated_at_ = np.append(self.evaluated_at_, end)
             self._kept_before.append(self.kept_)
             if self.kept_ is None and (self.refit or not self.multimetric_):
                 self._choose(best_index(self.cv_results_, self.refit))
@@ -296,7 +299,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _run_search(self, evaluate_candidates):
         """Evaluate the given candidates."""
         given = {"base": {}} if self.candidates is None else self.candidates
-        self._remembering(evaluate_candidates)(
+        self._followed(evaluate_candidates)(
             [self._with_prefixes(params) for params in given.values()],
             more_results={"candidate": list(given)},
         )

@@ -19,6 +19,7 @@ class _ListedCandidates(FusedSearchMixin):
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         """Look at the candidates before they are evaluated."""
         checked = False
+        followed = self._followed(evaluate_candidates)
 
         def evaluate(candidates, *args, **kwargs):
             nonlocal checked
@@ -26,7 +27,7 @@ class _ListedCandidates(FusedSearchMixin):
             if not checked:
                 check_candidates(self.estimator, candidates)
                 checked = True
-            return self._remembering(evaluate_candidates)(candidates, *args, **kwargs)
+            return followed(candidates, *args, **kwargs)
 
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in signature(run).parameters

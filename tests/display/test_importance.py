@@ -217,6 +217,9 @@ def test_bad_input(n, options, words):
 def test_nothing_varied():
     with pytest.raises(ValueError, match="more than one value"):
         hyperparameter_importance(results([{"lr": 0.1}] * 10, lambda p: 0.5))
+    display = ImportanceDisplay.from_search(results(GRID, lambda p: p["units"]))
+    with pytest.raises(ValueError, match="most=0 is not valid"):
+        display.plot(most=0)
 
 
 @pytest.mark.parametrize(("method", "is_bounded"), [("fanova", True), ("permutation", False)])

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
-from sknethp.display.scales import UNSET, Scale, is_log_spread, label_of
+from sknethp.display.scales import UNSET, Scale, is_log_spread, label_of, labels_of
 
 RNG = np.random.default_rng(0)
 
@@ -18,6 +19,8 @@ RNG = np.random.default_rng(0)
         ([1e-3, 1.0], True),
         ([0.5, 1.0], False),
         ([-1, 10, 100, 1000], False),
+        (np.repeat(np.arange(5, 105, 5), 3), False),
+        (np.repeat(2.0 ** np.arange(14), 3), True),
         (10 ** RNG.uniform(-5, 0, 30), True),
         (RNG.uniform(0.001, 1, 30), False),
         (np.r_[10 ** RNG.uniform(-4, -1, 16), RNG.uniform(0.08, 0.1, 60)], True),
@@ -57,6 +60,19 @@ def test_values_of_all_kinds():
 
 def test_one_value():
     assert Scale([0.1, 0.1]).positions([0.1]).tolist() == [0.5]
+
+
+def test_values_that_are_arrays():
+    values = [np.array([1.0, 2.0]), np.array([3.0]), 0]
+    assert Scale(values).positions(values).tolist() == [1, 2, 0]
+
+
+def test_labels_tell_values_apart():
+    estimators = [SVC(C=0.123456789, gamma=0.1), SVC(C=0.123456789, gamma=0.2), SVC()]
+    values = [0.10001, 0.10002, 0.2, *estimators]
+    labels = labels_of(values)
+    assert labels == ["0.10001", "0.10002", "0.2", "SVC 1", "SVC 2", "SVC()"]
+    assert Scale([0.10001, 0.10002]).ticks()[1] == labels[:2]
 
 
 def test_labels():

@@ -1,5 +1,7 @@
 """Plots of searches show what cv_results_ says."""
 
+import time
+
 import numpy as np
 import pytest
 import skopt
@@ -15,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import sknethp.model_selection as ours
-from sknethp import DeepNetClassifier
+from sknethp import DeepNetClassifier, fused
 from sknethp.display import SearchDisplay
 from sknethp.display.candidates import candidates_of
 from sknethp.display.figures import BEST, FAILED, floor_of
@@ -186,12 +188,28 @@ def test_convergence(grid):
 
 
 def test_seconds_by_the_clock(iris):
-    """Our searches know how long all of it took; single fused fits cannot be told apart."""
+    """Our searches know when each round was done; its fused fits cannot be told apart."""
     net = DeepNetClassifier(hidden_units=4, max_epochs=2, random_state=0)
-    search = ours.GridSearchCV(net, {"lr": [0.01, 0.1]}, cv=3).fit(*iris)
-    display = SearchDisplay.from_search(search).plot_convergence(against=["seconds"])
-    assert display.ax_.get_xlabel() == "seconds"
-    assert display.ax_.lines[0].get_xdata()[-1] == pytest.approx(search.fused_summary_.seconds)
+    with fused(silent=True):
+        time.sleep(0.2)  # is not the search's
+        searches = [
+            ours.GridSearchCV(net, {"lr": [0.01, 0.1]}, cv=3).fit(*iris),
+            ours.ManualSearchCV(net, {"a": {}, "b": {"lr": 0.1}}, cv=3).fit(*iris).try_("c"),
+            ours.LayerGrowthSearchCV(net, max_layers=3, patience=1, cv=3).fit(*iris),
+            ours.BayesSearchCV(net, {"lr": (0.01, 0.1)}, n_iter=4, n_points=2, cv=3).fit(*iris),
+        ]
+    for search in searches:
+        ends = search.evaluated_at_
+        assert len(ends) == len(search.cv_results_["params"])
+        display = SearchDisplay.from_search(search).plot_convergence(against=["seconds"])
+        assert display.ax_.get_xlabel() == "seconds"
+        shown = np.cumsum(display.candidates.seconds)
+        assert (np.diff(shown) >= 0).all()
+        last_of_round = np.flatnonzero(np.diff(ends, append=np.inf))
+        np.testing.assert_allclose(shown[last_of_round], ends[last_of_round])
+    assert [len(set(search.evaluated_at_)) for search in searches[:2]] == [1, 2]
+    assert len(set(searches[3].evaluated_at_)) == 2
+    assert searches[0].evaluated_at_[0] < searches[0].fused_summary_.seconds - 0.2
 
 
 def test_parallel_coordinates(failing):
@@ -281,6 +299,8 @@ def test_one_candidate_and_all_failed():
         display = SearchDisplay.from_search({"params": [{"a": 1}], "mean_test_score": [score]})
         display.plot()
         display.plot_convergence()
+        low, high = display.ax_[0].get_xlim()
+        assert low < 1 < high
         display.plot_parallel_coordinates()
         display.plot_heat_map("a", "a")
         assert (display.candidates.best is None) == np.isnan(score)

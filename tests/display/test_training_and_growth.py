@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -74,7 +75,9 @@ def test_another_score_that_is_monitored(iris):
 def test_nets_inside_other_estimators(iris):
     search = GridSearchCV(net(max_epochs=2), {"lr": [0.1]}, cv=2).fit(*iris)
     bagging = BaggingClassifier(net(max_epochs=2), n_estimators=3, random_state=0).fit(*iris)
-    for fitted, n_nets in ((search, 1), (bagging, 3), ([search, bagging], 4)):
+    calibrated = CalibratedClassifierCV(net(max_epochs=2), cv=2).fit(*iris)
+    several = [search, bagging, calibrated]
+    for fitted, n_nets in ((search, 1), (bagging, 3), (calibrated, 2), (several, 6)):
         assert len(TrainingDisplay.from_estimator(fitted).histories) == n_nets
     figure, axes = pyplot.subplots(2)
     assert TrainingDisplay.from_estimator(search).plot(axes).figure_ is figure
@@ -83,6 +86,9 @@ def test_nets_inside_other_estimators(iris):
 def test_nothing_to_plot(iris):
     with pytest.raises(ValueError, match="no fitted DeepNetClassifier in SVC"):
         TrainingDisplay.from_estimator(SVC().fit(*iris))
+    unfitted = GridSearchCV(net(max_epochs=1), {"lr": [0.1]}, cv=2, refit=False).fit(*iris)
+    with pytest.raises(ValueError, match="in GridSearchCV: a search keeps one only if it refits"):
+        TrainingDisplay.from_estimator(unfitted)
     with pytest.raises(ValueError, match="no fitted DeepNetClassifier in DeepNetClassifier"):
         TrainingDisplay.from_estimator(net())
     with pytest.raises(ValueError, match="return_estimator=True"):
