@@ -135,7 +135,7 @@ _STRUCTURE = (
         "structure",
         "Units of every hidden layer, or of each.",
         Range(16, 512, log=True, integer=True, levels=(256, 128, 64, 512, 32)),
-        f"{GORISHNIY}: 64 to 512; smaller ones are for smaller tables",
+        f"{GORISHNIY}: 1 to 512, here by ratio and from 16",
     ),
     Hyperparameter(
         "activation",

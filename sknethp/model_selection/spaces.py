@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any, Literal
 
@@ -17,8 +18,9 @@ from scipy import stats
 from sklearn.model_selection import ParameterGrid
 from skopt import space as skopt_space
 
-from sknethp.constraints import Choice, Number, complaint, is_sequence
+from sknethp.constraints import Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
+from sknethp.model_selection.checks import COUNT
 from sknethp.model_selection.nets import default_estimator, net_prefixes
 
 Place = Range | Options
@@ -46,7 +48,7 @@ _WIDEST_FOR_FEW_SAMPLES = 256
 _WIDEST_LOW_END = 64
 _UPDATES_PER_EPOCH = 8
 _EVEN_LEVELS = 3
-_COUNT = Number(1, integer=True)
+_FEWEST_RESIDUAL_LAYERS = 2  # the first has no input of its own width
 
 
 def fitted_to_data(name: str, place: Place, n_samples: int | None, n_features: int | None) -> Place:
@@ -121,15 +123,30 @@ def subspaces(
     deciding = [
         name
         for name in names
-        if isinstance(places[name], Options) and any(name in TABLE[other].needs for other in names)
+        if isinstance(places[name], Options)
+        and (any(name in TABLE[other].needs for other in names) or name == "residual")
     ]
     parts = []
     for chosen in product(*(_values(places[name]) for name in deciding)):
         fixed = dict(zip(deciding, chosen, strict=True))
         searched = [name for name in names if has_effect(name, {**own, **fixed})]
         part = {name: places[name] for name in searched}
-        parts.append({**part, **{name: Options((value,)) for name, value in fixed.items()}})
+        part |= {name: Options((value,)) for name, value in fixed.items()}
+        if fixed.get("residual"):
+            deep = _deep(part.get("hidden_layers", Options((own["hidden_layers"],))))
+            if not levels(deep):
+                continue
+            part |= {"hidden_layers": deep} if "hidden_layers" in part else {}
+        parts.append(part)
     return parts
+
+
+def _deep(place: Place) -> Place:
+    """Leave out the numbers of layers for which residual connections have no effect."""
+    if isinstance(place, Options):
+        return Options(tuple(n for n in place.values if n >= _FEWEST_RESIDUAL_LAYERS))
+    kept = tuple(n for n in place.levels if n >= _FEWEST_RESIDUAL_LAYERS)
+    return replace(place, low=max(place.low, _FEWEST_RESIDUAL_LAYERS), levels=kept)
 
 
 def _values(place: Place) -> tuple[Any, ...]:
@@ -249,7 +266,9 @@ def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
     out = {name for name in PER_LAYER if is_sequence(own[name])}
     if out:
         out.add("hidden_layers")
-    if is_sequence(own["hidden_units"]):
+    fixed_layers = "hidden_layers" in out or "hidden_layers" not in names
+    few = fixed_layers and own["hidden_layers"] < _FEWEST_RESIDUAL_LAYERS
+    if is_sequence(own["hidden_units"]) or few:
         out.add("residual")
     if own["nesterov"]:
         out.add("optimizer")
@@ -278,7 +297,11 @@ def _net_space(
     parts = subspaces(names, own, places)
     if method == "random":
         return [{name: distribution(place) for name, place in part.items()} for part in parts]
-    always = [name for name in names if all(name in part for part in parts)]
+    always = [
+        name
+        for name in names
+        if all(name in part for part in parts) and not (name == "residual" and len(parts) > 1)
+    ]
     return [{name: dimension(places[name]) for name in always}]
 
 
@@ -344,8 +367,10 @@ def search_space(
     for name, value, allowed in (("method", method, METHODS), ("size", size, tuple(SIZES))):
         if value not in allowed:
             raise ValueError(complaint(name, value, Choice(allowed)))
-    if max_candidates is not None and not _COUNT.allows(max_candidates):
-        raise ValueError(complaint("max_candidates", max_candidates, _COUNT))
+    counts = {"max_candidates": max_candidates, "n_samples": n_samples, "n_features": n_features}
+    for name, count in counts.items():
+        if count is not None and not COUNT.allows(count):
+            raise ValueError(complaint(name, count, COUNT))
     estimator = default_estimator() if estimator is None else estimator
     prefixes = net_prefixes(estimator)
     if not prefixes:
@@ -369,6 +394,8 @@ def search_space(
 def _shape(X: Any) -> tuple[int | None, int | None]:
     """Return the numbers of samples and features, as far as they can be told."""
     shape = getattr(X, "shape", None) or np.shape(X)
+    if not shape:
+        raise ValueError(f"X={X!r} is no data: give what is to be searched on, or None.")
     return (shape[0], shape[1]) if len(shape) == 2 else (None, None)
 
 
@@ -380,7 +407,7 @@ def _described() -> str:
         place = TABLE[name].search
         among = f"{place.low:g} to {place.high:g}" if isinstance(place, Range) else _listed(place)
         text = f"- `{name}` ({', '.join(sizes)}): {among}. {TABLE[name].source}."
-        lines += textwrap.wrap(text, 92, subsequent_indent="  ")
+        lines += textwrap.wrap(text, 92, subsequent_indent="  ", break_on_hyphens=False)
     return "\n    ".join(lines)
 
 

@@ -55,9 +55,16 @@ own_parameters = st.fixed_dictionaries(
         "hidden_units": st.sampled_from([10, (20, 10)]),
         "activation": st.sampled_from(["elu", ["relu", "tanh"]]),
         "residual": st.booleans(),
+        "hidden_layers": st.integers(1, 3),
         "batch_size": st.integers(1, 500),
     },
 ).filter(lambda own: not (own.get("residual") and isinstance(own.get("hidden_units"), tuple)))
+own_parameters = own_parameters.filter(
+    lambda own: (
+        own.get("hidden_layers", 2) == 2
+        or not any(isinstance(value, (tuple, list)) for value in own.values())
+    )
+)
 own_parameters |= st.just({"optimizer": "sgd", "nesterov": True})
 
 
@@ -81,6 +88,8 @@ def test_every_candidate_is_valid_and_wastes_nothing(
         assert candidate
         for name in candidate:
             assert has_effect(name, parameters), (name, candidate)
+        if candidate.get("residual"):
+            assert parameters["hidden_layers"] > 1  # else there is nothing to add
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -257,6 +266,9 @@ def test_whole_numbers_stay_whole_and_reach_both_ends(place):
         ({"method": "bayesian"}, "method='bayesian' is not valid.*Did you mean 'bayes'"),
         ({"size": "huge"}, "size='huge' is not valid: size must be one of 'small'"),
         ({"max_candidates": 0}, "max_candidates=0 is not valid"),
+        ({"n_samples": -5}, "n_samples=-5 is not valid"),
+        ({"n_features": "a"}, "n_features='a' is not valid"),
+        ({"X": 3}, "X=3 is no data"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -265,9 +277,15 @@ def test_bad_arguments(arguments, message):
 
 
 def test_documentation_lists_every_source():
-    for name in SIZES["large"]:
-        assert f"- `{name}` (" in search_space.__doc__
-        assert TABLE[name].source
+    told = " ".join(search_space.__doc__.split())
+    for name, entry in TABLE.items():
+        if entry.search is None:
+            continue
+        assert len(entry.source) > 5, name
+        is_listed = f"- `{name}` (" in told
+        assert is_listed == (name in SIZES["large"])
+        assert not is_listed or f". {entry.source}." in told
+    assert {name for names in SIZES.values() for name in names} == set(SIZES["large"])
 
 
 def test_bayes_dimensions_come_back_as_valid_values():
