@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
 from sknethp.constraints import Constraint, Number, complaint, is_sequence
@@ -252,15 +252,16 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
     """
     if y is None or not net_prefixes(estimator):
         return
-    if not (cv is None or isinstance(cv, Integral | StratifiedKFold)):
+    if not (cv is None or isinstance(cv, Integral | StratifiedKFold | RepeatedStratifiedKFold)):
         return  # not to use up a generator, which check_cv would
     splitter = check_cv(cv, y, classifier=True)
-    if not isinstance(splitter, StratifiedKFold):
+    if not isinstance(splitter, StratifiedKFold | RepeatedStratifiedKFold) or not len(y):
         return
     if type_of_target(y) not in ("binary", "multiclass"):
         return
     classes, counts = np.unique(np.asarray(y), return_counts=True)
-    n_splits, fewest, n_samples = splitter.get_n_splits(), int(counts.min()), int(counts.sum())
+    n_splits = splitter.get_n_splits() // getattr(splitter, "n_repeats", 1)
+    fewest, n_samples = int(counts.min()), int(counts.sum())
     if n_samples > 1 and fewest < n_splits:
         raise ValueError(
             f"Class {listed(classes[[counts.argmin()]])} has {fewest} of {n_samples} samples, too "

@@ -123,6 +123,10 @@ def subspaces(search_spaces: Any, n_iter: int) -> list[tuple[dict[str, Dimension
                 f"A space of search_spaces has {pair[1]!r} evaluations: give a whole number of at "
                 "least 0."
             )
+    if not any(n for _, n in pairs):
+        raise ValueError(
+            f"search_spaces={search_spaces!r} has no evaluations: give a space at least one."
+        )
     if not any(space for space, _ in pairs):
         raise ValueError(
             f"search_spaces={search_spaces!r} has nothing to search: give at least one parameter "

@@ -79,12 +79,21 @@ class RoundOptimizer(skopt.Optimizer):
         -------
         list
             Fewer than `n_points` where the space has no more; none twice.
+
+        Raises
+        ------
+        ValueError
+            If one is asked for and the space has no more.
         """
         n = n_points or 1
         with _one_blas_thread():
             places = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
         points = self._encoding.points(places)
-        return points if n_points else points[0]
+        if n_points:
+            return points
+        if not points:
+            raise ValueError(f"All {len(self.Xi)} points of the space are evaluated.")
+        return points[0]
 
     def tell(self, x, y, fit=True):
         """Take losses.

@@ -14,11 +14,12 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from skopt.callbacks import DeltaYStopper
 from skopt.learning import ExtraTreesRegressor, GradientBoostingQuantileRegressor
 from skopt.space import Categorical, Integer, Real
@@ -166,6 +167,42 @@ def test_spaces_one_after_another(data):
     assert len(search.optimizers_) == 3
     assert len(search.optimizer_results_) == 2
     assert BayesSearchCV(n_iter=7).total_iterations == 7
+
+
+# Its own test cases look at these two things; its distributions come without them.
+
+
+@pytest.mark.parametrize("optimizer_kwargs", [None, {"base_estimator": "gp"}])
+@pytest.mark.parametrize("n_jobs", [1, -1])
+def test_spaces_of_all_kinds_of_dimensions(optimizer_kwargs, n_jobs, data):
+    X, X_test, y, y_test = train_test_split(*data, train_size=0.75, random_state=0)
+    space = {
+        "C": Real(1e-6, 1e6, prior="log-uniform"),
+        "gamma": Real(1e-6, 10.0, prior="log-uniform"),
+        "degree": Integer(1, 8),
+        "kernel": Categorical(["linear", "poly", "rbf"]),
+    }
+    search = searched(
+        BayesSearchCV, SVC(), space, n_iter=11, n_jobs=n_jobs, optimizer_kwargs=optimizer_kwargs,
+        data=(X, y),
+    )  # fmt: skip
+    assert search.score(X_test, y_test) > 0.9
+    assert len(search.cv_results_["params"]) == 11
+
+
+def test_spaces_with_models_of_their_own(data):
+    tree = {
+        "model": Categorical([DecisionTreeClassifier(random_state=0)]),
+        "model__max_depth": Integer(1, 32),
+    }
+    support_vectors = {"model": Categorical([SVC()]), "model__C": Real(1e-2, 1e2, "log-uniform")}
+    deep = {"model": Categorical([net()]), "model__" + LR: (1e-3, 1e-1, "log-uniform")}
+    spaces = [(tree, 1), (support_vectors, 1), deep]
+    pipeline = Pipeline([("model", SVC())])
+    search = searched(BayesSearchCV, pipeline, spaces, n_iter=2, data=data)
+    kinds = [type(params["model"]) for params in search.cv_results_["params"]]
+    assert kinds == [DecisionTreeClassifier, SVC, Pipeline, Pipeline]
+    assert (search.cv_results_["mean_test_score"] > 0.3).all()
 
 
 # What the parent does wrong ------------------------------------------------------------------
@@ -460,6 +497,7 @@ BAD = [
     ([(RATES, 3), {"lr": (0.1, 1.0)}], ValueError, "did you mean 'deepnetclassifier__lr'"),
     ({}, ValueError, "has nothing to search"),
     ([{}], ValueError, "has nothing to search"),
+    ([(RATES, 0)], ValueError, "has no evaluations: give a space at least one"),
     ({LR: "0.1 ... 0.2"}, ValueError, "is no dimension"),
     ({LR: 0.1}, ValueError, "has 0.1 for 'deepnetclassifier__lr', which is no dimension"),
     ({LR: (1.0, 0.1)}, ValueError, "is no dimension .*lower bound"),

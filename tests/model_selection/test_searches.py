@@ -15,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -226,7 +226,7 @@ def test_names_that_other_candidates_bring(data):
     assert ours.GridSearchCV(estimator, other, cv=2).fit(*data).best_params_["net__C"] in (0.1, 1.0)
 
 
-@pytest.mark.parametrize("cv", [4, None, StratifiedKFold(4)])
+@pytest.mark.parametrize("cv", [4, None, StratifiedKFold(4), RepeatedStratifiedKFold(n_splits=4)])
 def test_more_folds_than_samples_of_a_class(cv, data):
     X, y = data
     y = np.where(np.arange(len(y)) < 3, "rare", np.where(y, "benign", "malignant"))
@@ -235,6 +235,8 @@ def test_more_folds_than_samples_of_a_class(cv, data):
     with pytest.raises(ValueError, match=match):
         ours.GridSearchCV(net(), {LR: [1e-3]}, cv=cv).fit(X, y)
     ours.GridSearchCV(net(), {LR: [1e-3]}, cv=3).fit(X, y)
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        ours.GridSearchCV(net(), {LR: [1e-3]}, cv=cv).fit(X[:0], y[:0])
     y[1:3] = "benign"
     with pytest.raises(ValueError, match="has 1 of 190 samples, too few for 2 folds: leave out"):
         ours.GridSearchCV(net(), {LR: [1e-3]}, cv=2).fit(X, y)
