@@ -4,9 +4,9 @@ import numpy as np
 import skopt
 from skopt.space import Categorical, Integer, Space
 
-from sknethp.model_selection.dimensions import subspaces
-from sknethp.model_selection.mended import Proposals
-from sknethp.model_selection.proposals import RoundOptimizer
+from sknethp.model_selection.bayesian.dimensions import subspaces
+from sknethp.model_selection.bayesian.mended import Proposals
+from sknethp.model_selection.bayesian.proposals import RoundOptimizer
 
 
 class RandomProposals:

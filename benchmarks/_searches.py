@@ -67,7 +67,7 @@ def _bayes_classes(search_library):
 
         return BayesSearchCV, Optimizer
     from sknethp.model_selection import BayesSearchCV
-    from sknethp.model_selection.proposals import RoundOptimizer
+    from sknethp.model_selection.bayesian.proposals import RoundOptimizer
 
     return BayesSearchCV, RoundOptimizer
 

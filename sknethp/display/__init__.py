@@ -2,7 +2,8 @@
 
 from sknethp.display.candidates import Candidates
 from sknethp.display.growth import LayerGrowthDisplay
-from sknethp.display.importance import Importance, ImportanceDisplay, hyperparameter_importance
+from sknethp.display.importance import Importance, hyperparameter_importance
+from sknethp.display.importance_bars import ImportanceDisplay
 from sknethp.display.search import SearchDisplay
 from sknethp.display.training import TrainingDisplay
 

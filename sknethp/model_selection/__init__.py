@@ -1,6 +1,6 @@
 """Searches whose fits train together, with default spaces, progress and memory."""
 
-from sknethp.model_selection.bayes import BayesSearchCV
+from sknethp.model_selection.bayesian import BayesSearchCV
 from sknethp.model_selection.growth import LayerGrowthSearchCV
 from sknethp.model_selection.manual import ManualSearchCV
 from sknethp.model_selection.searches import (

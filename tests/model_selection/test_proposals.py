@@ -16,11 +16,11 @@ from skopt.space import Categorical, Integer, Real, Space
 from skopt.utils import normalize_dimensions
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknethp.model_selection import proposals
-from sknethp.model_selection.dimensions import Choices, subspaces
-from sknethp.model_selection.encoding import Encoding
-from sknethp.model_selection.proposals import RoundOptimizer, own_values
-from sknethp.model_selection.surrogate import GaussianProcess, Squashing
+from sknethp.model_selection.bayesian import proposals
+from sknethp.model_selection.bayesian.dimensions import Choices, subspaces
+from sknethp.model_selection.bayesian.encoding import Encoding
+from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
+from sknethp.model_selection.bayesian.surrogate import GaussianProcess, Squashing
 
 KINDS = [
     Real(1e-4, 1e-1, prior="log-uniform"),

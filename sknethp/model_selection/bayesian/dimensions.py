@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from skopt.space import Categorical, Dimension, check_dimension
 
-from sknethp.model_selection.encoding import index_of
+from sknethp.model_selection.bayesian.encoding import index_of
 
 _PLAIN = (str, int, float, bool)
 _SCALAR = (*_PLAIN, np.generic)

@@ -13,8 +13,8 @@ import skopt
 from skopt.space import Categorical, Dimension
 from threadpoolctl import threadpool_limits
 
-from sknethp.model_selection.encoding import Encoding, index_of
-from sknethp.model_selection.surrogate import GaussianProcess, Posterior
+from sknethp.model_selection.bayesian.encoding import Encoding, index_of
+from sknethp.model_selection.bayesian.surrogate import GaussianProcess, Posterior
 
 _DESIGN = 8
 _EVERYWHERE = 2000

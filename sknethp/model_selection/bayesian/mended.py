@@ -17,10 +17,10 @@ from skopt.callbacks import check_callback
 from skopt.space import Dimension
 from skopt.utils import eval_callbacks
 
-from sknethp.model_selection.dimensions import subspaces
+from sknethp.model_selection.bayesian.dimensions import subspaces
+from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
+from sknethp.model_selection.bayesian.quantiles import as_regressor
 from sknethp.model_selection.fusing import BaseSearchCV
-from sknethp.model_selection.proposals import RoundOptimizer, own_values
-from sknethp.model_selection.quantiles import as_regressor
 from sknethp.model_selection.results import (
     Results,
     fold_scores,

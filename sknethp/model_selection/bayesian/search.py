@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sknethp.constraints import Constraint, Number, optional
+from sknethp.model_selection.bayesian.dimensions import subspaces
+from sknethp.model_selection.bayesian.mended import MendedBayesSearchCV
 from sknethp.model_selection.checks import COUNT, check_folds, check_numbers, check_space
-from sknethp.model_selection.dimensions import subspaces
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
-from sknethp.model_selection.mended import MendedBayesSearchCV
 
 _NUMBERS: dict[str, Constraint] = {
     "n_iter": COUNT,

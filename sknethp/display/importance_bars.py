@@ -1,0 +1,115 @@
+"""How much each hyperparameter mattered, as bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sknethp.constraints import complaint
+from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
+from sknethp.display.importance import Importance, Method, hyperparameter_importance
+from sknethp.model_selection.checks import COUNT
+from sknethp.model_selection.nets import short_names
+
+_RELIABLE = 0.25
+
+
+class ImportanceDisplay:
+    """Bars of how much each hyperparameter matters.
+
+    Make it with `from_search`.
+
+    Parameters
+    ----------
+    importance : Importance
+
+    Attributes
+    ----------
+    ax_ : Axes
+    figure_ : Figure
+    """
+
+    def __init__(self, importance: Importance):
+        self.importance = importance
+
+    @classmethod
+    def from_search(cls, search: Any, method: Method = "fanova", **options: Any) -> Any:
+        """Compute the importances.
+
+        Parameters
+        ----------
+        search : fitted search or mapping
+        method : {"fanova", "permutation"}
+        **options : dict of str to object
+            As in `hyperparameter_importance`.
+
+        Returns
+        -------
+        ImportanceDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are too few candidates with a score, or nothing was varied.
+        """
+        return cls(hyperparameter_importance(search, method, **options))
+
+    def plot(self, ax: Any = None, *, most: int = 15) -> ImportanceDisplay:
+        """Draw a bar for each hyperparameter, and for pairs of them where these are known.
+
+        Parameters
+        ----------
+        ax : Axes or None
+        most : int
+            Bars at most, the longest.
+
+        Returns
+        -------
+        self
+        """
+        if not COUNT.allows(most):
+            raise ValueError(complaint("most", most, COUNT))
+        bars = self._bars()[:most]
+        axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
+        self._draw(axes[0], bars)
+        self.ax_, self.figure_ = axes[0], figure_of(axes)
+        return self
+
+    def _bars(self) -> list[tuple[str, float, float]]:
+        """Return labels, lengths and spreads, the longest first."""
+        found = self.importance
+        short = short_names(found.mean)
+        bars = [(short[name], mean, found.spread[name]) for name, mean in found.mean.items()]
+        bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in found.pairs.items()]
+        return sorted(bars, key=lambda bar: -bar[1])
+
+    def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
+        labels, lengths, spreads = zip(*bars, strict=True)
+        heights = np.arange(len(bars))
+        # A share is never below nothing, nor of the analysis above all, whatever its deviation.
+        largest = 1.0 if self.importance.method == "fanova" else np.inf
+        below = np.minimum(spreads, np.maximum(0.0, lengths))
+        above = np.minimum(spreads, largest - np.array(lengths))
+        ax.barh(
+            heights, lengths, 0.62, color=SCORE, xerr=[below, above],
+            error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
+        )  # fmt: skip
+        ends = lengths + above
+        for height, length, end in zip(heights, lengths, ends, strict=True):
+            ax.annotate(
+                f"{length:.2f}", (max(0.0, end), height), (5, 0), va="center",
+                textcoords="offset points", color=INK, fontsize=9,
+            )  # fmt: skip
+        ax.set_yticks(heights, labels)
+        ax.invert_yaxis()
+        ax.set_xlim(min(0.0, *lengths), 1.12 * (ends.max() or 1.0))
+        what = "by itself" if self.importance.method == "fanova" else "with others"
+        ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
+        ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
+        tidy(ax, grid="x")
+
+    def _title(self) -> str:
+        r2 = self.importance.r2
+        doubt = "" if r2 >= _RELIABLE else "\ntoo little to rely on what it says"
+        return f"A forest predicts held-out candidates with R² = {r2:.2f}{doubt}"

@@ -1,0 +1,5 @@
+"""Bayesian search: scikit-optimize's class, mended, and proposals of our own."""
+
+from sknethp.model_selection.bayesian.search import BayesSearchCV
+
+__all__ = ["BayesSearchCV"]
