@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 from sklearn import model_selection as parents
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+
+# Not by way of enable_halving_search_cv, which changes sklearn.model_selection for all.
+from sklearn.model_selection._search_successive_halving import (
+    HalvingRandomSearchCV as HalvingParent,
+)
 
 from sknethp.model_selection.checks import check_candidates
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
@@ -162,7 +166,7 @@ class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa
         self.progress = progress
 
 
-class HalvingRandomSearchCV(_ListedCandidates, parents.HalvingRandomSearchCV):  # noqa: D101
+class HalvingRandomSearchCV(_ListedCandidates, HalvingParent):  # noqa: D101
     __doc__ = f"""scikit-learn's successive halving, the fits of a round trained together.
 
     It is experimental in scikit-learn, which wants ``enable_halving_search_cv`` imported first;

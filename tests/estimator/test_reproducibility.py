@@ -33,14 +33,16 @@ sys.stdout.write(model.predict_proba(scale(X)).tobytes().hex())
 
 IMPORT = """
 import random, warnings
-import numpy as np, sklearn, skorch, torch
+import joblib, numpy as np, pandas, sklearn.model_selection, skopt, skorch, torch
 
 def state():
     return (torch.get_num_threads(), torch.get_rng_state().tolist(), torch.get_default_dtype(),
-            random.getstate(), repr(np.random.get_state()), list(warnings.filters))
+            random.getstate(), repr(np.random.get_state()), list(warnings.filters),
+            type(joblib.parallel.get_active_backend()[0]),
+            "HalvingRandomSearchCV" in vars(sklearn.model_selection))
 
 before = state()
-import sknethp
+import sknethp, sknethp.display, sknethp.model_selection
 for one, other in zip(before, state(), strict=True):
     assert one == other, (one, other)
 """
