@@ -255,11 +255,13 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
     if not (cv is None or isinstance(cv, Integral | StratifiedKFold | RepeatedStratifiedKFold)):
         return  # not to use up a generator, which check_cv would
     splitter = check_cv(cv, y, classifier=True)
-    if not isinstance(splitter, StratifiedKFold | RepeatedStratifiedKFold) or not len(y):
+    if not isinstance(splitter, StratifiedKFold | RepeatedStratifiedKFold):
         return
     if type_of_target(y) not in ("binary", "multiclass"):
         return
     classes, counts = np.unique(np.asarray(y), return_counts=True)
+    if not len(classes):
+        return
     n_splits = splitter.get_n_splits() // getattr(splitter, "n_repeats", 1)
     fewest, n_samples = int(counts.min()), int(counts.sum())
     if n_samples > 1 and fewest < n_splits:
