@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import joblib
 import torch
@@ -158,19 +157,13 @@ def _found(file: Path) -> _Finished | None:
 
 def _keep(finished: _Finished, file: Path) -> None:
     """Write a fit, whole or not at all."""
+    scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=file.parent, prefix=f"{file.stem}-", suffix=".tmp", delete=False
-        ) as scratch:
-            try:
-                joblib.dump(finished, scratch)
-                scratch.close()
-                os.replace(scratch.name, file)
-            except BaseException:
-                with suppress(OSError):
-                    scratch.close()
-                os.unlink(scratch.name)
-                raise
+        try:
+            joblib.dump(finished, scratch)
+            os.replace(scratch, file)
+        finally:
+            scratch.unlink(missing_ok=True)
     except OSError as error:
         raise UnwritableMemoryError(
             f"memory={str(file.parent.parent)!r} could not keep a finished fit "
