@@ -54,6 +54,9 @@ class Number:
         return " ".join([noun, " and ".join(bounds)]).strip()
 
 
+COUNT = Number(1, integer=True)
+
+
 @dataclass(frozen=True)
 class Choice:
     """One of some names."""

@@ -15,6 +15,7 @@ import numpy as np
 from joblib import Memory
 
 from sknethp.constraints import (
+    COUNT,
     AnyOf,
     Choice,
     Constraint,
@@ -116,7 +117,6 @@ _SEED = AnyOf(
 )
 _FRACTION = Number(0, 1, high_open=True)
 _POSITIVE = Number(0, low_open=True)
-_COUNT = Number(1, integer=True)
 
 _STRUCTURE = (
     Hyperparameter(
@@ -131,7 +131,7 @@ _STRUCTURE = (
     Hyperparameter(
         "hidden_units",
         256,
-        PerLayer(_COUNT),
+        PerLayer(COUNT),
         "structure",
         "Units of every hidden layer, or of each.",
         Range(16, 512, log=True, integer=True, levels=(256, 128, 64, 512, 32)),
@@ -248,7 +248,7 @@ _TRAINING = (
     Hyperparameter(
         "lr_drop_epochs",
         10,
-        _COUNT,
+        COUNT,
         "training",
         "Epochs between drops (step), or without improvement before a drop (plateau).",
         Range(2, 50, log=True, integer=True),
@@ -362,7 +362,7 @@ _TRAINING = (
     Hyperparameter(
         "batch_size",
         32,
-        _COUNT,
+        COUNT,
         "training",
         "Samples per update; 32 to 256 is worth a try. At most the number of samples.",
         Options((32, 128, 64, 256)),
@@ -371,7 +371,7 @@ _TRAINING = (
     Hyperparameter(
         "max_epochs",
         60,
-        _COUNT,
+        COUNT,
         "training",
         "Passes over the training samples, and the length of the learning-rate schedule.",
         Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
@@ -398,7 +398,7 @@ _STOPPING = (
     Hyperparameter(
         "patience",
         20,
-        _COUNT,
+        COUNT,
         "stopping",
         "Epochs without improvement before training stops.",
         Range(5, 50, integer=True),

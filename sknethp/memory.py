@@ -69,7 +69,7 @@ def fit_or_recall(
     call = samples, validation, seed, earlier
     trainer = current_trainer()
     try:
-        folder = None if parameters["callbacks"] else opened(parameters["memory"])
+        folder = None if parameters["callbacks"] else writable_folder(parameters["memory"])
         if folder is None:
             return fit_network(parameters, *call)
         file = folder / f"{_key(parameters, *call)}.pkl"
@@ -80,14 +80,14 @@ def fit_or_recall(
             finished = _Finished(network, list(fitted.net.history), fitted.best_epoch)
             _keep(finished, file)
         else:
-            trainer.found()
+            trainer.note_found()
     except UnwritableMemoryError as error:
         trainer.stop(error)
         raise
     return rebuilt(parameters, finished.network, finished.history, finished.best_epoch)
 
 
-def opened(memory: Any) -> Path | None:
+def writable_folder(memory: Any) -> Path | None:
     """Return the folder of a memory, which is made if it is not there, and can be written.
 
     Parameters
@@ -132,8 +132,25 @@ def _key(
         name: value for name, value in parameters.items() if name not in _NO_PART_IN_THE_RESULT
     }
     made_by = _FORMAT, torch.__version__
+    everything = deciding, samples, validation, seed, _state_of(earlier), made_by
     # Worker processes get large data mapped into memory.
-    return joblib.hash((deciding, samples, validation, seed, earlier, made_by), coerce_mmap=True)
+    return joblib.hash(everything, coerce_mmap=True)
+
+
+def _state_of(earlier: Fitted | None) -> tuple | None:
+    """Return what of a trained net decides how it goes on, such that equal nets hash alike."""
+    if earlier is None:
+        return None
+    network = earlier.network
+    tensors = network.parameters, *network.moments, network.statistics
+    return (
+        network.architecture,
+        network.settings,
+        network.streams,
+        network.n_steps,
+        [tensor.numpy() for tensor in tensors],
+        len(earlier.net.history),
+    )
 
 
 def _found(file: Path) -> _Finished | None:

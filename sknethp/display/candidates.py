@@ -217,10 +217,12 @@ def _seconds(
     if len(ends) != len(spent):
         return spent, False
     # Fits that train together each take the time of all: only their shares mean something.
-    spent = np.maximum(spent, np.finfo(float).tiny)
+    shares = np.zeros(len(spent))
     start = 0.0
     for end in np.unique(ends):
         own = ends == end
-        spent[own] *= (end - start) / spent[own].sum()
+        total_spent = spent[own].sum()
+        shares[own] = spent[own] / total_spent if total_spent > 0 else 1 / own.sum()
+        shares[own] *= end - start
         start = end
-    return spent, True
+    return shares, True

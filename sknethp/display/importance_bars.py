@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.constraints import complaint
+from sknethp.constraints import COUNT, complaint
 from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
 from sknethp.display.importance import Importance, Method, hyperparameter_importance
-from sknethp.model_selection.checks import COUNT
 from sknethp.model_selection.nets import short_names
 
 _RELIABLE = 0.25
@@ -90,7 +89,7 @@ class ImportanceDisplay:
         # A share is never below nothing, nor of the analysis above all, whatever its deviation.
         largest = 1.0 if self.importance.method == "fanova" else np.inf
         below = np.minimum(spreads, np.maximum(0.0, lengths))
-        above = np.minimum(spreads, largest - np.array(lengths))
+        above = np.minimum(spreads, np.maximum(0.0, largest - np.array(lengths)))
         ax.barh(
             heights, lengths, 0.62, color=SCORE, xerr=[below, above],
             error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},

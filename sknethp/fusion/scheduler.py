@@ -90,11 +90,11 @@ class Scheduler:
         assert self._current is not None
         return self._current.wait(wish=epoch)
 
-    def found(self) -> None:
+    def note_found(self) -> None:
         """Take note of a fit that was found finished."""
         self.summary.found += 1
         if self._current is not None:
-            self._current.finds = True
+            self._current.has_found = True
 
     def stop(self, error: Exception) -> None:
         """End all tasks with an error, even where the task that has it catches it."""

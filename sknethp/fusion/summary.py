@@ -67,7 +67,7 @@ class Summary:
 
     def count_task(self, task: Task) -> None:
         """Take note of a task that has ended."""
-        if not (task.trains or task.finds):
+        if not (task.trains or task.has_found):
             self.not_fused["tasks that trained no DeepNetClassifier"] += 1
 
     def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
@@ -129,12 +129,16 @@ class Summary:
         )
 
     def _what_was_done(self) -> str:
-        found = f"{self.found} fits found finished, " if self.found else ""
+        found = f"{_fits(self.found)} found finished, " if self.found else ""
         if found and not self.fits:
             return f"{found}none to train"
         workers = f", {self.workers} worker process{'' if self.workers == 1 else 'es'}"
         populations = f"{self.populations} population{'' if self.populations == 1 else 's'}"
         return (
-            f"{found}{self.fits} fits, {self.fused} of them fused into {populations} "
+            f"{found}{_fits(self.fits)}, {self.fused} of them fused into {populations} "
             f"(largest {self.largest}){workers if self.workers else ''}"
         )
+
+
+def _fits(count: int) -> str:
+    return f"{count} fit{'' if count == 1 else 's'}"

@@ -35,7 +35,7 @@ class Task:
         Memory that its waiting frames are thought to hold.
     trains : bool
         Whether it has asked for an epoch.
-    finds : bool
+    has_found : bool
         Whether it has found a finished fit.
     function : callable or None
         None when it has ended.
@@ -58,7 +58,7 @@ class Task:
         self.done = False
         self.started = False
         self.trains = False
-        self.finds = False
+        self.has_found = False
         self.held_bytes = 0
         self.share = 0.0
         self.epoch_share: float | None = None

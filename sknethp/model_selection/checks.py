@@ -13,13 +13,12 @@ from sklearn.base import clone
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.constraints import Constraint, Number, complaint, is_sequence
+from sknethp.constraints import Constraint, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE
-from sknethp.memory import opened
+from sknethp.memory import writable_folder
 from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.validation import check_hyperparameters, listed
 
-COUNT = Number(1, integer=True)
 _MOST_OFFERED = 3
 
 
@@ -203,7 +202,7 @@ def check_memories(estimator: Any) -> None:
     for prefix in net_prefixes(estimator):
         memory = estimator.get_params(deep=True)[f"{prefix}memory"]
         if TABLE["memory"].allowed.allows(memory):
-            opened(memory)
+            writable_folder(memory)
 
 
 def check_seeds(search: Any) -> None:

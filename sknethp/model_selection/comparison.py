@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from sknethp.model_selection.noise import corrected_paired_test
 _HEADINGS = ("", "candidate", "against", "changed", "score", "std", "difference", "p", "verdict")
 _NUMBERS = range(4, 8)
 _LONGEST = 40
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def compared(
         return np.nan, np.nan, ""
     difference = float(np.mean(scores) - np.mean(other))
     p_value = corrected_paired_test(other, scores, sizes)
-    if not p_value < level:
+    if np.isnan(p_value):  # of a single fold
+        return difference, p_value, ""
+    if p_value >= level:
         return difference, p_value, "within noise"
     return difference, p_value, "better" if difference > 0 else "worse"
 
@@ -157,29 +161,50 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Empty where nothing differs.
+        Empty where nothing differs. Where a part of an estimator differs, the estimator itself is
+        left out.
 
     Examples
     --------
     >>> changes({"net__lr": 0.001}, {"net__lr": 0.01})
     'lr: 0.001 → 0.01'
     """
-    both = [name for name in now if name in before]
-    short = short_names(both)
-    pairs = {name: (_text(before[name]), _text(now[name])) for name in both}
+    pairs = {name: (_text(before[name]), _text(now[name])) for name in now if name in before}
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    short = short_names(pairs)
     return ", ".join(
-        f"{short[name]}: {_cut(old)} → {_cut(new)}"
-        for name, (old, new) in pairs.items()
-        if old != new
+        f"{short[name]}: {' → '.join(_cut(*pair))}"
+        for name, pair in differing.items()
+        if not _is_told_by_parts(name, differing, before, now)
     )
 
 
+def _is_told_by_parts(
+    name: str, differing: Iterable[str], before: Mapping[str, Any], now: Mapping[str, Any]
+) -> bool:
+    """Whether an estimator differs from another of its kind in parts that are told themselves."""
+    has_parts = any(other.startswith(f"{name}__") for other in differing)
+    return has_parts and type(before[name]) is type(now[name])
+
+
 def _text(value: Any) -> str:
-    return " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+    """Return a value as text, the same for copies of objects that show where they are kept."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return _ADDRESS.sub("", " ".join(repr(value).split()))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _cut(old: str, new: str) -> tuple[str, str]:
+    """Shorten long texts to where they differ."""
+    if max(len(old), len(new)) <= _LONGEST:
+        return old, new
+    first = next(i for i, (a, b) in enumerate(zip(f"{old} ", f"{new} ", strict=False)) if a != b)
+    start = max(0, first - _LONGEST // 4)
+    return _part(old, start), _part(new, start)
+
+
+def _part(text: str, start: int) -> str:
+    end = start + _LONGEST
+    return f"{'…' if start else ''}{text[start:end]}{'…' if len(text) > end else ''}"
 
 
 def as_text(rows: Sequence[Row]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
+from sknethp.memory import UnwritableMemoryError
 from sknethp.model_selection.checks import check_folds, check_memories, check_seeds, check_space
 from sknethp.model_selection.nets import default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
@@ -101,6 +103,14 @@ def _unfitted_default_has(method: str) -> Any:
     return check
 
 
+def _raise_unkept(tracebacks: Iterable[str]) -> None:
+    """Raise what kept a finished fit from being kept, if that stands in one of some tracebacks."""
+    for traceback in tracebacks:
+        _, found, message = traceback.rpartition(f"{UnwritableMemoryError.__name__}: ")
+        if found:
+            raise UnwritableMemoryError(message.strip())
+
+
 class FusedSearchMixin:
     """Put before a search of scikit-learn's or skopt's, lets its fits train together.
 
@@ -180,22 +190,42 @@ class FusedSearchMixin:
         """Return the space that None stands for."""
         return search_space(estimator, self._space_method, self._space_size, X=X)
 
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        """Evaluate the candidates, followed; of late scikit-learn gives a context besides."""
+        run = super()._run_search  # type: ignore[misc]
+        takes_context = "callback_ctx" in signature(run).parameters
+        context = {"callback_ctx": callback_ctx} if takes_context else {}
+        run(self._followed(evaluate_candidates), **context)
+
     def _followed(self, evaluate_candidates: Callable) -> Callable:
         """Note when scores are known, and let the nets that candidates bring keep their fits."""
         start = time.perf_counter()
         self._evaluated_at: list[float] = []
 
         def evaluate(candidates, *args, **kwargs):
-            equipped = [
-                {name: with_memory(value, self.memory) for name, value in candidate.items()}
-                for candidate in candidates
-            ]
+            equipped = [self._equipped(candidate) for candidate in candidates]
             try:
                 return evaluate_candidates(equipped, *args, **kwargs)
+            except ValueError as error:
+                _raise_unkept([str(error)])
+                raise
             finally:
                 self._evaluated_at += [time.perf_counter() - start] * len(equipped)
 
         return evaluate
+
+    def _equipped(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a candidate whose nets have the search's memory."""
+        return {name: with_memory(value, self.memory) for name, value in candidate.items()}
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        """Make the results of all fits so far, unless one of them could not be kept.
+
+        A fused search has ended before. With another backend, scikit-learn takes such a fit for a
+        candidate that failed.
+        """
+        _raise_unkept([result.get("fit_error") or "" for result in out])
+        return super()._format_results(candidate_params, n_splits, out, more_results)  # type: ignore[misc]
 
     def _check(self, X: Any, y: Any) -> None:
         """Reject what cannot be searched, before any fit."""

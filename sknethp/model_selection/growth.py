@@ -13,9 +13,8 @@ import numpy as np
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from sknethp.constraints import Constraint, Number, optional
+from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.checks import (
-    COUNT,
     check_candidates,
     check_folds,
     check_growth,
@@ -65,7 +64,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     param_grid : dict, list of dict, callable or None
         What to tune at each depth: values by name, or with `n_iter` distributions; a net's
         parameters may be given without their prefix. A callable gets the number of layers and
-        returns such a space. None for nothing.
+        returns such a space; it is called for a depth when that is to be evaluated. None for
+        nothing.
     min_layers, max_layers : int
         The first depth, and the last.
     patience : int
@@ -223,18 +223,19 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             self.refit = given
             del self._given_refit
 
-    def _run_search(self, evaluate_candidates):
+    def _run_search(self, evaluate_candidates):  # type: ignore[override]
         """Evaluate some depths at a time, until growing has ended."""
-        depths = range(self.min_layers, self.max_layers + 1)
         at_once = self.speculative or self.patience + 1
         if self.error_score == "raise":
             at_once = 1  # a depth beyond the end must not raise
         drawn = None if callable(self.param_grid) else self._settings(self.min_layers)
         results = None
         evaluate = self._followed(evaluate_candidates)
-        for start in range(0, len(depths), at_once):
-            some = depths[start : start + at_once]
-            candidates = [candidate for n in some for candidate in self._candidates(n, drawn)]
+        n_layers = self.min_layers
+        while n_layers <= self.max_layers:
+            end = min(n_layers + at_once, self.max_layers + 1)
+            by_depth = self._by_depth(range(n_layers, end), drawn)
+            candidates = [candidate for depth in by_depth for candidate in depth]
             if results is None:
                 check_candidates(self.estimator, candidates)
             try:
@@ -246,14 +247,30 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 if results is None:
                     raise ValueError(self._no_first(reason)) from error
                 warnings.warn(
-                    f"Growing ends before {some[0]} hidden layers, where all fits failed: {reason}",
+                    f"Growing ends before {n_layers} hidden layers, where all fits failed: "
+                    f"{reason}",
                     FitFailedWarning,
                     stacklevel=2,
                 )
                 break
+            n_layers += len(by_depth)
             found, _ = self._grown(results, self._given_refit)
-            if found[-1].n_layers < some[-1] or ended(found, self.patience):
+            if found[-1].n_layers < n_layers - 1 or ended(found, self.patience):
                 break
+
+    def _by_depth(
+        self, depths: range, drawn: list[dict[str, Any]] | None
+    ) -> list[list[dict[str, Any]]]:
+        """Return the candidates of each depth; a callable may fail for those beyond the end."""
+        found: list[list[dict[str, Any]]] = []
+        for n_layers in depths:
+            try:
+                found.append(self._candidates(n_layers, drawn))
+            except Exception:
+                if not found:
+                    raise
+                break
+        return found
 
     def _candidates(
         self, n_layers: int, drawn: list[dict[str, Any]] | None
@@ -266,17 +283,14 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             for setting in settings
         ]
 
-    def _space(self, n_layers: int) -> Any:
-        space = self.param_grid(n_layers) if callable(self.param_grid) else self.param_grid
-        return {} if space is None else space
-
     def _settings(self, n_layers: int) -> list[dict[str, Any]]:
         """Return what a depth is tried with."""
+        space = self.param_grid(n_layers) if callable(self.param_grid) else self.param_grid
+        space = {} if space is None else space
+        check_growth(self.estimator, space, drawn=self.n_iter is not None)
         if self.n_iter is None:
-            return list(ParameterGrid(self._space(n_layers)))
-        return list(
-            ParameterSampler(self._space(n_layers), self.n_iter, random_state=self.random_state)
-        )
+            return list(ParameterGrid(space))
+        return list(ParameterSampler(space, self.n_iter, random_state=self.random_state))
 
     def _grown(self, results: Results, refit: Any) -> tuple[list[Depth], Results]:
         """Return the curve up to the end of growing, and the results up to there."""
@@ -309,9 +323,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             )
         if isinstance(self.scoring, (list, tuple, set, dict)):
             _check_refit(self._given_refit, list(self.scoring))
-        depths = range(self.min_layers, self.max_layers + 1)
-        for n_layers in depths if callable(self.param_grid) else depths[:1]:
-            check_growth(self.estimator, self._space(n_layers), drawn=self.n_iter is not None)
+        space = {} if callable(self.param_grid) or self.param_grid is None else self.param_grid
+        check_growth(self.estimator, space, drawn=self.n_iter is not None)
 
 
 def _check_refit(refit: Any, metrics: list[str]) -> None:

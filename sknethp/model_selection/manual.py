@@ -209,19 +209,20 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             raise ValueError(f"There is a candidate {name!r} already: give another name.")
         with self._with_defaults(X):
             changed = self._with_prefixes(changed)
-            candidate = {**self._base, **changed}
+            candidate = self._equipped({**self._base, **changed})
             if reason := invalid_because(self.estimator, candidate):
                 raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
             start = time.perf_counter()
             with fused_unless_chosen(self.progress) as summary:
                 found = self._evaluated(name, candidate)
             end = self.evaluated_at_[-1] + time.perf_counter() - start
-            self.cv_results_ = joined(self.cv_results_, found)
-            self.fused_summary_ = summary
-            self.evaluated_at_ = np.append(self.evaluated_at_, end)
-            self._kept_before.append(self.kept_)
+            results = joined(self.cv_results_, found)
             if self.kept_ is None and (self.refit or not self.multimetric_):
-                self._choose(best_index(self.cv_results_, self.refit))
+                self._choose(best_index(results, self.refit), results)
+        self.cv_results_ = results
+        self.fused_summary_ = summary
+        self.evaluated_at_ = np.append(self.evaluated_at_, end)
+        self._kept_before.append(self.kept_)
         return self
 
     def keep(self, name):
@@ -243,7 +244,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         X, _, _ = self._kept_data()
         at = self._position(name)
         with self._with_defaults(X):
-            self._choose(at)
+            self._choose(at, self.cv_results_)
         self.kept_ = name
         self._base = dict(self.cv_results_["params"][at])
         return self
@@ -279,9 +280,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _check(self, X: Any, y: Any) -> None:
         check_folds(self.estimator, self.cv.splitter, y)
-        if self.candidates is None:
-            return
-        given = self.candidates
+        given = {"base": {}} if self.candidates is None else self.candidates
         if not isinstance(given, Mapping) or not all(
             isinstance(name, str) and isinstance(params, Mapping) for name, params in given.items()
         ):
@@ -296,7 +295,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             )
         check_candidates(self.estimator, [self._with_prefixes(params) for params in given.values()])
 
-    def _run_search(self, evaluate_candidates):
+    def _run_search(self, evaluate_candidates):  # type: ignore[override]
         """Evaluate the given candidates."""
         given = {"base": {}} if self.candidates is None else self.candidates
         self._followed(evaluate_candidates)(
@@ -316,7 +315,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         X, y, params = self._kept_data()
         inner = GridSearchCV(
             self.estimator,
-            {key: [with_memory(value, self.memory)] for key, value in candidate.items()},
+            {key: [value] for key, value in candidate.items()},
             scoring=self.scoring,
             n_jobs=self.n_jobs,
             refit=False,
@@ -335,18 +334,18 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}") from error
         return {"candidate": np.array([name]), **inner.cv_results_, "params": [candidate]}
 
-    def _choose(self, index: int) -> None:
+    def _choose(self, index: int, results: Results) -> None:
         """Make a candidate the best one; the estimator in place is the resolved one."""
         if index == getattr(self, "best_index_", None):
             return
-        params = self.cv_results_["params"][index]
+        params = results["params"][index]
         if self.refit:
             self._refit(params)  # first: where it fails, all stays as it was
         self.best_index_ = index
         self.best_params_ = params
         if not callable(self.refit):
-            metric = metric_of(self.cv_results_, self.refit)
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][index]
+            metric = metric_of(results, self.refit)
+            self.best_score_ = results[f"mean_test_{metric}"][index]
 
     def _refit(self, params_of_best: dict[str, Any]) -> None:
         X, y, params = self._kept_data()
@@ -389,7 +388,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return comparison(
             self._names(),
             self.cv_results_["params"],
-            default_estimator() if self.estimator is None else self.estimator,
+            with_memory(self._explicit().estimator, self.memory),
             scores,
             sizes(self.splits_),
             self._compared_with(np.isfinite(scores).all(axis=1), against),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import is_
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
@@ -10,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp.classifier import DeepNetClassifier
+from sknethp.constraints import is_path
 
 
 def default_estimator() -> Pipeline:
@@ -100,20 +103,38 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     return {name: own if short.count(own) == 1 else name for name, own in last.items()}
 
 
-def with_memory(estimator: Any, memory: Any) -> Any:
+def with_memory(value: Any, memory: Any) -> Any:
     """Return a clone whose nets all keep their finished fits.
 
     Parameters
     ----------
-    estimator : estimator
+    value : estimator, or list or tuple with estimators in it
+        Anything else is returned as it is.
     memory : path, joblib.Memory or None
+        None to leave each net its own. A relative path is made absolute: worker processes may be
+        elsewhere.
 
     Returns
     -------
-    estimator
+    estimator, list or tuple
         The same one where there is no memory, or no net.
     """
-    prefixes = net_prefixes(estimator)
-    if memory is None or not prefixes:
-        return estimator
-    return clone(estimator).set_params(**{f"{prefix}memory": memory for prefix in prefixes})
+    if type(value) in (list, tuple):
+        parts = type(value)(with_memory(part, memory) for part in value)
+        return value if all(map(is_, parts, value)) else parts
+    prefixes = net_prefixes(value)
+    known = value.get_params(deep=True) if prefixes else {}
+    memories = {f"{prefix}memory": memory or known[f"{prefix}memory"] for prefix in prefixes}
+    places = {name: _absolute(each) for name, each in memories.items()}
+    if all(places[name] is known[name] for name in places):
+        return value
+    return clone(value).set_params(**places)
+
+
+def _absolute(memory: Any) -> Any:
+    """Return a memory that means the same wherever a process is."""
+    place = getattr(memory, "location", memory)
+    if not is_path(place):
+        return memory
+    path = Path(place).expanduser().absolute()
+    return memory if path == Path(place) else str(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ class _ListedCandidates(FusedSearchMixin):
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         """Look at the candidates before they are evaluated."""
         checked = False
-        followed = self._followed(evaluate_candidates)
 
         def evaluate(candidates, *args, **kwargs):
             nonlocal checked
@@ -31,11 +29,9 @@ class _ListedCandidates(FusedSearchMixin):
             if not checked:
                 check_candidates(self.estimator, candidates)
                 checked = True
-            return followed(candidates, *args, **kwargs)
+            return evaluate_candidates(candidates, *args, **kwargs)
 
-        run = super()._run_search  # type: ignore[misc]
-        takes_context = "callback_ctx" in signature(run).parameters
-        run(evaluate, **({"callback_ctx": callback_ctx} if takes_context else {}))
+        super()._run_search(evaluate, callback_ctx=callback_ctx)
 
 
 class GridSearchCV(_ListedCandidates, parents.GridSearchCV):  # noqa: D101

@@ -18,9 +18,8 @@ from scipy import stats
 from sklearn.model_selection import ParameterGrid
 from skopt import space as skopt_space
 
-from sknethp.constraints import Choice, complaint, is_sequence
+from sknethp.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
-from sknethp.model_selection.checks import COUNT
 from sknethp.model_selection.nets import default_estimator, net_prefixes
 
 Place = Range | Options

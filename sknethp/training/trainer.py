@@ -26,7 +26,7 @@ class Trainer(Protocol):
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
 
-    def found(self) -> None:
+    def note_found(self) -> None:
         """Take note of a fit that was found finished."""
 
     def stop(self, error: Exception) -> None:
@@ -53,7 +53,7 @@ class LoneTrainer:
             self._population = Population([epoch.network], epoch.device)
         return self._population.run([epoch])[0]
 
-    def found(self) -> None:
+    def note_found(self) -> None:
         """Do nothing: nobody counts."""
 
     def stop(self, error: Exception) -> None:

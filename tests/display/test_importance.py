@@ -214,6 +214,12 @@ def test_bad_input(n, options, words):
         hyperparameter_importance(results(GRID[:n], lambda p: p["units"]), **options)
 
 
+def test_a_share_of_all_can_be_drawn():
+    """Rounding may put it above one."""
+    display = ImportanceDisplay(Importance({"lr": 1 + 2e-16}, {"lr": 0.0}, r2=1.0))
+    assert display.plot().ax_.patches[0].get_width() == 1 + 2e-16
+
+
 def test_nothing_varied():
     with pytest.raises(ValueError, match="more than one value"):
         hyperparameter_importance(results([{"lr": 0.1}] * 10, lambda p: 0.5))

@@ -212,6 +212,12 @@ def test_seconds_by_the_clock(iris):
     assert searches[0].evaluated_at_[0] < searches[0].fused_summary_.seconds - 0.2
 
 
+def test_seconds_where_single_fits_have_none():
+    """The time of a round whose fits failed, or that did not tell, is shared out evenly."""
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}], "mean_test_score": [0.1, 0.2, 0.3]}
+    assert candidates_of(results, seconds=3600.0).seconds.tolist() == [1200] * 3
+
+
 def test_parallel_coordinates(failing):
     display = SearchDisplay.from_search(failing).plot_parallel_coordinates()
     assert texts(display.ax_) == ["C", "kernel", "test score"]

@@ -102,6 +102,26 @@ def test_found_and_fresh_fits_go_on_alike(tmp_path):
     assert models[0].n_iter_ == models[1].n_iter_ == 5
 
 
+def test_fits_that_go_on_are_found(tmp_path):
+    """Where a net is trained further, too, in another process as in this one."""
+    probabilities = []
+    for _ in range(2):
+        model = net(memory=tmp_path, warm_start=True, max_epochs=2, dropout=0.2)
+        for max_epochs in (2, 4, 6):
+            model.set_params(max_epochs=max_epochs).fit(X, y)
+        probabilities.append(model.predict_proba(X))
+        assert len(results_kept(tmp_path)) == 3
+    np.testing.assert_array_equal(*probabilities)
+    run = "import numpy as np; from sklearn.datasets import load_iris; from sknethp import *\n"
+    run += f"X, y = load_iris(return_X_y=True); net = DeepNetClassifier(**{model.get_params()!r})\n"
+    run += "for n in (2, 4, 6): net.set_params(max_epochs=n).fit(X, y)"
+    run = run.replace(repr(tmp_path), repr(str(tmp_path)))
+    subprocess.run([sys.executable, "-c", run], check=True)
+    assert len(results_kept(tmp_path)) == 3
+    net(memory=tmp_path, warm_start=True, max_epochs=2).fit(X, y).set_params(lr=0.1).fit(X, y)
+    assert len(results_kept(tmp_path)) == 5  # other states are told apart
+
+
 def test_printing_is_no_other_fit(tmp_path, capsys):
     """What has no part in the result has none in the key."""
     net(memory=tmp_path).fit(X, y)

@@ -179,6 +179,23 @@ def test_metadata_routing(data):
     assert not np.allclose(search.predict_proba(X), other.predict_proba(X), atol=1e-6)
 
 
+def test_a_callable_space_is_asked_for_what_is_needed(data):
+    """One that fails beyond the end does no harm; once a depth, whatever is speculated on."""
+    asked = []
+
+    def space(n_layers):
+        asked.append(n_layers)
+        return {1: {"lr": [0.01]}, 2: {"lr": [1e-5]}}[n_layers]
+
+    search = growth(data, param_grid=space, patience=1, speculative=3)
+    assert [depth["n_layers"] for depth in search.growth_] == [1, 2]
+    assert asked == [1, 2, 3]
+    with pytest.raises(KeyError, match="3"):
+        growth(data, param_grid=space, patience=2, speculative=3)
+    with pytest.raises(ValueError, match="did you mean 'deepnetclassifier__dropout'"):
+        growth(data, param_grid=lambda n: {"lr" if n < 2 else "droput": [0.1]}, patience=3)
+
+
 def test_several_nets_grow_together(data):
     both = VotingClassifier([("a", net()[-1]), ("b", net()[-1])])
     search = LayerGrowthSearchCV(both, cv=2, max_layers=2).fit(*data)
@@ -237,7 +254,6 @@ BAD = [
         ({"param_grid": space}, r"param_grid=.* is not valid: give a dict from names to values")
         for space in (5, [3], [], "lr", lambda n_layers: 5)
     ],
-    ({"param_grid": lambda n: {"lr" if n < 4 else "droput": [0.1]}}, "did you mean 'deepn"),
     ({"error_score": "foo"}, "error_score='foo' is not valid"),
     ({"error_score": None}, "error_score=None is not valid"),
     ({"estimator": LogisticRegression()}, "no DeepNetClassifier in LogisticRegression"),

@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import GridSearchCV, ManualSearchCV, RandomizedSearchCV
+from sknethp.model_selection.comparison import changes
 from sknethp.model_selection.noise import corrected_paired_test
 from sknethp.model_selection.results import joined, ranks
 
@@ -189,7 +190,6 @@ def test_tries_are_compared_with_what_they_change(data):
     assert table.against.tolist() == ["", "a", "b", "a", "d", "d"]
     assert table.changed.tolist()[3:] == [
         "standardscaler: StandardScaler() → MinMaxScaler(feature_range=(0, 2))",
-        "standardscaler: MinMaxScaler(feature_range=(0, 2)) → MinMaxScaler(), "
         "feature_range: (0, 2) → (0, 1)",
         "",
     ]
@@ -198,6 +198,45 @@ def test_tries_are_compared_with_what_they_change(data):
     )
     assert max(map(len, str(search).splitlines())) < 250
     assert "…" in search.table().changed.iloc[-1]
+
+
+def test_changes_are_what_differs_and_no_more(data, tmp_path):
+    """Not the memory of the search, nor where copies are kept; of long texts where they differ."""
+    own = DeepNetClassifier(hidden_units=4, max_epochs=3, random_state=0)
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", own)])
+    candidates = {"a": {}, "b": {"net": own}, "c": {"scale": MinMaxScaler()}}
+    search = ManualSearchCV(pipeline, candidates, cv=2, memory=tmp_path, refit=False).fit(*data)
+    search.try_("d", net=own)
+    assert search.table().changed.tolist() == [
+        *("", "", "scale: StandardScaler() → MinMaxScaler()"),
+        "scale: MinMaxScaler() → StandardScaler()",
+    ]
+
+    class Unshown:  # its text has its address
+        pass
+
+    assert changes({"a": Unshown()}, {"a": Unshown()}) == ""
+    same, other = np.zeros(5000), np.r_[np.zeros(2500), 1.0, np.zeros(2499)]
+    assert changes({"a": same}, {"a": same.copy()}) == ""
+    zeros = "0.0, " * 6
+    assert changes({"a": same}, {"a": other}) == (
+        f"a: …0.0, 0.0, {zeros}… → …0.0, 0.0, 1.0, {zeros[5:]}…"
+    )
+
+
+def test_a_single_fold_gives_no_verdict(data):
+    search = ManualSearchCV(net(), {"a": {}, "b": {LR: 0.1}}, cv=ShuffleSplit(1, random_state=0))
+    assert search.fit(*data).table().verdict.tolist() == ["", ""]
+
+
+def test_a_try_that_refit_refuses_leaves_all_as_it_was(data):
+    search = ManualSearchCV(
+        net(), {"a": {}}, cv=2, refit=lambda results: 0 if len(results["params"]) < 2 else 1.5
+    ).fit(*data)
+    with pytest.raises(ValueError, match=r"refit returned 1\.5"):
+        search.try_("b", lr=0.1)
+    assert search.cv_results_["candidate"].tolist() == ["a"]
+    assert len(search.evaluated_at_) == len(search.table()) == 1
 
 
 def test_from_a_search_whose_folds_are_used_up(data):
@@ -282,6 +321,7 @@ def test_refit_off(data):
     [
         ({}, "candidates={} has nothing to try"),
         ({"a": 3}, "give a dict from names to dicts of parameters"),
+        (None, "memory=5 is not valid"),
         ({3: {}}, "give a dict from names to dicts of parameters"),
         ([{"lr": 1}], "give a dict from names to dicts of parameters"),
         ({"a": {"droput": 0.1}}, "did you mean 'deepnetclassifier__dropout'"),
@@ -289,8 +329,9 @@ def test_refit_off(data):
     ],
 )
 def test_bad_candidates(candidates, message, data):
+    memory = 5 if candidates is None else None
     with pytest.raises(ValueError, match=message):
-        ManualSearchCV(net(), candidates).fit(*data)
+        ManualSearchCV(net(memory=memory), candidates).fit(*data)
 
 
 def test_bad_tries(fitted):
@@ -348,8 +389,7 @@ def test_corrected_test_holds_its_level_where_the_plain_one_does_not():
     ("first", "second", "expected"),
     [
         ([0.5, 0.6], [0.5, 0.6], 1.0),
-        ([0.5, 0.75], [0.625, 0.875], 0.5),
-        ([0.5, 0.7, 0.7, 0.8, 0.9], [0.6, 0.8, 0.8, 0.9, 1.0], 0.0625),
+        ([0.51, 0.76], [0.635, 0.885], 0.0),
         ([0.5], [0.6], np.nan),
         ([0.5, np.nan], [0.5, 0.6], np.nan),
     ],
@@ -357,6 +397,18 @@ def test_corrected_test_holds_its_level_where_the_plain_one_does_not():
 def test_corrected_test_at_its_limits(first, second, expected):
     found = corrected_paired_test(np.array(first), np.array(second), [(2, 1)] * len(first))
     np.testing.assert_equal(found, expected)
+
+
+def test_few_folds_that_differ_alike_are_no_proof():
+    """Of shares of 50 test samples: rounding alone makes two folds alike now and then."""
+    first, sizes = np.array([0.8, 0.82, 0.84, 0.8, 0.9]), [(200, 50)] * 5
+    assert corrected_paired_test(first[:2], first[:2] + 0.04, sizes[:2]) > 0.1
+    assert corrected_paired_test(first, first + 0.04, sizes) < 0.01
+    rng, found = np.random.default_rng(0), []
+    for _ in range(2000):  # two candidates that are right with the same probability
+        scores = rng.binomial(50, 0.9, size=(2, 2)) / 50
+        found.append(corrected_paired_test(*scores, sizes[:2]))
+    assert np.mean(np.array(found) < 0.05) < 0.05
 
 
 def test_ranks_put_failed_candidates_last():

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from joblib import Memory, parallel_config
 from sklearn import model_selection as parents
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -199,6 +200,35 @@ def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
     with no_large_files(), pytest.raises(OSError, match=FULL), fused(n_jobs, silent=True):
         cross_val_score(search, X, y, cv=2)
     assert kept(tmp_path)
+
+
+@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+@pytest.mark.parametrize("units", [[8, 256], [256]])
+def test_what_cannot_be_kept_ends_a_search_on_any_backend(tmp_path, backend, units):
+    """A part of the fits or all: none counts as a candidate that failed."""
+    search = GridSearchCV(net(), {"hidden_units": units}, cv=3, memory=tmp_path, n_jobs=2)
+    with (
+        no_large_files(),
+        parallel_config(backend),
+        pytest.raises(OSError, match=FULL),
+    ):
+        search.fit(X, y)
+
+
+@pytest.mark.parametrize("place", ["search", "net", "joblib"])
+def test_a_relative_path_means_where_the_search_is(tmp_path, monkeypatch, place):
+    """Although worker processes stay where they were started."""
+    memory = Memory("kept", verbose=0) if place == "joblib" else "kept"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        search = GridSearchCV(net(), {"lr": [0.01, 0.1]}, cv=3, refit=False)
+        search.set_params(**{"estimator__memory" if place == "net" else "memory": memory})
+        with fused(2, silent=True):
+            search.fit(X, y)
+        assert len(kept(tmp_path / folder / "kept")) == 6
 
 
 @pytest.mark.skipif(resource is None, reason="no limit on the size of files")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sknethp.constraints import Constraint, Number, optional
+from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.mended import MendedBayesSearchCV
-from sknethp.model_selection.checks import COUNT, check_folds, check_numbers, check_space
+from sknethp.model_selection.checks import check_folds, check_numbers, check_space
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 
@@ -158,10 +158,6 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         """
         with fixed_folds(self, y):  # a splitter may shuffle anew each round
             return super().fit(X, y, groups=groups, callback=callback, **fit_params)
-
-    def _run_search(self, evaluate_candidates):
-        """Evaluate proposals, round after round."""
-        super()._run_search(self._followed(evaluate_candidates))
 
     def _check_search_space(self, search_space: Any) -> None:
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
