@@ -24,7 +24,7 @@ UNSET: Final = _Unset()
 
 FEW = 12  # distinct numbers up to which they are looked at as a list, not as draws
 _FIRST = 12  # draws; a Bayesian search begins to look closer after eight
-_REGULAR = 2.0  # ratio of the widest gap to the narrowest up to which numbers are a list
+_REGULAR = 2.0  # times as wide as the narrowest gap
 _LEAST_RATIO = 8.0
 _RATIO_OF_TWO = 100.0
 _LONGEST_LABEL = 18
@@ -129,16 +129,25 @@ def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
     ratio = distinct[-1] / distinct[0]
     if len(distinct) == 2 or ratio < _LEAST_RATIO:
         return bool(len(distinct) == 2 and ratio >= _RATIO_OF_TWO)
-    gaps, ratios = np.diff(_unit(distinct, distinct)), np.diff(_unit(*[np.log(distinct)] * 2))
-    if len(distinct) <= FEW or min(gaps.max() / gaps.min(), ratios.max() / ratios.min()) < _REGULAR:
-        return bool(ratios.min() > gaps.min())
+    logs = np.log(distinct)
+    by_difference, by_ratio = np.diff(_unit(distinct, distinct)), np.diff(_unit(logs, logs))
+    if len(distinct) <= FEW or _is_regular(by_difference) or _is_regular(by_ratio):
+        return bool(by_ratio.min() > by_difference.min())
     first = numbers[:_FIRST]
-    by_difference, by_ratio = _unit(first, distinct), _unit(np.log(first), np.log(distinct))
-    return bool(kstest(by_ratio, "uniform").statistic < kstest(by_difference, "uniform").statistic)
+    return _unevenness(_unit(np.log(first), logs)) < _unevenness(_unit(first, distinct))
 
 
 def _unit(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
     return (values - ordered[0]) / (ordered[-1] - ordered[0])
+
+
+def _is_regular(gaps: np.ndarray) -> bool:
+    """Whether gaps are about equally wide, as those of draws are not."""
+    return bool(gaps.max() < _REGULAR * gaps.min())
+
+
+def _unevenness(places: np.ndarray) -> float:
+    return float(kstest(places, "uniform").statistic)
 
 
 class Scale:
