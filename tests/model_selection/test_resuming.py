@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from joblib import Memory, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from sklearn import model_selection as parents
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -162,11 +163,13 @@ UNKEPT = {
 def no_large_files():
     """Let writes of more than 20 kB fail in this process and those that it starts."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    get_reusable_executor().shutdown(wait=True)  # worker processes from before have no limit
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        get_reusable_executor().shutdown(wait=True)  # and these would keep it
 
 
 @pytest.mark.skipif(resource is None, reason="no limit on the size of files")
