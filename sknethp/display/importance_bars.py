@@ -91,7 +91,7 @@ class ImportanceDisplay:
         below = np.minimum(spreads, np.maximum(0.0, lengths))
         above = np.minimum(spreads, np.maximum(0.0, largest - np.array(lengths)))
         ax.barh(
-            heights, lengths, 0.62, color=SCORE, xerr=np.stack([below, above]),
+            heights, lengths, 0.62, color=SCORE, xerr=[below, above],
             error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
         )  # fmt: skip
         ends = lengths + above

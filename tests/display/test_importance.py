@@ -216,7 +216,9 @@ def test_bad_input(n, options, words):
 
 def test_a_share_of_all_can_be_drawn():
     """Rounding may put it above one."""
-    display = ImportanceDisplay(Importance({"lr": 1 + 2e-16}, {"lr": 0.0}, r2=1.0))
+    display = ImportanceDisplay(
+        Importance({"lr": 1 + 2e-16, "u": 0.0}, {"lr": 0.0, "u": 0.0}, r2=1.0)
+    )
     assert display.plot().ax_.patches[0].get_width() == 1 + 2e-16
 
 
