@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from sknethp.fitting import Fitted, Samples, continue_fit
 from sknethp.hyperparameters import described
 from sknethp.memory import fit_or_recall
 from sknethp.prediction import forward_in_double, probabilities
+from sknethp.training.module import read
+from sknethp.training.threads import one_torch_thread
 from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
 
 
@@ -203,8 +206,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         samples = Samples(X, encoded, _weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        earlier = self._earlier(classes) if self.warm_start else None
-        self._keep(fit_or_recall(parameters, samples, validation, seed, earlier), classes)
+        with one_torch_thread():
+            earlier = self._earlier(classes) if self.warm_start else None
+            self._keep(fit_or_recall(parameters, samples, validation, seed, earlier), classes)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -244,8 +248,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 )
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        earlier = None if first else self._earlier(known)
-        self._keep(continue_fit(parameters, samples, seed, earlier), known)
+        with one_torch_thread():
+            earlier = None if first else self._earlier(known)
+            self._keep(continue_fit(parameters, samples, seed, earlier), known)
         return self
 
     def predict_proba(self, X):
@@ -305,12 +310,15 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 f"warm_start=True goes on with the classes of the fit before, "
                 f"{listed(self.classes_)}, but y has {listed(classes)}: set warm_start=False."
             )
-        return Fitted(self.net_, self._network, self.best_epoch_)
+        return Fitted(self.net_, read(self.module_, self._network), self.best_epoch_)
 
     def _keep(self, fitted: Fitted, classes: np.ndarray) -> None:
         self.classes_ = classes
         self.net_ = fitted.net
-        self._network = fitted.network
+        # The weights are in module_ alone: where they are loaded or edited, training goes on there.
+        self._network = replace(
+            fitted.network, parameters=torch.empty(0), statistics=torch.empty(0)
+        )
         self.best_epoch_ = fitted.best_epoch
         self.history_ = [
             {name: value for name, value in row.items() if name != "batches"}

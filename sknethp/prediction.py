@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from sknethp.training.threads import torch_threads_for
+from sknethp.training.threads import map_in_threads, one_torch_thread
 
-_ROWS_AT_A_TIME = 8192
+# So many numbers of the widest layer at a time, however many threads there are: products round
+# by their shapes.
+_NUMBERS_AT_A_TIME = 2**18
+_ROWS_AT_A_TIME = 16, 8192
+# Sparse rows of more features are multiplied as they are.
+_WIDE = 1024
 
 
 def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     """Return the logits of samples in float64.
 
     In float32 a sample's logits would depend, in the last digits, on how many others are
-    predicted with it.
+    predicted with it. The module is only read: any number of threads may predict with it.
 
     Parameters
     ----------
@@ -29,24 +35,54 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     -------
     Tensor of shape (n_samples, n_outputs)
     """
-    module.eval()
-    state = {
-        name: value.detach().double() if value.is_floating_point() else value
-        for name, value in (*module.named_parameters(), *module.named_buffers())
+    twin = _in_double(module)
+    forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
+    stays_sparse = False
+    if isinstance(twin, nn.Sequential) and sparse.issparse(X) and X.shape[1] > _WIDE:
+        forward, stays_sparse = _sparse_forward(list(twin)), True
+    sizes = [parameter.shape for parameter in twin.parameters()]
+    width = max([0 if stays_sparse else X.shape[1], *(shape[0] for shape in sizes)])
+    n_rows = int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
+    parts = [X[i : i + n_rows] for i in range(0, X.shape[0], n_rows)]
+    with torch.inference_mode():
+        work = X.shape[0] * max(shape.numel() for shape in sizes)
+        return torch.cat(map_in_threads(forward, parts, work))
+
+
+def _in_double(module: nn.Module) -> nn.Module:
+    """Return a module that computes the same in float64, as in prediction, hooks included."""
+    twin = object.__new__(type(module))
+    own = {
+        "_parameters": {name: _double(value) for name, value in module._parameters.items()},
+        "_buffers": {name: _double(value) for name, value in module._buffers.items()},
+        "_modules": {
+            name: part if part is None else _in_double(part)
+            for name, part in module._modules.items()
+        },
+        "training": False,
     }
-    n_rows = min(X.shape[0], _ROWS_AT_A_TIME)
-    work = n_rows * max(value.numel() for value in state.values())
-    with torch.inference_mode(), torch_threads_for(work):
-        chunks = range(0, X.shape[0], _ROWS_AT_A_TIME)
-        return torch.cat(
-            [functional_call(module, state, (_double(X[i : i + _ROWS_AT_A_TIME]),)) for i in chunks]
-        )
+    twin.__dict__ = module.__dict__ | own
+    return twin
 
 
-def _double(X: Any) -> Tensor:
+def _double(value: Tensor | None) -> Tensor | None:
+    if value is None or not value.is_floating_point():
+        return value
+    return value.detach().double()
+
+
+def _dense(X: Any) -> Tensor:
     dense = X if isinstance(X, np.ndarray) else X.toarray()
     # In C order, since products of matrices round by layout on some processors.
     return torch.from_numpy(dense.astype(np.float64, order="C"))
+
+
+def _sparse_forward(layers: list[Any]) -> Callable[[Any], Tensor]:
+    """Return the forward pass of sparse rows, whose first product is a sparse one."""
+    at = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+    weight, bias = layers[at].weight.t().numpy(), layers[at].bias
+    rest = nn.Sequential(*layers[at + 1 :])
+    return lambda rows: rest(torch.from_numpy(rows.astype(np.float64) @ weight) + bias)
 
 
 def probabilities(logits: Tensor) -> np.ndarray:
@@ -54,7 +90,8 @@ def probabilities(logits: Tensor) -> np.ndarray:
 
     They are in float64 and sum to one within its accuracy.
     """
-    logits = logits.double()
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], 1)
-    return torch.softmax(logits, 1).numpy()
+    with one_torch_thread():
+        logits = logits.double()
+        if logits.shape[1] == 1:
+            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+        return torch.softmax(logits, 1).numpy()

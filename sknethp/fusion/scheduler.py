@@ -16,6 +16,7 @@ from sknethp.fusion.surroundings import Surroundings
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
+from sknethp.training.network import Network
 from sknethp.training.population import Population
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
@@ -65,7 +66,7 @@ class Scheduler:
         self._held = 0
         self._typical = 0
         self._current: Task | None = None
-        self._populations: dict[tuple[int, ...], Population] = {}
+        self._populations: dict[tuple[Network, ...], Population] = {}
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
 
@@ -214,7 +215,7 @@ class Scheduler:
         start = time.perf_counter()
         groups = plan(epochs)
         self.summary.count_round(epochs, groups)
-        populations: dict[tuple[int, ...], Population] = {}
+        populations: dict[tuple[Network, ...], Population] = {}
         answers: list[Any] = [None] * len(epochs)
         for group in groups:
             members = [epochs[i] for i in group]
@@ -224,12 +225,12 @@ class Scheduler:
         self.summary.seconds_training += time.perf_counter() - start
         return answers
 
-    def _run(self, epochs: list[Epoch], kept: dict[tuple[int, ...], Population]) -> list[Any]:
+    def _run(self, epochs: list[Epoch], kept: dict[tuple[Network, ...], Population]) -> list[Any]:
         """Train a population; what fails, fails for its members alone."""
-        key = tuple(epoch.network.serial for epoch in epochs)
+        key = tuple(epoch.network for epoch in epochs)
         population = self._populations.get(key)
         if population is None:
-            population = Population([epoch.network for epoch in epochs], epochs[0].device)
+            population = Population(key, epochs[0].device)
         kept[key] = population
         try:
             return population.run(epochs)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sknethp.training.rounding import in_whole_vectors
+
 aten = torch.ops.aten
 
 _LEAKY_SLOPE = 0.01
@@ -36,6 +38,8 @@ class Activation:
         The initialisation scheme that suits the layer in front of it.
     zero_at_zero : bool
         Whether zero is mapped to zero, so that a masked unit stays silent.
+    by_row : bool
+        Whether a unit's activation depends on the other units of its layer.
     """
 
     name: str
@@ -45,6 +49,11 @@ class Activation:
     from_output: bool
     weight_init: str
     zero_at_zero: bool = True
+    by_row: bool = False
+
+    def kernel(self, function: Callable[..., object], z: Tensor) -> Callable[..., object]:
+        """Return `forward` or `backward` such that it rounds alike wherever a number stands."""
+        return function if self.by_row or z.is_cuda else in_whole_vectors(function, z.numel())
 
 
 def _identity(z: Tensor, out: Tensor) -> None:
@@ -73,7 +82,9 @@ def _mish_backward(d: Tensor, z: Tensor, out: Tensor) -> None:
 
 
 def _softmax_backward(d: Tensor, h: Tensor, out: Tensor) -> None:
-    aten._softmax_backward_data.out(d, h, -1, torch.float32, grad_input=out)
+    # Torch's own rounds by the number of threads.
+    torch.mul(d, h, out=out)
+    out.addcmul_(h, out.sum(-1, keepdim=True), value=-1)
 
 
 def _table(*activations: Activation) -> dict[str, Activation]:
@@ -192,6 +203,7 @@ ACTIVATIONS = _table(
         from_output=True,
         weight_init="glorot_uniform",
         zero_at_zero=False,
+        by_row=True,
     ),
     Activation(
         "linear",

@@ -14,6 +14,7 @@ from sknethp.training.epoch import Epoch
 from sknethp.training.losses import sample_hits, sample_losses, smoothed
 from sknethp.training.network import shuffled
 from sknethp.training.program import runs
+from sknethp.training.rounding import aligned, total
 from sknethp.training.rows import Part
 
 # Numbers prepared ahead of the steps that use them; more would leave the cache.
@@ -126,6 +127,7 @@ class Chunk:
         self.gather = self._gather.rows
         self.targets = self._smoothed(self._gather.targets())
         self._counts = counts
+        self.has_single = (counts == 1).any(1).tolist()
         filled = np.arange(n_rows) < counts[..., None]
         share = (filled / counts[..., None]).astype(np.float32)
         self.row_share = torch.from_numpy(share).to(plan.device).unsqueeze(-1)
@@ -195,7 +197,7 @@ class Chunk:
         for factor in (self._sample_weight, self._filled):
             if factor is not None:
                 losses, hits = losses * factor, hits * factor
-        return torch.stack([losses.sum((0, 2)), hits.sum((0, 2))]).double().cpu()
+        return torch.stack([total(losses, (0, 2)), total(hits, (0, 2))]).cpu()
 
 
 class EpochPlan:
@@ -231,9 +233,8 @@ class EpochPlan:
         """Ranges of steps in which the same networks are active, their number, and the rows."""
         first = np.arange(len(self.rates))[:, None] * self._batch
         active = (self._lengths > first).sum(1)
-        n_rows = int(min(self._batch, self._lengths.max()))
         for steps, n in runs(active.tolist()):
-            yield steps, n, n_rows
+            yield steps, n, aligned(self._batch)
 
     def chunks(self, architecture: Architecture) -> Iterator[Chunk]:
         """Cut the epoch into chunks, in order."""
@@ -255,10 +256,13 @@ class EpochPlan:
         counts : ndarray of shape (n_steps, n)
         """
         n_steps = steps.stop - steps.start
-        index = np.zeros((n, n_steps * n_rows), np.int32)
-        for row, order in zip(index, self.orders, strict=False):
-            piece = order[steps.start * self._batch : steps.start * self._batch + len(row)]
+        samples = np.zeros((n, n_steps * self._batch), np.int32)
+        for row, order in zip(samples, self.orders, strict=False):
+            piece = order[steps.start * self._batch : steps.stop * self._batch]
             row[: len(piece)] = piece
+        index = np.zeros((n_steps, n, n_rows), np.int32)
+        batches = samples.reshape(n, n_steps, self._batch).transpose(1, 0, 2)
+        index[:, :, : self._batch] = batches[:, :, :n_rows]
         first = np.arange(steps.start, steps.stop)[:, None] * self._batch
-        counts = np.clip(self._lengths[:n] - first, 0, n_rows)
-        return index.reshape(n, n_steps, n_rows).transpose(1, 0, 2).copy(), counts
+        counts = np.clip(self._lengths[:n] - first, 0, self._batch)
+        return index, counts

@@ -8,14 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sknethp.training.architecture import Architecture
 from sknethp.training.chunks import Gather, sample_weights
 from sknethp.training.losses import sample_hits, sample_losses
 from sknethp.training.program import Program
+from sknethp.training.rounding import ALIGNED, total
 from sknethp.training.rows import Part
 
-# So many numbers per layer at a time, to stay in the cache.
-_NUMBERS = 2**20
+_MOST_ROWS = 64
+
+
+def rows_at_a_time(n_samples: int) -> int:
+    """Return how many rows to evaluate at a time: by these, products round.
+
+    Networks whose parts have other numbers do not share a population.
+    """
+    return min(_MOST_ROWS, max(ALIGNED, 2 ** (n_samples - 1).bit_length()))
 
 
 def _padded_index(parts: Sequence[Part]) -> np.ndarray:
@@ -28,7 +35,6 @@ def _padded_index(parts: Sequence[Part]) -> np.ndarray:
 
 def evaluate(
     program_of: Callable[[int, int, bool], Program],
-    architecture: Architecture,
     parts: Sequence[Part],
     device: torch.device,
 ) -> list[tuple[float, float, Tensor]]:
@@ -38,7 +44,6 @@ def evaluate(
     ----------
     program_of : callable
         From numbers of networks and rows, and whether it trains, to a `Program`.
-    architecture : Architecture
     parts : sequence of Part
         One per network.
     device : torch.device
@@ -51,7 +56,7 @@ def evaluate(
     n = len(parts)
     index = _padded_index(parts)
     longest = index.shape[1]
-    n_rows = min(longest, max(1, _NUMBERS // (n * max(architecture.widths))))
+    n_rows = rows_at_a_time(longest)
     padded = np.zeros((n, -(-longest // n_rows) * n_rows), np.int32)
     padded[:, :longest] = index
     steps = torch.from_numpy(padded.reshape(n, -1, n_rows).transpose(1, 0, 2).copy()).to(device)
@@ -80,9 +85,9 @@ def _summaries(
 
     mask = torch.arange(logits.shape[0] * logits.shape[2]) < lengths[:, None]
     weight = mask.float() if weights is None else mask * by_network(weights)
-    total = weight.sum(1)
-    loss = (by_network(sample_losses(logits, targets)) * weight).sum(1) / total
-    accuracy = (by_network(sample_hits(logits, targets)) * weight).sum(1) / total
+    weights_in_all = total(weight, 1)
+    loss = total(by_network(sample_losses(logits, targets)) * weight, 1) / weights_in_all
+    accuracy = total(by_network(sample_hits(logits, targets)) * weight, 1) / weights_in_all
     own = by_network(logits)
     return [
         (loss_i, accuracy_i, own[i, : len(part)])

@@ -9,6 +9,8 @@ from itertools import pairwise
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.architecture import Architecture
 from sknethp.training.epoch import Epoch
+from sknethp.training.evaluation import rows_at_a_time
+from sknethp.training.rounding import layer_can_be_padded
 
 # Padding pays while it costs less than the work of a population's own overhead, which is
 # about as long as this many multiplications of weights take for a batch of 32 (measured on CPU).
@@ -42,7 +44,7 @@ def kind(epoch: Epoch, index: int) -> Hashable:
         architecture.skips,
         settings.batch_size,
         epoch.device,
-        epoch.valid is None,
+        None if epoch.valid is None else rows_at_a_time(len(epoch.valid)),
         epoch.train.rows.sparse is None,
         index if epoch.observer is not None else None,
     )
@@ -52,6 +54,21 @@ def can_pad(architecture: Architecture) -> bool:
     """Whether silent units may be added without changing what the network computes."""
     silent = all(ACTIVATIONS[name].zero_at_zero for name in architecture.activations)
     return silent and architecture.normalization != "layer" and not architecture.residual
+
+
+def _rounds_alike(epoch: Epoch, widths: tuple[int, ...]) -> bool:
+    """Whether a network computes the same, bit for bit, at these widths as at its own."""
+    architecture, batch_size = epoch.network.architecture, epoch.network.settings.batch_size
+    if architecture.widths == widths:
+        return True
+    layers = zip(architecture.weight_shapes, pairwise(widths), strict=True)
+    return can_pad(architecture) and (
+        epoch.device.type != "cpu"
+        or all(
+            layer_can_be_padded(batch_size, own, wide, layer == 0)
+            for layer, (own, wide) in enumerate(layers)
+        )
+    )
 
 
 def _multiplications(widths: Sequence[int]) -> int:
@@ -105,8 +122,7 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
             own = len(sets[widths]) * _multiplications(widths)
             after = (len(group) + len(sets[widths])) * _multiplications(padded)
             cheap = (after - before - own) * batch < _OVERHEAD_MULTIPLICATIONS
-            widened = sets[widths] + (group if padded != wide else [])
-            if cheap and all(can_pad(epochs[i].network.architecture) for i in widened):
+            if cheap and all(_rounds_alike(epochs[i], padded) for i in group + sets[widths]):
                 groups[-1] = (padded, group + sets[widths])
                 continue
         groups.append((widths, sets[widths]))

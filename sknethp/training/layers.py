@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 
 from sknethp.training.activations import Activation
+from sknethp.training.rounding import (
+    ALIGNED,
+    Spans,
+    sum_rows,
+    sum_units,
+    weight_gradient,
+)
 
 NORMALIZATION_EPS = 1e-5
 _RUNNING_MOMENTUM = 0.1
@@ -43,9 +50,10 @@ class Affine(NamedTuple):
 class Dense:
     """A layer ``x @ weight + bias``.
 
-    `skip_grad` is what flows around it to its input. Where the layer is `centred` by what follows,
-    the bias has no effect: its gradient is set to zero, for the rounding errors that would be left
-    of it some optimizers scale up to whole steps.
+    `inputs` and `units` are each network's own numbers of them. `skip_grad` is what flows around
+    the layer to its input. Where the layer is `centred` by what follows, the bias has no effect:
+    its gradient is set to zero, for the rounding errors that would be left of it some optimizers
+    scale up to whole steps.
     """
 
     def __init__(
@@ -53,13 +61,23 @@ class Dense:
         x: Signal,
         z: Signal,
         affine: Affine,
+        inputs: Spans,
+        units: Spans,
         skip_grad: Tensor | None = None,
         centred: bool = False,
     ):
         self.x, self.z, self.affine, self.skip_grad = x, z, affine, skip_grad
+        self._inputs, self._units = inputs, units
         self._centred = centred
         self._x_transposed = x.value.transpose(1, 2)
         self._weight_transposed = affine.weight.transpose(1, 2)
+        n, fan_in, fan_out = affine.weight.shape
+        place = affine.weight_grad
+        self._writes_directly = place.is_cuda or (
+            fan_in * fan_out % ALIGNED == 0
+            and place.data_ptr() % (ALIGNED * place.element_size()) == 0
+            and not (n == 1 and fan_in % ALIGNED)
+        )
 
     def forward(self) -> None:
         """Write the layer's output."""
@@ -67,29 +85,40 @@ class Dense:
 
     def backward(self) -> None:
         """Write the gradients of weights, biases and input."""
-        d = self.z.grad
-        torch.bmm(self._x_transposed, d, out=self.affine.weight_grad)
+        self._weight_gradient()
         if self._centred:
             self.affine.bias_grad.zero_()
         else:
-            torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
-        if self.x.grad is None:
-            return
-        if self.skip_grad is None:
-            torch.bmm(d, self._weight_transposed, out=self.x.grad)
+            sum_rows(self.z.grad, self._units, out=self.affine.bias_grad)
+        if self.x.grad is not None:
+            self._input_gradient()
+
+    def _weight_gradient(self) -> None:
+        if self._writes_directly:
+            torch.bmm(self._x_transposed, self.z.grad, out=self.affine.weight_grad)
         else:
-            torch.baddbmm(self.skip_grad, d, self._weight_transposed, out=self.x.grad)
+            weight_gradient(self.x.value, self.z.grad, out=self.affine.weight_grad)
+
+    def _input_gradient(self) -> None:
+        if self.x.grad.shape[2] == 1:
+            sum_units(self.z.grad * self.affine.weight, self._units, out=self.x.grad)
+            if self.skip_grad is not None:
+                self.x.grad.add_(self.skip_grad)
+        elif self.skip_grad is None:
+            torch.bmm(self.z.grad, self._weight_transposed, out=self.x.grad)
+        else:
+            torch.baddbmm(self.skip_grad, self.z.grad, self._weight_transposed, out=self.x.grad)
 
 
-class DenseToOne:
+class DenseToOne(Dense):
     """A `Dense` layer with a single unit.
 
     Matrix products with a vector round differently for one network and for several, so that a
     network alone would drift away from itself among others.
     """
 
-    def __init__(self, x: Signal, z: Signal, affine: Affine):
-        self.x, self.z, self.affine = x, z, affine
+    def __init__(self, x: Signal, z: Signal, affine: Affine, *rest: Any, **named: Any):
+        super().__init__(x, z, affine, *rest, **named)
         n, _, fan_in = x.value.shape
         self._products = torch.empty_like(x.value)
         self._weight_row = affine.weight.view(n, 1, fan_in)
@@ -98,17 +127,17 @@ class DenseToOne:
     def forward(self) -> None:
         """Write the layer's output."""
         torch.mul(self.x.value, self._weight_row, out=self._products)
-        torch.sum(self._products, 2, keepdim=True, out=self.z.value)
+        sum_units(self._products, self._inputs, out=self.z.value)
         self.z.value.add_(self.affine.bias)
 
-    def backward(self) -> None:
-        """Write the gradients of weights, bias and input."""
-        d = self.z.grad
-        torch.mul(self.x.value, d, out=self._products)
-        torch.sum(self._products, 1, keepdim=True, out=self._weight_grad_row)
-        torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
-        if self.x.grad is not None:
-            torch.mul(d, self._weight_row, out=self.x.grad)
+    def _weight_gradient(self) -> None:
+        torch.mul(self.x.value, self.z.grad, out=self._products)
+        sum_rows(self._products, self._inputs, out=self._weight_grad_row)
+
+    def _input_gradient(self) -> None:
+        torch.mul(self.z.grad, self._weight_row, out=self.x.grad)
+        if self.skip_grad is not None:
+            self.x.grad.add_(self.skip_grad)
 
 
 class Activate:
@@ -117,8 +146,8 @@ class Activate:
     def __init__(self, z: Signal, h: Signal, runs: Sequence[tuple[slice, Activation]]):
         self._parts = [
             (
-                activation.forward,
-                activation.backward,
+                activation.kernel(activation.forward, z.value[run]),
+                activation.kernel(activation.backward, z.value[run]),
                 z.value[run],
                 h.value[run],
                 (h if activation.from_output else z).value[run],
@@ -184,8 +213,8 @@ class Add:
 class _Normalize:
     """Scale and shift after normalisation, shared by both kinds."""
 
-    def __init__(self, z: Signal, y: Signal, affine: Affine):
-        self.z, self.y, self.affine = z, y, affine
+    def __init__(self, z: Signal, y: Signal, affine: Affine, units: Spans):
+        self.z, self.y, self.affine, self._units = z, y, affine, units
         self._normal = torch.empty_like(z.value)
 
     def _write_output(self) -> None:
@@ -195,8 +224,8 @@ class _Normalize:
     def _backward_affine(self) -> Tensor:
         """Write the gradients of scale and shift; return that of the normalised values."""
         d = self.y.grad
-        torch.sum(d * self._normal, 1, keepdim=True, out=self.affine.weight_grad)
-        torch.sum(d, 1, keepdim=True, out=self.affine.bias_grad)
+        sum_rows(d * self._normal, self._units, out=self.affine.weight_grad)
+        sum_rows(d, self._units, out=self.affine.bias_grad)
         return d * self.affine.weight
 
 
@@ -228,11 +257,37 @@ class LayerNorm(_Normalize):
         self.z.grad.copy_(grads[0])
 
 
+class RowShares:
+    """How much each row of a batch counts: ``(n_networks, n_samples, 1)``.
+
+    Attributes
+    ----------
+    share : Tensor
+        One over the number of a network's samples in the batch, and zero in its empty rows.
+    in_statistics : Tensor
+        The same, but zero where there is a single sample, whose mean and variance say nothing.
+    is_single : Tensor of shape (n_networks, 1, 1) or None
+        Which networks have a single sample; None if none has.
+    """
+
+    def __init__(self, n_networks: int, n_rows: int, device: torch.device):
+        share = torch.full((n_networks, n_rows, 1), 1 / n_rows, device=device)
+        self.set(share, n_rows == 1)
+
+    def set(self, share: Tensor, any_single: bool) -> None:
+        """Take over the shares of a batch."""
+        self.share = self.in_statistics = share
+        self.is_single: Tensor | None = None
+        if any_single:
+            self.in_statistics = share * (share < 1)
+            self.is_single = share.amax(1, keepdim=True) == 1
+
+
 class BatchNorm(_Normalize):
     """Batch normalisation (Ioffe & Szegedy, 2015), blind to the empty rows of ragged batches.
 
-    `row_share`, ``(n_networks, n_samples, 1)``, is one over the number of a network's samples in
-    the batch, and zero in its empty rows.
+    A batch of a single sample is normalised as in prediction, by the running statistics, and
+    leaves them as they are: it has no variance.
     """
 
     def __init__(
@@ -240,23 +295,29 @@ class BatchNorm(_Normalize):
         z: Signal,
         y: Signal,
         affine: Affine,
+        units: Spans,
         running: tuple[Tensor, Tensor],
-        row_share: Tensor,
+        rows: RowShares,
     ):
-        super().__init__(z, y, affine)
+        super().__init__(z, y, affine, units)
         self.running_mean, self.running_var = running
-        self.row_share = row_share
+        self.rows = rows
 
     def forward(self) -> None:
         """Normalise each unit over the batch and update the running statistics."""
         # A product of matrices would be faster here, but round otherwise for one network alone.
-        mean = torch.mul(self.z.value, self.row_share, out=self._normal).sum(1, keepdim=True)
+        share, is_single = self.rows.in_statistics, self.rows.is_single
+        mean = sum_rows(torch.mul(self.z.value, share, out=self._normal), self._units)
+        if is_single is not None:
+            mean = torch.where(is_single, self.running_mean, mean)
         torch.sub(self.z.value, mean, out=self._normal)
-        var = self._normal.square().mul_(self.row_share).sum(1, keepdim=True)
+        var = sum_rows(self._normal.square().mul_(share), self._units)
+        if is_single is not None:
+            var = torch.where(is_single, self.running_var, var)
         self._rstd = (var + NORMALIZATION_EPS).rsqrt_()
         self._normal.mul_(self._rstd)
         self._write_output()
-        count = self.row_share.amax(1, keepdim=True).reciprocal_()
+        count = self.rows.share.amax(1, keepdim=True).reciprocal_()
         unbiased = var * (count / (count - 1).clamp_min_(1.0))
         self.running_mean.lerp_(mean, _RUNNING_MOMENTUM)
         self.running_var.lerp_(unbiased, _RUNNING_MOMENTUM)
@@ -264,17 +325,19 @@ class BatchNorm(_Normalize):
     def backward(self) -> None:
         """Write the gradient of the input."""
         d = self._backward_affine()
-        through_var = self._normal * torch.sum(d * self._normal, 1, keepdim=True)
-        through_mean = torch.sum(d, 1, keepdim=True)
-        d.sub_(through_var.add_(through_mean).mul_(self.row_share))
+        through_var = self._normal * sum_rows(d * self._normal, self._units)
+        through_mean = sum_rows(d, self._units)
+        d.sub_(through_var.add_(through_mean).mul_(self.rows.in_statistics))
         torch.mul(d, self._rstd, out=self.z.grad)
 
 
 class FixedBatchNorm(_Normalize):
     """Batch normalisation by running statistics, as in prediction."""
 
-    def __init__(self, z: Signal, y: Signal, affine: Affine, running: tuple[Tensor, Tensor]):
-        super().__init__(z, y, affine)
+    def __init__(
+        self, z: Signal, y: Signal, affine: Affine, units: Spans, running: tuple[Tensor, Tensor]
+    ):
+        super().__init__(z, y, affine, units)
         self.running_mean, self.running_var = running
 
     def forward(self) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+
+from sknethp.training.rounding import in_whole_vectors
+
+aten = torch.ops.aten
 
 
 def write_gradient(logits: Tensor, targets: Tensor, weight: Tensor | float, out: Tensor) -> None:
@@ -18,7 +21,7 @@ def write_gradient(logits: Tensor, targets: Tensor, weight: Tensor | float, out:
     out : Tensor of shape (..., n_outputs)
     """
     if logits.shape[-1] == 1:
-        torch.sigmoid(logits, out=out)
+        in_whole_vectors(torch.sigmoid, logits.numel())(logits, out=out)
     else:
         torch.softmax(logits, -1, out=out)
     out.sub_(targets).mul_(weight)
@@ -27,7 +30,9 @@ def write_gradient(logits: Tensor, targets: Tensor, weight: Tensor | float, out:
 def sample_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the cross-entropy of each sample in nats, ``(...)``."""
     if logits.shape[-1] == 1:
-        return (softplus(logits) - targets * logits).squeeze(-1)
+        losses = torch.empty_like(logits)
+        in_whole_vectors(aten.softplus.out, logits.numel())(logits, out=losses)
+        return (losses - targets * logits).squeeze(-1)
     return torch.logsumexp(logits, -1) - (targets * logits).sum(-1)
 
 

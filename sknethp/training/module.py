@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
+from operator import attrgetter
 
 import torch
 from torch import fx, nn
@@ -128,7 +130,8 @@ def attach(module: nn.Module, network: Network) -> None:
 
 
 def detach(module: nn.Module) -> None:
-    """Give the module parameters of its own, so that it can be saved and shared by itself."""
+    """End the training: give the module parameters of its own, and set it to predict."""
+    module.eval()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
@@ -136,3 +139,47 @@ def detach(module: nn.Module) -> None:
         for part in module.modules():
             for name, buffer in part.named_buffers(recurse=False):
                 setattr(part, name, buffer.clone())
+
+
+def read(module: nn.Module, network: Network) -> Network:
+    """Return a network as it is, but with the parameters that a module has now.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Built for the network's architecture; its parameters may have been loaded, edited, pruned
+        or moved since.
+    network : Network
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the module has another structure.
+    """
+    architecture = network.architecture
+    copy = replace(
+        network,
+        parameters=torch.empty(architecture.n_parameters),
+        statistics=torch.empty(architecture.n_statistics),
+    )
+    twin = build_module(architecture, (0.0,) * (1 + len(architecture.hidden_units)))
+    attach(twin, copy)
+    with torch.no_grad():
+        for name, own in (*twin.named_parameters(), *twin.named_buffers()):
+            try:
+                theirs = attrgetter(name)(module)
+            except AttributeError:
+                theirs = None
+            if theirs is None or theirs.shape != own.shape:
+                found = "none" if theirs is None else f"one of shape {tuple(theirs.shape)}"
+                raise ValueError(
+                    f"module_ cannot be trained on: it should have a {name} of shape "
+                    f"{tuple(own.shape)}, but has {found}. Keep its structure as it was fitted, or "
+                    "start anew with a clone."
+                )
+            own.copy_(theirs)
+    return copy

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 from sknethp.training.architecture import Architecture
 from sknethp.training.initialization import initial_parameters, initial_statistics
 from sknethp.training.optimizers import RULES
+
+_serials = count()
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Network:
     n_steps : int
         Updates made so far.
     serial : int
-        Tells networks apart, in the order in which they were made.
+        Tells networks apart, in the order in which they were made. Every copy has its own.
     """
 
     architecture: Architecture
@@ -156,7 +159,16 @@ class Network:
     moments: list[Tensor] = field(default_factory=list)
     statistics: Tensor = field(default_factory=lambda: torch.zeros(0))
     n_steps: int = 0
-    serial: int = field(default_factory=count().__next__)
+    serial: int = field(init=False, default_factory=_serials.__next__)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the serial number behind: a copy, of whatever kind, is another network."""
+        return {name: value for name, value in self.__dict__.items() if name != "serial"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state over, under a new serial number."""
+        self.__dict__.update(state)
+        self.serial = next(_serials)
 
 
 def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:

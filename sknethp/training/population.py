@@ -206,7 +206,7 @@ class Population:
             if observer is not None:
                 observer.batch_begins(chunk.samples(s))
             if shares_rows:
-                program.row_share.copy_(chunk.row_share[s])
+                program.row_shares.set(chunk.row_share[s], chunk.has_single[s])
             program.forward([layer[s] for layer in noise])
             chunk.logits[s].copy_(program.logits)
             write_gradient(program.logits, chunk.targets[s], chunk.weight(s), program.logits_grad)
@@ -224,4 +224,4 @@ class Population:
         parts = [epoch.valid for epoch in epochs if epoch.valid is not None]
         if not parts:
             return [()] * len(epochs)
-        return evaluate(self._program, self.architecture, parts, self.device)
+        return evaluate(self._program, parts, self.device)

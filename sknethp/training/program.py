@@ -23,9 +23,11 @@ from sknethp.training.layers import (
     Dropout,
     FixedBatchNorm,
     LayerNorm,
+    RowShares,
     Signal,
 )
 from sknethp.training.network import Network
+from sknethp.training.rounding import Spans
 
 BYTE_VALUES = 256
 
@@ -79,8 +81,8 @@ class Program:
         To be filled before `forward`.
     logits, logits_grad : Tensor of shape (n, n_rows, n_outputs)
         The latter is to be filled before `backward`.
-    row_share : Tensor of shape (n, n_rows, 1)
-        One over the number of a network's samples; zero in empty rows.
+    row_shares : RowShares
+        To be set before `forward` where there is batch normalisation.
     """
 
     def __init__(self, storage: Storage, networks: Sequence[Network], n_rows: int, training: bool):
@@ -89,13 +91,12 @@ class Program:
         self._operations: list = []
         self.noisy_layers: list[int] = []
         self.x = self._empty(storage.architecture.n_features)
-        self.row_share = torch.full((*self._shape, 1), 1 / n_rows, device=storage.device)
+        self.row_shares = RowShares(*self._shape, storage.device)
         signal = self._dropout(Signal(self.x, None), 0)
         for layer in range(len(storage.architecture.hidden_units)):
             signal = self._hidden(signal, layer)
         output = self._signal(storage.architecture.n_outputs)
-        dense = DenseToOne if storage.architecture.n_outputs == 1 else Dense
-        self._operations.append(dense(signal, output, self._dense_affine(-1)))
+        self._operations.append(self._dense(signal, output, -1))
         self.logits, self.logits_grad = output
 
     def forward(self, noise: Sequence[Tensor] = ()) -> None:
@@ -117,6 +118,16 @@ class Program:
 
     def _signal(self, n_units: int) -> Signal:
         return Signal(self._empty(n_units), self._empty(n_units) if self.training else None)
+
+    def _spans(self, width: int) -> Spans:
+        """Runs of networks of equal numbers of units, given the position among the widths."""
+        return runs([network.architecture.widths[width] for network in self.networks])
+
+    def _dense(self, x: Signal, z: Signal, layer: int, *rest: Any) -> Dense:
+        n_layers = len(self.storage.architecture.weight_shapes)
+        spans = self._spans(layer % n_layers), self._spans(layer % n_layers + 1)
+        kind = DenseToOne if z.value.shape[2] == 1 else Dense
+        return kind(x, z, self._dense_affine(layer), *spans, *rest)
 
     def _dense_affine(self, layer: int) -> Affine:
         n = len(self.networks)
@@ -156,7 +167,7 @@ class Program:
             self._operations.append(Add(x, h, y))
             h = y
         centred = self.storage.architecture.normalization == "batch"
-        dense = Dense(x, z, self._dense_affine(layer), skip_grad, centred)
+        dense = self._dense(x, z, layer, skip_grad, centred)
         self._operations.insert(dense_at, dense)
         return h
 
@@ -165,14 +176,13 @@ class Program:
         if kind is None:
             return z
         y = self._signal(z.value.shape[-1])
-        affine = self._norm_affine(layer)
+        common = z, y, self._norm_affine(layer), self._spans(layer + 1)
         if kind == "layer":
-            self._operations.append(LayerNorm(z, y, affine))
+            self._operations.append(LayerNorm(*common))
         elif self.training:
-            running = self._running(layer)
-            self._operations.append(BatchNorm(z, y, affine, running, self.row_share))
+            self._operations.append(BatchNorm(*common, self._running(layer), self.row_shares))
         else:
-            self._operations.append(FixedBatchNorm(z, y, affine, self._running(layer)))
+            self._operations.append(FixedBatchNorm(*common, self._running(layer)))
         return y
 
     def _activate(self, z: Signal, layer: int) -> Signal:

@@ -8,30 +8,71 @@ again.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 # Multiplications in a batch below which a second thread gains little (measured for networks of
 # 16 to 256 units).
 _WORK_FOR_THREADS = 4_000_000
+# The same where Python threads have to be started.
+_WORK_FOR_PYTHON_THREADS = 100_000_000
 # In steps.
 _FIRST_TRIAL = 4
 _TRIAL = 5
 _TRIAL_INTERVAL = 32
 _LONGEST_INTERVAL = 512
 _HOPELESS = 2.0
-_TRIAL_NUMBERS = 2**18
-_TRIAL_REPEATS = 10
-_WORTHWHILE_SHARE = 0.8
 
-_lock = threading.Lock()
-_shared = {"threads_inside": 0, "before": 1}
+
+class _State:
+    """What all threads of this process share."""
+
+    def __init__(self, forked: bool = False, threads_inside: int = 0):
+        self.lock = threading.Lock()
+        self.threads_inside = threads_inside
+        self.before = torch.get_num_threads()
+        self.forked = forked
+
+
+_state = _State()
 _local = threading.local()
+
+
+def _after_fork() -> None:
+    """Start anew in a forked child, where the parent's threads and who held its lock are gone.
+
+    Torch's OpenMP would wait for those threads for ever, so that a child uses one.
+    """
+    global _state
+    inside = getattr(_local, "depth", 0) > 0
+    before = _state.before
+    _state = _State(forked=True, threads_inside=int(inside))
+    if inside:
+        _state.before = before
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def available_threads() -> int:
+    """Return how many torch threads may be used here."""
+    return 1 if _state.forked else torch.get_num_threads()
+
+
+def most_threads() -> int:
+    """Return how many torch threads a step may be given, within `one_torch_thread` too."""
+    if _state.forked:
+        return 1
+    return _state.before if _state.threads_inside else torch.get_num_threads()
 
 
 @contextmanager
@@ -39,11 +80,11 @@ def one_torch_thread() -> Iterator[None]:
     """Let torch use one thread; several threads may be inside at the same time."""
     depth = getattr(_local, "depth", 0)
     if depth == 0:
-        with _lock:
+        with _state.lock:
             # A new thread takes its number over from the last one that was set anywhere.
-            if _shared["threads_inside"] == 0:
-                _shared["before"] = torch.get_num_threads()
-            _shared["threads_inside"] += 1
+            if _state.threads_inside == 0:
+                _state.before = torch.get_num_threads()
+            _state.threads_inside += 1
         torch.set_num_threads(1)
     _local.depth = depth + 1
     try:
@@ -51,9 +92,9 @@ def one_torch_thread() -> Iterator[None]:
     finally:
         _local.depth -= 1
         if _local.depth == 0:
-            with _lock:
-                torch.set_num_threads(_shared["before"])
-                _shared["threads_inside"] -= 1
+            with _state.lock:
+                torch.set_num_threads(_state.before)
+                _state.threads_inside -= 1
 
 
 class Pace:
@@ -75,7 +116,7 @@ class Pace:
 
     def steps(self, steps: Iterable[int]) -> Iterator[int]:
         """Yield steps, with torch's threads set for each; call it inside `one_torch_thread`."""
-        n_threads = _shared["before"]
+        n_threads = most_threads()
         if not self._pays_to_try or n_threads == 1:
             yield from steps
             return
@@ -115,25 +156,33 @@ class Pace:
         return faster
 
 
-def torch_threads_for(work: int) -> AbstractContextManager[None]:
-    """Let torch use its threads for operations of so many multiplications, where it pays."""
-    return nullcontext() if work > _WORK_FOR_THREADS and threads_pay() else one_torch_thread()
+def map_in_threads(
+    function: Callable[[Any], torch.Tensor], parts: Sequence[Any], work: int
+) -> list[torch.Tensor]:
+    """Return what a function gives for each part, computed with one torch thread each.
 
+    So the results do not depend on the number of threads, as they would if torch's threads shared
+    one part among them.
 
-def threads_pay() -> bool:
-    """Try whether several threads are faster than one at this moment, for about a millisecond."""
-    n_threads = torch.get_num_threads()
-    if n_threads == 1:
-        return False
-    numbers = torch.zeros(_TRIAL_NUMBERS)
-    seconds = _trial_seconds(numbers)
-    with one_torch_thread():
-        return seconds < _WORTHWHILE_SHARE * _trial_seconds(numbers)
+    Parameters
+    ----------
+    function : callable
+        From a part to a tensor; it may be called from several threads at a time.
+    parts : sequence
+    work : int
+        Multiplications in all; Python threads are started where these take milliseconds.
 
+    Returns
+    -------
+    list of Tensor
+    """
 
-def _trial_seconds(numbers: torch.Tensor) -> float:
-    numbers.add_(1.0)
-    start = time.perf_counter()
-    for _ in range(_TRIAL_REPEATS):
-        numbers.add_(1.0)
-    return time.perf_counter() - start
+    def alone(part: Any) -> torch.Tensor:
+        with one_torch_thread(), torch.inference_mode():
+            return function(part)
+
+    n_threads = min(available_threads(), len(parts))
+    if n_threads == 1 or work < _WORK_FOR_PYTHON_THREADS:
+        return list(map(alone, parts))
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(alone, parts))

@@ -11,6 +11,7 @@ from torch import Tensor
 from sknethp.training.blocks import Blocks
 from sknethp.training.network import Network
 from sknethp.training.optimizers import StepInputs, rule
+from sknethp.training.rounding import norm
 
 _NORM_EPS = 1e-6
 
@@ -116,9 +117,9 @@ class Update:
     def _clip_gradients(self) -> None:
         """Scale gradients whose norm over all of a network's parameters exceeds the limit."""
         assert self._clip is not None
-        norms = [torch.linalg.vector_norm(g, dim=1, keepdim=True) for g in self._gradients]
-        norm = torch.linalg.vector_norm(torch.cat(norms, 1), dim=1, keepdim=True)
-        scale = (self._clip / norm.add_(_NORM_EPS)).clamp_max_(1.0)
+        norms = [norm(g, dim=1) for g in self._gradients]
+        over_all = norm(torch.cat(norms, 1), dim=1).float()
+        scale = (self._clip / over_all.add_(_NORM_EPS)).clamp_max_(1.0)
         for g in self._gradients:
             g.mul_(scale)
 
@@ -134,5 +135,5 @@ class Update:
         assert self._max_norm is not None
         limit = self._max_norm.unsqueeze(-1)
         for weight in self._incoming:
-            norm = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
-            weight.mul_((limit / norm.clamp_min_(_NORM_EPS)).clamp_max_(1.0))
+            norms = norm(weight, dim=1).float()
+            weight.mul_((limit / norms.clamp_min_(_NORM_EPS)).clamp_max_(1.0))

@@ -10,9 +10,22 @@ from sknethp.training.epoch import n_steps
 from sknethp.training.population import widest
 
 MIXTURE = [
-    {"seed": 0, "n_samples": 70, "dropout": 0.3, "optimizer": "adam", "weighted": True},
-    {"seed": 1, "n_samples": 50, "dropout": (0.0, 0.5, 0.0), "optimizer": "nadam"},
-    {"seed": 2, "n_samples": 20, "optimizer": "nadam", "units": (3, 4)},
+    {
+        "seed": 0,
+        "n_samples": 70,
+        "dropout": 0.3,
+        "optimizer": "adam",
+        "weighted": True,
+        "units": (48, 64),
+    },
+    {
+        "seed": 1,
+        "n_samples": 50,
+        "dropout": (0.0, 0.5, 0.0),
+        "optimizer": "nadam",
+        "units": (48, 64),
+    },
+    {"seed": 2, "n_samples": 20, "optimizer": "nadam", "units": (32, 40)},
 ]
 
 
@@ -37,7 +50,7 @@ def test_chunks_change_nothing(make_candidate, train_together, monkeypatch, chun
 SAME_SEED = {
     "one rate": [{"dropout": 0.3}, {"dropout": 0.3, "lr": 0.01}, {"dropout": 0.3, "momentum": 0.5}],
     "rates": [{"dropout": 0.3}, {"dropout": 0.1}, {"dropout": (0.0, 0.5, 0.0)}],
-    "widths": [{"dropout": 0.3}, {"dropout": 0.3, "units": (3, 4)}],
+    "widths": [{"dropout": 0.3, "units": (48, 64)}, {"dropout": 0.3, "units": (32, 40)}],
     "sizes": [{"dropout": 0.3, "n_samples": 37}, {"dropout": 0.3}, {"dropout": 0.3}],
     "data": [{"dropout": 0.3}, {"dropout": 0.3, "data_seed": 5}],
 }
@@ -64,12 +77,12 @@ def test_noise_is_drawn_once_for_equal_streams_alone(make_candidate):
             assert first.shape[1] == n_arrays
 
 
-@pytest.mark.parametrize("numbers", [1, 200])
+@pytest.mark.parametrize("numbers", [4, 8])
 def test_evaluation_in_pieces_changes_nothing(make_candidate, train_together, monkeypatch, numbers):
     """A validation part evaluated a few samples at a time has the same loss and logits."""
     whole, cut = (new_mixture(make_candidate) for _ in range(2))
     expected = train_together(whole, 1)
-    monkeypatch.setattr(evaluation, "_NUMBERS", numbers)
+    monkeypatch.setattr(evaluation, "_MOST_ROWS", numbers)
     for (one,), (other,) in zip(train_together(cut, 1), expected, strict=True):
         assert one.valid_loss == pytest.approx(other.valid_loss, rel=1e-5)
         assert one.valid_accuracy == pytest.approx(other.valid_accuracy)

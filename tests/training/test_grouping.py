@@ -111,13 +111,13 @@ def test_order_does_not_matter(make_epochs, specs, random):
 
 CROWD = [
     {
-        "units": (4, 4) if i % 3 else (8, 2),
+        "units": (48, 48) if i % 3 else (64, 48),
         "activation": "relu" if i % 2 else "tanh",
         "n_outputs": 3,
         "normalization": None,
         "residual": False,
         "batch_size": 16,
-        "n_samples": (30, 40, 70)[i % 3],
+        "n_samples": (40, 70, 70)[i % 3],
         "optimizer": "sgd" if i % 5 else "adam",
         "validated": True,
     }
@@ -144,7 +144,7 @@ def test_like_networks_meet(make_epochs):
 
 def test_networks_that_cannot_be_padded_meet_at_equal_widths(make_epochs):
     """A sigmoid's silent units are not silent; but beside it others may have silent ones."""
-    wide, narrow = ({**CROWD[1], "units": units} for units in ((8, 8), (4, 4)))
+    wide, narrow = ({**CROWD[1], "units": units} for units in ((64, 64), (48, 48)))
     sigmoid = {"activation": "sigmoid"}
     assert len(plan(make_epochs([wide, {**wide, **sigmoid}, narrow]))) == 1
     assert len(plan(make_epochs([wide, wide, {**narrow, **sigmoid}]))) == 2

@@ -57,7 +57,7 @@ def row_shares(counts):
 def backward(program, x, targets, counts, noise=()):
     """Run a program forward and backward; return a flat gradient per network."""
     share = row_shares(counts)
-    program.row_share.copy_(share)
+    program.row_shares.set(share, 1 in counts)
     program.x.copy_(x)
     program.forward(noise)
     write_gradient(program.logits, targets, share, program.logits_grad)

@@ -1,0 +1,188 @@
+"""Operations that round alike whatever trains beside a network, and on however many threads.
+
+Measured with torch 2.13 and MKL on x86: elementwise functions round otherwise in the last, partly
+filled vector of a thread's share; products of matrices where a network's result does not begin at
+a multiple of 16 bytes, where it is a vector, and at other widths; sums where there are other
+columns beside. The tests look for such differences with networks drawn at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.training.threads import most_threads, one_torch_thread
+
+ALIGNED = 4  # numbers in 16 bytes
+# Numbers in two AVX-512 registers, which torch's loops take at a time, and what it gives a thread
+# at least (at::internal::GRAIN_SIZE).
+_VECTOR = 32
+_GRAIN = 32768
+_FINEST = 2.0**-36
+
+Spans = Sequence[tuple[slice, int]]
+"""Runs of neighbouring networks, with their own number of units in a layer."""
+
+
+def aligned(n: int) -> int:
+    """Return the least multiple of 16 bytes, in numbers, that holds `n` of them."""
+    return -(-n // ALIGNED) * ALIGNED
+
+
+def _n_in_whole_vectors(size: int, n_threads: int) -> int:
+    """Return how many of `size` numbers torch would compute in whole vectors in every thread."""
+    while True:
+        shares = min(n_threads, -(-size // _GRAIN)) if size >= _GRAIN else 1
+        whole = size - size % (_VECTOR * shares)
+        if whole == size:
+            return whole
+        size = whole
+
+
+def in_whole_vectors(function: Callable[..., object], size: int) -> Callable[..., object]:
+    """Return an elementwise function that rounds each number alike, wherever it stands.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*inputs, out=out)`` of contiguous tensors on the CPU, all of one shape.
+    size : int
+        Numbers in each of them.
+
+    Returns
+    -------
+    callable
+    """
+    if all(_n_in_whole_vectors(size, n) == size for n in (1, most_threads())):
+        return function
+
+    def run(*inputs: Tensor, out: Tensor) -> None:
+        whole = _n_in_whole_vectors(size, torch.get_num_threads())
+        flat_inputs, flat_out = [tensor.view(-1) for tensor in inputs], out.view(-1)
+        padded = [_padded(flat[whole:]) for flat in flat_inputs]
+        if whole:
+            function(*(flat[:whole] for flat in flat_inputs), out=flat_out[:whole])
+        rest = torch.empty_like(padded[0])
+        function(*padded, out=rest)
+        flat_out[whole:] = rest[: size - whole]
+
+    return run
+
+
+def _padded(rest: Tensor) -> Tensor:
+    padded = rest.new_zeros(-(-len(rest) // _VECTOR) * _VECTOR)
+    padded[: len(rest)] = rest
+    return padded
+
+
+def sum_rows(values: Tensor, spans: Spans, out: Tensor | None = None) -> Tensor:
+    """Sum ``(n, n_rows, n_units)`` over its rows, ``(n, 1, n_units)``.
+
+    Each network's own units are summed by themselves, as if there were no wider ones beside.
+    """
+    if len(spans) == 1 and spans[0][1] == values.shape[2]:
+        return torch.sum(values, 1, keepdim=True, out=out)
+    out = values.new_empty(len(values), 1, values.shape[2]) if out is None else out
+    out.zero_()
+    for run, width in spans:
+        out[run, :, :width] = values[run, :, :width].contiguous().sum(1, keepdim=True)
+    return out
+
+
+def sum_units(values: Tensor, spans: Spans, out: Tensor) -> None:
+    """Sum ``(n, n_rows, n_units)`` over each network's own units into `out`, ``(n, n_rows, 1)``."""
+    for run, width in spans:
+        torch.sum(values[run, :, :width], 2, keepdim=True, out=out[run])
+
+
+def total(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Sum in float64, in whatever order: of multiples of 2^-36 it is exact up to 2^17."""
+    return (values.double() / _FINEST).round_().sum(dim) * _FINEST
+
+
+def norm(values: Tensor, dim: int) -> Tensor:
+    """Return the Euclidean norm, computed in float64; what is padded with zeros has the same."""
+    return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=torch.float64)
+
+
+def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return ``x.T @ d`` of each network, where the sizes do not let it be written directly.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, n_rows, fan_in)
+    d : Tensor of shape (n, n_rows, fan_out)
+    out : Tensor of shape (n, fan_in, fan_out) or None
+    """
+    fan_in, fan_out = x.shape[2], d.shape[2]
+    if fan_in * fan_out % ALIGNED:
+        padded = d.new_zeros(*d.shape[:2], aligned(fan_out))
+        padded[..., :fan_out] = d
+        d = padded
+    # Torch's threads would share the few rows of a lone network's product.
+    with one_torch_thread():
+        product = torch.bmm(x.transpose(1, 2), d)[..., :fan_out]
+    return product if out is None else out.copy_(product)
+
+
+@cache
+def layer_can_be_padded(
+    n_rows: int, own: tuple[int, int], wide: tuple[int, int], is_first: bool
+) -> bool:
+    """Try whether a layer's products round alike at its own and at a greater width.
+
+    Parameters
+    ----------
+    n_rows : int
+    own, wide : (int, int)
+        Numbers of inputs and of units.
+    is_first : bool
+        Whether there is no gradient of the inputs.
+
+    Returns
+    -------
+    bool
+    """
+    if own == wide:
+        return True
+    if any(a != b and 1 in (a, b) for a, b in zip(own, wide, strict=True)):
+        return False
+    rng = np.random.default_rng(0)
+    n_rows = aligned(n_rows)
+
+    def drawn(first: tuple[int, int], second: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return random numbers for one network, and for two of them among zeros."""
+        numbers = torch.from_numpy(rng.standard_normal((1, first[0], second[0]), np.float32))
+        among_zeros = torch.zeros(2, first[1], second[1])
+        among_zeros[:, : first[0], : second[0]] = numbers
+        return numbers, among_zeros
+
+    rows, inputs, units = (n_rows, n_rows), (own[0], wide[0]), (own[1], wide[1])
+    products = [
+        _products(*tensors, is_first)
+        for tensors in zip(
+            drawn(rows, inputs),
+            drawn(inputs, units),
+            drawn((1, 1), units),
+            drawn(rows, units),
+            strict=True,
+        )
+    ]
+    return all(
+        torch.equal(alone[0], both[1, : alone.shape[1], : alone.shape[2]])
+        for alone, both in zip(*products, strict=True)
+    )
+
+
+def _products(x: Tensor, weight: Tensor, bias: Tensor, d: Tensor, is_first: bool) -> list[Tensor]:
+    """The products of a layer's forward and backward pass; by a vector, other ones are used."""
+    products = []
+    if weight.shape[2] > 1:
+        products += [torch.baddbmm(bias, x, weight), weight_gradient(x, d)]
+        if weight.shape[1] > 1 and not is_first:
+            products.append(torch.bmm(d, weight.transpose(1, 2)))
+    return products
