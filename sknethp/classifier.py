@@ -278,9 +278,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         -------
         ndarray of shape (n_samples,)
         """
-        logits = self._logits(X)
+        logits = self._logits(X).numpy()
         best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        return self.classes_[best.long().numpy()]
+        return self.classes_[best.astype(int)]
 
     @property
     def module_(self):

@@ -35,7 +35,8 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     -------
     Tensor of shape (n_samples, n_outputs)
     """
-    twin = _in_double(module)
+    with one_torch_thread():
+        twin = _in_double(module)
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
     stays_sparse = False
     if isinstance(twin, nn.Sequential) and sparse.issparse(X) and X.shape[1] > _WIDE:
@@ -44,9 +45,10 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     width = max([0 if stays_sparse else X.shape[1], *(shape[0] for shape in sizes)])
     n_rows = int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
     parts = [X[i : i + n_rows] for i in range(0, X.shape[0], n_rows)]
-    with torch.inference_mode():
-        work = X.shape[0] * max(shape.numel() for shape in sizes)
-        return torch.cat(map_in_threads(forward, parts, work))
+    work = X.shape[0] * max(shape.numel() for shape in sizes)
+    logits = map_in_threads(forward, parts, work)
+    with torch.inference_mode(), one_torch_thread():
+        return torch.cat(logits)
 
 
 def _in_double(module: nn.Module) -> nn.Module:

@@ -410,7 +410,7 @@ print(json.dumps(told))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize(
     ("kind", "n_kills"),
-    [("random", 20), ("bayes", 3), ("halving", 3), ("growth", 3), ("manual", 3), ("workers", 1)],
+    [("random", 8), ("bayes", 3), ("halving", 3), ("growth", 3), ("manual", 3), ("workers", 1)],
 )
 def test_a_killed_search_goes_on(tmp_path, kind, n_kills):
     """Killed at random moments, and with a damaged file, it ends as if it had not been.
