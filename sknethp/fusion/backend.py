@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Hashable
 from typing import Any
 
 from joblib.parallel import ParallelBackendBase, register_parallel_backend
@@ -12,14 +14,24 @@ from sknethp.training.trainer import meeting
 
 # How many tasks scikit-learn hands over before it asks for a result is twice this.
 OFFERED_JOBS = 1000
+_BETWEEN = ("joblib.", "sklearn.utils.parallel")
+
+
+def _caller() -> Hashable:
+    """Return what has called joblib: the code, and the class and estimator of its object."""
+    frame: Any = sys._getframe(2)
+    while frame.f_globals.get("__name__", "").startswith(_BETWEEN):
+        frame = frame.f_back
+    owner = frame.f_locals.get("self")
+    return frame.f_code, type(owner), type(getattr(owner, "estimator", None))
 
 
 class _Future:
     """What joblib holds of a task."""
 
-    def __init__(self, scheduler: Scheduler, function: Any, callback: Any):
+    def __init__(self, scheduler: Scheduler, function: Any, callback: Any, caller: Hashable):
         self._scheduler = scheduler
-        self._task = scheduler.submit(function, lambda _: callback and callback(None))
+        self._task = scheduler.submit(function, lambda _: callback and callback(None), caller)
 
     def get(self) -> Any:
         """Return the task's result."""
@@ -43,6 +55,7 @@ class FusedBackend(ParallelBackendBase):
     ):
         super().__init__(nesting_level=nesting_level, **kw)
         self._scheduler = scheduler
+        self._caller: Hashable = None
 
     def __reduce__(self) -> tuple:
         """Leave the scheduler behind: in another process there is another."""
@@ -65,9 +78,18 @@ class FusedBackend(ParallelBackendBase):
         """Offer many jobs whatever is asked for: tasks wait, they do not compete."""
         return OFFERED_JOBS
 
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **kw: Any) -> int:
+        """Return the number of jobs: one, in place, for nested calls that train no nets.
+
+        (Pipelines make them by the ten thousand, and as tasks they take longer than the work.)
+        """
+        offered = super().configure(n_jobs=n_jobs, parallel=parallel, **kw)
+        self._caller = _caller() if self.nesting_level else None
+        return 1 if self.scheduler.runs_in_place(self._caller) else offered
+
     def submit(self, func: Any, callback: Any = None) -> _Future:
         """Take a task."""
-        return _Future(self.scheduler, func, callback)
+        return _Future(self.scheduler, func, callback, self._caller)
 
     def get_nested_backend(self) -> tuple[FusedBackend, int]:
         """Let the tasks' own tasks meet where these do."""

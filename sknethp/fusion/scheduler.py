@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ _HELD_PER_BYTE = 6
 # More networks at a time would train no faster, and with a memory on disk more unfinished ones
 # would be lost if the process were killed.
 _MOST_WAITING = 384
+# After so many nested tasks of a caller that trained no net, the next ones are run in place.
+_ENOUGH_IDLE_TASKS = 16
 
 
 class Scheduler:
@@ -66,6 +69,7 @@ class Scheduler:
         self._held = 0
         self._typical = 0
         self._current: Task | None = None
+        self._idle_tasks: dict[Hashable, float] = {}
         self._populations: dict[tuple[Network, ...], Population] = {}
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
@@ -103,9 +107,15 @@ class Scheduler:
 
     # What the backend calls.
 
-    def submit(self, function: Callable[[], Any], finished: Callable[[Task], None]) -> Task:
+    def submit(
+        self,
+        function: Callable[[], Any],
+        finished: Callable[[Task], None],
+        caller: Hashable = None,
+    ) -> Task:
         """Take a task; it starts when its result or another's is asked for."""
         task = Task(function, finished, self._current)
+        task.caller = caller
         self._new.append(task)
         self.summary.tasks += 1
         self._watcher.submitted(task)
@@ -129,6 +139,20 @@ class Scheduler:
             finally:
                 outside.restore()
         return task.outcome()
+
+    def runs_in_place(self, caller: Hashable) -> bool:
+        """Whether nested tasks of this caller have trained no net so far, time and again."""
+        return self._idle_tasks.get(caller, 0) >= _ENOUGH_IDLE_TASKS
+
+    def _count_idle(self, task: Task) -> None:
+        if task.caller is None:
+            return
+        if task.trains or task.has_found or task.children_train:
+            self._idle_tasks[task.caller] = -math.inf
+            if task.parent is not None:
+                task.parent.children_train = True
+        else:
+            self._idle_tasks[task.caller] = self._idle_tasks.get(task.caller, 0) + 1
 
     def cancel_children(self) -> None:
         """Cancel all tasks that the current one (or the code outside all tasks) has started."""
@@ -182,6 +206,7 @@ class Scheduler:
             return
         self._held -= task.held_bytes
         self.summary.count_task(task)
+        self._count_idle(task)
         self._watcher.ended(task)
         if isinstance(task.error, (KeyboardInterrupt, SystemExit)):
             self._interrupt = task.error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from greenlet import GreenletExit, greenlet
@@ -37,6 +37,10 @@ class Task:
         Whether it has asked for an epoch.
     has_found : bool
         Whether it has found a finished fit.
+    children_train : bool
+        Whether a task that it has started has trained or found a net.
+    caller : hashable
+        What has started it inside another task; None outside all tasks.
     function : callable or None
         None when it has ended.
     result : object
@@ -59,6 +63,8 @@ class Task:
         self.started = False
         self.trains = False
         self.has_found = False
+        self.children_train = False
+        self.caller: Hashable = None
         self.held_bytes = 0
         self.share = 0.0
         self.epoch_share: float | None = None
