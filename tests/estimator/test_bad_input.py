@@ -4,9 +4,11 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
@@ -370,3 +372,45 @@ def test_going_on_with_something_else(go_on, words):
     with pytest.raises(ValueError, match=words) as error:
         go_on()
     message(error)
+
+
+HOURS = np.arange(150, dtype="timedelta64[h]")
+DATES = np.datetime64("2020-01-01", "ns") + HOURS
+TIMES = {
+    "dates alone": lambda table: pd.DataFrame({"t": DATES}),
+    "durations alone": lambda table: pd.DataFrame({"t": HOURS.astype("timedelta64[ns]")}),
+    "dates with a zone": lambda table: table.assign(t=pd.to_datetime(DATES, utc=True)),
+    "durations beside numbers": lambda table: table.assign(t=HOURS.astype("timedelta64[ns]")),
+    "dates of arrow": lambda table: pd.DataFrame({"t": DATES}).astype("timestamp[ns][pyarrow]"),
+    "a table of arrow": lambda table: pa.table({"t": DATES}),
+    "periods": lambda table: table.assign(t=pd.period_range("2020", periods=150)),
+    "dates of polars": lambda table: pl.DataFrame({"t": DATES}),
+    "durations of polars": lambda table: pl.DataFrame({"t": HOURS.astype("timedelta64[us]")}),
+}
+
+
+@pytest.mark.parametrize("cells", TIMES.values(), ids=TIMES)
+def test_dates_and_durations_are_no_numbers(cells):
+    """A column of them is named, also where it is alone and numpy would make numbers of it."""
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    with pytest.raises(ValueError, match=r"X contains (dates|durations) in column 't'"):
+        DeepNetClassifier(max_epochs=1).fit(cells(X), y)
+    with pytest.raises(ValueError, match=r"X contains dates, but"):
+        DeepNetClassifier(max_epochs=1).fit(DATES[:, None], y)
+
+
+SPECIES = np.array(["setosa", "versi", "virgin"])[load_iris().target]
+LABELS = {
+    "None among strings": (np.where(np.arange(150) == 3, None, SPECIES.astype(object)), "missing"),
+    "NaN among strings": (pd.Series(SPECIES).mask(np.arange(150) == 3), "missing"),
+    "NA among strings": ([pd.NA, *SPECIES[1:]], "missing"),
+    "strings and numbers": (np.array([0, "a", 1], object)[load_iris().target], "several kinds"),
+    "intervals": (pd.cut(load_iris().data[:, 0], 3), "intervals"),
+}
+
+
+@pytest.mark.parametrize(("labels", "said"), LABELS.values(), ids=LABELS)
+def test_odd_labels_are_named(labels, said):
+    """What cannot be a label is said of y, in one sentence."""
+    with pytest.raises(ValueError, match=f"y contains .*{said}"):
+        DeepNetClassifier(max_epochs=1).fit(load_iris().data, labels)
