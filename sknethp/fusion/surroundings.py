@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import warnings
 
+import torch
 from joblib import parallel_config
 from sklearn import get_config, set_config
 
 
 class Surroundings:
-    """Joblib's backend, scikit-learn's configuration and the warning filters at a moment.
+    """What is set for the whole process, at a moment.
 
-    Tasks enter and leave contexts that change these interleaved, not nested, so that each would
-    leave the others, and the code outside, with something that was not theirs.
+    That is: joblib's backend, scikit-learn's configuration, the warning filters, ``sys.stdin``,
+    ``sys.stdout`` and ``sys.stderr``, the folder, ``os.environ``, and whether torch records
+    gradients. Tasks enter and leave contexts that change these interleaved, not nested, so that
+    each would leave the others, and the code outside, with something that was not theirs.
     """
 
     def __init__(self) -> None:
         self._backend = parallel_config()
         self._config = get_config()
+        self._streams = sys.stdin, sys.stdout, sys.stderr
+        self._folder = _folder()
+        self._environment = os.environ._data.copy()  # type: ignore[attr-defined]
+        self._records_gradients = torch.is_grad_enabled()
         self._filters = warnings.catch_warnings()
         self._filters.__enter__()
 
     def restore(self) -> None:
         """Set all as it was; to be called once."""
         self._filters.__exit__(None, None, None)
+        if torch.is_grad_enabled() != self._records_gradients:
+            torch.set_grad_enabled(self._records_gradients)
+        self._restore_environment()
+        if self._folder is not None and _folder() != self._folder:
+            with contextlib.suppress(OSError):  # it may have been removed since
+                os.chdir(self._folder)
+        sys.stdin, sys.stdout, sys.stderr = self._streams
         if get_config() != self._config:
             set_config(**self._config)
         self._backend.unregister()
+
+    def _restore_environment(self) -> None:
+        # Its copies through the mapping take ten times as long as a switch between tasks.
+        now, before = os.environ._data.copy(), self._environment  # type: ignore[attr-defined]
+        if now == before:
+            return
+        decoded = os.environ.decodekey, os.environ.decodevalue
+        for key in now.keys() - before.keys():
+            del os.environ[decoded[0](key)]
+        for key, value in before.items():
+            if now.get(key) != value:
+                os.environ[decoded[0](key)] = decoded[1](value)
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
