@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.fitting import Fitted, Samples, continue_fit
 from sknethp.hyperparameters import described
 from sknethp.memory import fit_or_recall
-from sknethp.prediction import forward_in_double, probabilities
+from sknethp.prediction import forward_in_double, log_probabilities, probabilities
 from sknethp.training.module import read
 from sknethp.training.threads import one_torch_thread
 from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
@@ -266,6 +266,20 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
             In the order of ``classes_``.
         """
         return probabilities(self._logits(X))
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        return log_probabilities(self._logits(X))
 
     def predict(self, X):
         """Return the most probable labels.

@@ -93,7 +93,18 @@ def probabilities(logits: Tensor) -> np.ndarray:
     They are in float64 and sum to one within its accuracy.
     """
     with one_torch_thread():
-        logits = logits.double()
-        if logits.shape[1] == 1:
-            logits = torch.cat([torch.zeros_like(logits), logits], 1)
-        return torch.softmax(logits, 1).numpy()
+        return torch.softmax(_by_class(logits), 1).numpy()
+
+
+def log_probabilities(logits: Tensor) -> np.ndarray:
+    """Return the logarithms of class probabilities, finite where these would be zero."""
+    with one_torch_thread():
+        return torch.log_softmax(_by_class(logits), 1).numpy()
+
+
+def _by_class(logits: Tensor) -> Tensor:
+    """Return logits in float64, one for each class: that of the first of two is zero."""
+    logits = logits.double()
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], 1)
+    return logits

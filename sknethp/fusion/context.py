@@ -61,6 +61,14 @@ def fused(
     ValueError
         If `n_jobs` or `backend` are not valid, or the backend is not ready: "dask" needs a client.
 
+    Notes
+    -----
+    The fits take turns in one thread. Each has its own warning filters, configuration of
+    scikit-learn, joblib backend, streams, folder, environment variables and gradient mode of torch.
+    Anything else that code sets for the whole process around a fit, such as global random state or
+    a default of torch, the others find set, too; and a lock that is held around a fit, and wanted
+    by another, is waited for without end.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

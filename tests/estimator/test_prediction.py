@@ -126,3 +126,14 @@ def test_wide_sparse_rows_stay_sparse():
     np.testing.assert_allclose(
         sparse_answer[:200], model.predict_proba(wide[:200].toarray()), rtol=1e-9
     )
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_logarithms_of_probabilities(n_classes):
+    """They are those of predict_proba, and finite far from the boundary."""
+    some = y < n_classes
+    model = DeepNetClassifier(max_epochs=3, hidden_units=16, random_state=0).fit(X[some], y[some])
+    np.testing.assert_allclose(
+        model.predict_log_proba(X[some]), np.log(model.predict_proba(X[some])), rtol=1e-9
+    )
+    assert np.isfinite(model.predict_log_proba(1e6 * X[some])).all()

@@ -1,0 +1,73 @@
+"""Nets that go on training inside fused() end where they end without it."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.datasets import load_iris
+from sklearn.model_selection import learning_curve
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import scale
+
+from sknethp import DeepNetClassifier, fused
+
+X, y = load_iris(return_X_y=True)
+X = scale(X)
+
+
+def net(**settings):
+    plain = {"hidden_units": 16, "lr": 0.01, "lr_schedule": "constant", "random_state": 0}
+    return DeepNetClassifier(**{**plain, "max_epochs": 1, **settings})
+
+
+PRETRAINED = net().fit(X, y)
+
+
+def warm_start(i):
+    model = net(random_state=i, warm_start=True)
+    for _ in range(10):
+        model.fit(X, y)
+    return model.predict_proba(X)
+
+
+def partial_fit(i):
+    model = net(random_state=i)
+    for _ in range(10):
+        model.partial_fit(X, y)
+    return model.predict_proba(X)
+
+
+def tuned_copy(i):
+    model = copy.deepcopy(PRETRAINED) if i else pickle.loads(pickle.dumps(PRETRAINED))
+    for _ in range(10):
+        model.partial_fit(X, (y + i) % 3)
+    return model.predict_proba(X)
+
+
+def one_against_the_rest(i):
+    model = OneVsRestClassifier(net(random_state=i))
+    for _ in range(10):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    return model.predict_proba(X)
+
+
+def incremental_curve(i):
+    sizes = {"train_sizes": [0.3, 0.6, 1.0], "shuffle": True, "random_state": i}
+    return learning_curve(net(), X, y, cv=3, exploit_incremental_learning=True, **sizes)[2]
+
+
+GOING_ON = [warm_start, partial_fit, tuned_copy, one_against_the_rest, incremental_curve]
+
+
+@pytest.mark.parametrize("task", GOING_ON)
+def test_the_same_inside_and_outside(task):
+    """Each net is trained, not the one that it is a copy of."""
+    alone = [task(i) for i in range(3)]
+    with fused(silent=True):
+        together = Parallel()(delayed(task)(i) for i in range(3))
+        itself = task(0)
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(itself, alone[0])
+    assert not np.array_equal(alone[0], alone[1])
