@@ -10,10 +10,9 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from sknethp.training.threads import map_in_threads, one_torch_thread
+from sknethp.training.threads import one_torch_thread
 
-# So many numbers of the widest layer at a time, however many threads there are: products round
-# by their shapes.
+# So many numbers of the widest layer at a time.
 _NUMBERS_AT_A_TIME = 2**18
 _ROWS_AT_A_TIME = 16, 8192
 # Sparse rows of more features are multiplied as they are.
@@ -35,8 +34,13 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     -------
     Tensor of shape (n_samples, n_outputs)
     """
-    with one_torch_thread():
-        twin = _in_double(module)
+    # Torch's threads would round by their number, and are not there in a forked child.
+    with one_torch_thread(), torch.inference_mode():
+        return _forward(_in_double(module), X)
+
+
+def _forward(twin: nn.Module, X: Any) -> Tensor:
+    """Return the logits of samples, some rows at a time."""
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
     stays_sparse = False
     if isinstance(twin, nn.Sequential) and sparse.issparse(X) and X.shape[1] > _WIDE:
@@ -44,11 +48,7 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     sizes = [parameter.shape for parameter in twin.parameters()]
     width = max([0 if stays_sparse else X.shape[1], *(shape[0] for shape in sizes)])
     n_rows = int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
-    parts = [X[i : i + n_rows] for i in range(0, X.shape[0], n_rows)]
-    work = X.shape[0] * max(shape.numel() for shape in sizes)
-    logits = map_in_threads(forward, parts, work)
-    with torch.inference_mode(), one_torch_thread():
-        return torch.cat(logits)
+    return torch.cat([forward(X[i : i + n_rows]) for i in range(0, X.shape[0], n_rows)])
 
 
 def _in_double(module: nn.Module) -> nn.Module:

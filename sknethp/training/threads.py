@@ -12,18 +12,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 # Multiplications in a batch below which a second thread gains little (measured for networks of
 # 16 to 256 units).
 _WORK_FOR_THREADS = 4_000_000
-# The same where Python threads have to be started.
-_WORK_FOR_PYTHON_THREADS = 100_000_000
 # In steps.
 _FIRST_TRIAL = 4
 _TRIAL = 5
@@ -61,11 +57,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def available_threads() -> int:
-    """Return how many torch threads may be used here."""
-    return 1 if _state.forked else torch.get_num_threads()
 
 
 def most_threads() -> int:
@@ -154,35 +145,3 @@ class Pace:
         self._next_trial = self._count + self._interval
         self._tried = None
         return faster
-
-
-def map_in_threads(
-    function: Callable[[Any], torch.Tensor], parts: Sequence[Any], work: int
-) -> list[torch.Tensor]:
-    """Return what a function gives for each part, computed with one torch thread each.
-
-    So the results do not depend on the number of threads, as they would if torch's threads shared
-    one part among them.
-
-    Parameters
-    ----------
-    function : callable
-        From a part to a tensor; it may be called from several threads at a time.
-    parts : sequence
-    work : int
-        Multiplications in all; Python threads are started where these take milliseconds.
-
-    Returns
-    -------
-    list of Tensor
-    """
-
-    def alone(part: Any) -> torch.Tensor:
-        with one_torch_thread(), torch.inference_mode():
-            return function(part)
-
-    n_threads = min(available_threads(), len(parts))
-    if n_threads == 1 or work < _WORK_FOR_PYTHON_THREADS:
-        return list(map(alone, parts))
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(alone, parts))

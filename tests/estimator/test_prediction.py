@@ -1,7 +1,6 @@
 """Prediction only reads the fitted net: in threads, in forked children, on wide sparse rows."""
 
 import multiprocessing
-import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +11,6 @@ from scipy import sparse
 from sklearn.datasets import load_digits, make_classification
 
 from sknethp import DeepNetClassifier
-from sknethp.prediction import forward_in_double
 from sknethp.training import threads
 
 X, y = load_digits(return_X_y=True)
@@ -44,26 +42,6 @@ def test_hooks_see_the_forward_pass():
     model.module_.linear_0.register_forward_hook(lambda *call: seen.append(call[-1].shape))
     model.predict(X[:5])
     assert seen == [(5, 8)]
-
-
-def test_as_many_threads_as_there_are_change_nothing(monkeypatch):
-    """Large predictions are shared out among threads, with the same result to the bit."""
-    model = DeepNetClassifier(max_epochs=1, random_state=0).fit(X, y)
-    many = np.tile(X, (4, 1)).astype(np.float32)
-    used = set()
-    function = threads.one_torch_thread
-
-    def noted():
-        used.add(threading.get_ident())
-        return function()
-
-    monkeypatch.setattr(threads, "one_torch_thread", noted)
-    answers = []
-    for n_threads in (1, 3):
-        monkeypatch.setattr(threads, "available_threads", lambda n=n_threads: n)
-        answers.append(forward_in_double(model.module_, many))
-    assert len(used) > 1
-    assert torch.equal(*answers)
 
 
 def child(queue, action, model, data):
@@ -105,7 +83,7 @@ def test_a_lock_held_at_the_fork_is_free_in_the_child():
     try:
         threads._after_fork()
         assert not threads._state.lock.locked()
-        assert threads.available_threads() == threads.most_threads() == 1
+        assert threads.most_threads() == 1
     finally:
         before.lock.release()
         threads._state = before
