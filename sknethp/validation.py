@@ -246,7 +246,8 @@ def _reject_times(X: Any, name: str) -> None:
 def _reject_odd_labels(y: Any, name: str) -> None:
     """Reject labels of several kinds, and such as cannot be sorted or are missing."""
     kind = str(getattr(y, "dtype", ""))
-    array = y if isinstance(y, np.ndarray) else np.asarray(y, dtype=object)
+    # numpy would make text of all labels in a list with some text.
+    array = np.asarray(y) if kind else np.asarray(y, dtype=object)
     if array.dtype.kind != "O" or array.ndim != 1:
         return
     kinds = {type(label).__name__ for label in array}

@@ -50,12 +50,11 @@ class Surroundings:
         now, before = os.environ._data.copy(), self._environment  # type: ignore[attr-defined]
         if now == before:
             return
-        decoded = os.environ.decodekey, os.environ.decodevalue
         for key in now.keys() - before.keys():
-            del os.environ[decoded[0](key)]
+            del os.environ[os.environ.decodekey(key)]
         for key, value in before.items():
             if now.get(key) != value:
-                os.environ[decoded[0](key)] = decoded[1](value)
+                os.environ[os.environ.decodekey(key)] = os.environ.decodevalue(value)
 
 
 def _folder() -> str | None:
