@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ContextDecorator
+from contextvars import ContextVar
 from numbers import Integral
 
 from joblib import parallel_config
-from joblib.parallel import ParallelBackendBase
+from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.progress import Progress, wanted
@@ -18,7 +18,6 @@ from sknethp.fusion.summary import Summary
 from sknethp.fusion.workers import WorkersBackend
 
 
-@contextmanager
 def fused(
     n_jobs: int | None = None,
     backend: str | None = None,
@@ -26,7 +25,7 @@ def fused(
     progress: bool | None = None,
     *,
     silent: bool = False,
-) -> Iterator[Summary]:
+) -> AbstractContextManager[Summary]:
     """Train every DeepNetClassifier that is fitted through joblib together with its neighbours.
 
     Inside the block a search, a cross-validation, a bagging or your own ``joblib.Parallel``
@@ -51,18 +50,24 @@ def fused(
     silent : bool
         Whether to leave out the line at the end.
 
-    Yields
-    ------
-    Summary
-        Complete when the block has been left.
+    Returns
+    -------
+    context manager
+        Gives the `Summary`, complete when the block has been left. It may be used again, and as
+        a decorator.
 
     Raises
     ------
     ValueError
         If `n_jobs` or `backend` are not valid, or the backend is not ready: "dask" needs a client.
+    RuntimeError
+        If a block of another asyncio task is open in this thread.
 
     Notes
     -----
+    joblib's backends belong to a thread: what other threads fit inside the block trains alone, and
+    the summary counts it. A thread may have a block of its own.
+
     The fits take turns in one thread. Each has its own warning filters, configuration of
     scikit-learn, joblib backend, streams, folder, environment variables and gradient mode of torch.
     Anything else that code sets for the whole process around a fit, such as global random state or
@@ -81,18 +86,68 @@ def fused(
     >>> summary.fused
     6
     """
-    start = time.perf_counter()
-    shown = Progress() if wanted(progress) else None
-    chosen, summary = _backend(n_jobs, backend, max_memory, shown)
-    try:
-        with parallel_config(backend=chosen):
-            yield summary
-    finally:
-        summary.seconds = time.perf_counter() - start
-        if shown is not None:
-            shown.stop()
-        if not silent:
-            print(summary, file=sys.stderr)
+    return _Block(n_jobs, backend, max_memory, progress, silent)
+
+
+class _Block(AbstractContextManager, ContextDecorator):
+    """What `fused` returns."""
+
+    def __init__(
+        self,
+        n_jobs: int | None,
+        backend: str | None,
+        max_memory: int | None,
+        progress: bool | None,
+        silent: bool,
+    ):
+        self._asked = n_jobs, backend, max_memory
+        self._progress, self._silent = progress, silent
+
+    def __enter__(self) -> Summary:
+        self._check_order()
+        self._start = time.perf_counter()
+        self._shown = Progress() if wanted(self._progress) else None
+        self._backend, self.summary = _backend(*self._asked, self._shown)
+        self._config = parallel_config(backend=self._backend)
+        _open.append(self)
+        _entered.set((*_entered.get(), self))
+        return self.summary
+
+    def __exit__(self, *_: object) -> None:
+        _open.remove(self)
+        _entered.set(tuple(block for block in _entered.get() if block is not self))
+        self._leave_backend()
+        self.summary.seconds = time.perf_counter() - self._start
+        if self._shown is not None:
+            self._shown.stop()
+        if not self._silent:
+            print(self.summary, file=sys.stderr)
+
+    def _check_order(self) -> None:
+        """Reject a block that would not be nested, as far as can be known now."""
+        if self in _open:
+            raise RuntimeError("This fused() block is open already: call fused() for each block.")
+        active, _ = get_active_backend()
+        around = next((block for block in _open if block._backend is active), None)
+        if around is not None and around not in _entered.get():
+            raise RuntimeError(
+                "A fused() block of another asyncio task is open in this thread, and joblib cannot "
+                "tell the fits of the two apart: put one block around both tasks, open one after "
+                "the other, or run each in a thread, with asyncio.to_thread."
+            )
+
+    def _leave_backend(self) -> None:
+        """Give joblib the backend from before, even where a later block is still open."""
+        for block in _open:
+            if block._config.old_parallel_config is self._config.parallel_config:
+                block._config.old_parallel_config = self._config.old_parallel_config
+                return
+        self._config.unregister()
+
+
+# All open blocks, of all threads; and those that were entered in this context.
+_open: list[_Block] = []
+_entered: ContextVar[tuple[_Block, ...]] = ContextVar("entered", default=())
 
 
 def _backend(

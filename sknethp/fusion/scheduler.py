@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from sknethp.fusion.deadlock import watched
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.surroundings import Surroundings
@@ -69,6 +70,7 @@ class Scheduler:
         self._held = 0
         self._typical = 0
         self._current: Task | None = None
+        self._n_steps = 0
         self._idle_tasks: dict[Hashable, float] = {}
         self._populations: dict[tuple[Network, ...], Population] = {}
         self._interrupt: BaseException | None = None
@@ -133,12 +135,26 @@ class Scheduler:
             if not task.done:
                 self._current.wait(awaited=task)
         else:
-            outside = Surroundings()
-            try:
-                self._drive(task)
-            finally:
-                outside.restore()
+            self._drive_from_outside(task)
         return task.outcome()
+
+    def _drive_from_outside(self, task: Task) -> None:
+        if task.done:
+            return
+        outside = Surroundings()
+        try:
+            with watched(self._blocking_step) as watchdog:
+                self._drive(task)
+        except KeyboardInterrupt as error:
+            if watchdog.message is None:
+                raise
+            raise RuntimeError(watchdog.message) from error
+        finally:
+            outside.restore()
+
+    def _blocking_step(self) -> int:
+        """Return the number of the running task's step; 0 if no other task waits for it."""
+        return self._n_steps if self._current is not None and self._n_training() else 0
 
     def runs_in_place(self, caller: Hashable) -> bool:
         """Whether nested tasks of this caller have trained no net so far, time and again."""
@@ -188,12 +204,16 @@ class Scheduler:
 
     def _room(self) -> bool:
         """Whether another task may start: always one, and as many as memory admits."""
-        n_training = sum(task.wish is not None for task in self._waiting)
+        n_training = self._n_training()
         fits = self._held + self._typical <= self.max_memory
         return n_training == 0 or (fits and n_training < _MOST_WAITING)
 
+    def _n_training(self) -> int:
+        return sum(task.wish is not None for task in self._waiting)
+
     def _step(self, task: Task, value: Any) -> None:
         """Run a task until it waits or ends."""
+        self._n_steps += 1
         self._current = task
         try:
             with one_torch_thread():
