@@ -6,11 +6,11 @@ import sys
 import time
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
-from numbers import Integral
 
 from joblib import parallel_config
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
+from sknethp.fusion.arguments import check_arguments, n_bytes
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.progress import Progress, wanted
 from sknethp.fusion.scheduler import Scheduler
@@ -21,7 +21,7 @@ from sknethp.fusion.workers import WorkersBackend
 def fused(
     n_jobs: int | None = None,
     backend: str | None = None,
-    max_memory: int | None = None,
+    max_memory: float | str | None = None,
     progress: bool | None = None,
     *,
     silent: bool = False,
@@ -40,9 +40,10 @@ def fused(
         The backend of joblib that runs the workers: "loky" (the default where `n_jobs` is given),
         "dask" (with a ``dask.distributed.Client``; all its workers where `n_jobs` is not given),
         or another that is registered.
-    max_memory : int or None
-        Bytes that waiting fits, and the worker processes they wait in, may hold together; None
-        for 2 GiB. With less, fewer fits wait for each other, in smaller populations.
+    max_memory : int, str or None
+        Bytes that waiting fits, and the worker processes they wait in, may hold together, also as
+        text such as "500MB" or "2GB"; None for 2 GiB. With less, fewer fits wait for each other,
+        in smaller populations.
     progress : bool or None
         Whether to show on standard error how far the fits are, with the best mean score of a
         search's candidates; where it is no terminal, as a line now and then. None for yes if it
@@ -59,7 +60,7 @@ def fused(
     Raises
     ------
     ValueError
-        If `n_jobs` or `backend` are not valid, or the backend is not ready: "dask" needs a client.
+        If an argument is not valid, or the backend is not ready: "dask" needs a client.
     RuntimeError
         If a block of another asyncio task is open in this thread.
 
@@ -86,7 +87,10 @@ def fused(
     >>> summary.fused
     6
     """
-    return _Block(n_jobs, backend, max_memory, progress, silent)
+    check_arguments(
+        n_jobs=n_jobs, backend=backend, max_memory=max_memory, progress=progress, silent=silent
+    )
+    return _Block(n_jobs, backend, n_bytes(max_memory), progress, silent)
 
 
 class _Block(AbstractContextManager, ContextDecorator):
@@ -154,11 +158,6 @@ def _backend(
     n_jobs: int | None, backend: str | None, max_memory: int | None, progress: Progress | None
 ) -> tuple[ParallelBackendBase, Summary]:
     """Return the backend that is asked for, and the summary that it fills."""
-    if n_jobs is not None and not _is_number_of_jobs(n_jobs):
-        raise ValueError(
-            f"n_jobs={n_jobs!r} is not valid: it must be a number of worker processes, "
-            "-1 for one per core, or None to train in this process."
-        )
     if backend is None and n_jobs in (None, 1):
         scheduler = Scheduler(max_memory, progress)
         return FusedBackend(scheduler), scheduler.summary
@@ -167,7 +166,3 @@ def _backend(
     n_workers = -1 if n_jobs is None else int(n_jobs)
     workers = WorkersBackend(n_workers, backend or "loky", max_memory, progress)
     return workers, workers.summary
-
-
-def _is_number_of_jobs(n_jobs: object) -> bool:
-    return n_jobs != 0 and isinstance(n_jobs, Integral) and n_jobs is not True

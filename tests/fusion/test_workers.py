@@ -233,13 +233,6 @@ def test_failing_candidates_leave_others_alone(data, n_jobs):
     assert np.isfinite(wild[..., 4]).all()
 
 
-@pytest.mark.parametrize("n_jobs", [0, 1.5, "two", True])
-def test_invalid_number_of_workers(n_jobs):
-    """A clear sentence, before anything runs."""
-    with pytest.raises(ValueError, match=r"n_jobs=.* must be a number of worker processes"):
-        fused(n_jobs=n_jobs).__enter__()
-
-
 def test_unknown_backend():
     """Joblib's own error, before anything runs."""
     with pytest.raises(ValueError, match="nonesuch"):

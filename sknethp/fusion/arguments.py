@@ -1,0 +1,61 @@
+"""What the arguments of ``fused()`` may be."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from joblib.disk import memstr_to_bytes
+from joblib.parallel import ParallelBackendBase
+
+from sknethp.constraints import Constraint, Flag, Number, Such, complaint, optional
+from sknethp.fusion.backend import FusedBackend
+
+
+def n_bytes(memory: float | str | None) -> int | None:
+    """Return a size in bytes that was given as a number, or as text with a unit as for joblib."""
+    if not isinstance(memory, str):
+        return None if memory is None else int(memory)
+    return memstr_to_bytes(memory.replace(" ", "").upper().removesuffix("B").removesuffix("I"))
+
+
+def _is_number_of_jobs(n_jobs: Any) -> bool:
+    return isinstance(n_jobs, Integral) and n_jobs != 0 and n_jobs is not True
+
+
+def _runs_workers(backend: Any) -> bool:
+    if isinstance(backend, str):
+        return backend not in ("", "sknethp")
+    return isinstance(backend, ParallelBackendBase) and not isinstance(backend, FusedBackend)
+
+
+def _is_size(memory: Any) -> bool:
+    if not isinstance(memory, str):
+        return Number(1).allows(memory)
+    try:
+        return (n_bytes(memory) or 0) > 0
+    except (IndexError, OverflowError, ValueError):
+        return False
+
+
+PROGRESS = optional(Flag())
+_ALLOWED: dict[str, Constraint] = {
+    "n_jobs": optional(
+        Such(_is_number_of_jobs, "a number of worker processes, or -1 for one per core")
+    ),
+    "backend": optional(
+        Such(_runs_workers, "the name of a joblib backend with workers, such as 'loky' or 'dask'")
+    ),
+    "max_memory": optional(
+        Such(_is_size, "a number of bytes, at least 1, or a size such as '500MB' or '2GB'")
+    ),
+    "progress": PROGRESS,
+    "silent": Flag(),
+}
+
+
+def check_arguments(**given: Any) -> None:
+    """Raise a ValueError for an argument of ``fused()`` that is not valid."""
+    for name, value in given.items():
+        if not _ALLOWED[name].allows(value):
+            raise ValueError(complaint(name, value, _ALLOWED[name]))
