@@ -162,6 +162,11 @@ def optional(constraint: Constraint) -> AnyOf:
     return AnyOf((constraint, Nothing()))
 
 
+def as_python(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own type, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def is_path(value: Any) -> bool:
     """Whether `value` names a place in a file system."""
     return isinstance(value, os.PathLike) or (isinstance(value, str) and value != "")
@@ -185,6 +190,7 @@ def complaint(name: str, value: Any, constraint: Constraint) -> str:
         for choice in _choices(constraint)
         if (nearest := choice.nearest(entry))
     ]
-    shown = value.item() if isinstance(value, np.generic) else value
     hint = f" Did you mean {hints[0]!r}?" if hints else ""
-    return f"{name}={shown!r} is not valid: {name} must be {constraint.describe()}.{hint}"
+    return (
+        f"{name}={as_python(value)!r} is not valid: {name} must be {constraint.describe()}.{hint}"
+    )

@@ -502,6 +502,11 @@ TABLE: dict[str, Hyperparameter] = {
 PER_LAYER = tuple(name for name, entry in TABLE.items() if isinstance(entry.allowed, PerLayer))
 
 
+def last_part(name: str) -> str:
+    """Return a parameter's name without the prefix of the step or estimator that it belongs to."""
+    return name.rpartition("__")[2]
+
+
 def described(role: str) -> str:
     """Return the numpydoc entries of one role's parameters, indented as in a class's docstring."""
     lines = []

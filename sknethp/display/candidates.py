@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.display.scales import UNSET, Scale, label_of, plain
+from sknethp.constraints import as_python
+from sknethp.display.scales import UNSET, Scale, label_of
 from sknethp.model_selection.nets import short_names
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
 
@@ -187,7 +188,7 @@ def candidates_of(
 def _values(params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for candidate in params for name in candidate)
     return {
-        name: [plain(candidate[name]) if name in candidate else UNSET for candidate in params]
+        name: [as_python(candidate[name]) if name in candidate else UNSET for candidate in params]
         for name in names
     }
 

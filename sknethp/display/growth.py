@@ -21,6 +21,7 @@ from sknethp.display.figures import (
     tidy,
 )
 from sknethp.display.scales import UNSET
+from sknethp.hyperparameters import last_part
 from sknethp.model_selection.curve import curve
 
 
@@ -164,7 +165,7 @@ class LayerGrowthDisplay:
 
 def _layers_of(found: Candidates) -> str:
     """Return the name under which the number of hidden layers was searched."""
-    names = [name for name in found.values if name.rpartition("__")[2] == "hidden_layers"]
+    names = [name for name in found.values if last_part(name) == "hidden_layers"]
     if not names:
         raise ValueError(
             "The number of hidden layers, hidden_layers, is not among what was searched: "

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import kstest
 
+from sknethp.constraints import as_python
+
 
 class _Unset:
     """The value of a hyperparameter that a candidate does not have."""
@@ -83,11 +85,6 @@ def labels_of(values: Sequence[Any]) -> list[str]:
         for count, i in enumerate(same, start=1):
             labels[i] = repr(values[i]) if _is_number(values[i]) else f"{label} {count}"
     return labels
-
-
-def plain(value: Any) -> Any:
-    """Return a numpy scalar as Python's own, everything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_number(value: Any) -> bool:
@@ -173,7 +170,7 @@ class Scale:
     """
 
     def __init__(self, values: Sequence[Any]):
-        values = [plain(value) for value in values]
+        values = [as_python(value) for value in values]
         drawn = np.array([float(value) for value in values if _is_number(value)])
         is_log = (drawn >= 0).all() and is_log_spread(drawn[drawn > 0])
         numbers = np.unique(drawn)
@@ -225,7 +222,7 @@ class Scale:
         -------
         ndarray of shape (n_values,)
         """
-        values = [plain(value) for value in values]
+        values = [as_python(value) for value in values]
         return np.array(
             [
                 self._of_numbers([value])[0] if self._holds(value) else self._slots[_key(value)]
