@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import sys, threading, warnings
+import signal, sys, threading, warnings
 from pathlib import Path
 import torch
 from joblib.parallel import get_active_backend
@@ -41,6 +41,7 @@ def search(max_epochs, **parameters):
     return GridSearchCV(make_pipeline(StandardScaler(), net), names, cv=2)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     n_jobs = eval(sys.argv[1])
     X, y = load_iris(return_X_y=True)
     search(2).fit(X, y)  # some imports change the filters

@@ -219,7 +219,7 @@ def test_reading_scores():
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_val_score
 from skorch.callbacks import Callback
@@ -231,6 +231,7 @@ class Printing(Callback):
             print("epoch", len(net.history), flush=True)
         time.sleep(0.01)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 net = DeepNetClassifier(hidden_units=4, max_epochs=int(sys.argv[1]), callbacks=[Printing()])
 with fused():
     cross_val_score(net, *load_iris(return_X_y=True), cv=2)
