@@ -1,13 +1,16 @@
 """What is learned, from which data, and what a fit leaves behind."""
 
 import copy
-import io
 import pickle
+import tempfile
+from pathlib import Path
 
+import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from scipy import sparse
@@ -64,13 +67,37 @@ def test_labels_of_any_type(labels):
     np.testing.assert_allclose(probability.sum(1), 1)
 
 
-@pytest.mark.parametrize(
-    "kind", [list, pd.Series, pl.Series, lambda v: pd.Series(v, dtype="category")]
-)
-@pytest.mark.parametrize("labels", [LABELS["int"], LABELS["str"]], ids=["int", "str"])
-def test_labels_in_any_container(kind, labels):
+LABEL_CONTAINERS = {
+    "list": list,
+    "pandas": pd.Series,
+    "polars": pl.Series,
+    "categories": lambda v: pd.Series(v, dtype="category"),
+    "nullable": lambda v: pd.Series(v).convert_dtypes(),
+    "arrow in pandas": lambda v: pd.Series(v).convert_dtypes(dtype_backend="pyarrow"),
+    "dictionary in pandas": lambda v: pd.Series(
+        pa.array(v).dictionary_encode(), dtype=pd.ArrowDtype(pa.array(v).dictionary_encode().type)
+    ),
+    "arrow": lambda v: pa.chunked_array([v[:50], v[50:]]),
+}
+
+
+@pytest.mark.parametrize("kind", LABEL_CONTAINERS.values(), ids=LABEL_CONTAINERS)
+@pytest.mark.parametrize("name", ["int", "str", "bool"])
+def test_labels_in_any_container(kind, name):
+    labels = LABELS[name]
     model = net().fit(X, kind(labels[y].tolist()))
     np.testing.assert_array_equal(model.predict(X), net().fit(X, labels[y]).predict(X))
+
+
+def named(X):
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+
+
+def memory_mapped(X):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        file = Path(folder, "table.npy")
+        np.save(file, X)
+        return np.load(file, mmap_mode="r")
 
 
 CONTAINERS = {
@@ -80,9 +107,18 @@ CONTAINERS = {
     "csr_matrix": sparse.csr_matrix,
     "csr_array": sparse.csr_array,
     "csc_array": sparse.csc_array,
-    "pandas": lambda X: pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]),
+    "pandas": named,
+    "nullable": lambda X: named(X).convert_dtypes(),
+    "arrow in pandas": lambda X: named(X).astype("float32[pyarrow]"),
+    "arrow": lambda X: pa.table(named(X)),
     "polars": lambda X: pl.DataFrame(X, schema=[f"x{i}" for i in range(X.shape[1])]),
+    "tensor": torch.from_numpy,
     "read-only": lambda X: np.frombuffer(X.tobytes(), X.dtype).reshape(X.shape),
+    "memory-mapped": memory_mapped,
+    "big-endian": lambda X: X.astype(">f4"),
+    "backwards": lambda X: X[::-1].copy()[::-1],
+    "long double": lambda X: X.astype(np.longdouble),
+    "objects": lambda X: X.astype(object),
 }
 
 
@@ -96,7 +132,14 @@ def test_tables_of_any_type(container):
     assert model.n_features_in_ == X.shape[1]
     assert hasattr(model, "feature_names_in_") == hasattr(table, "columns")
     if hasattr(table, "columns"):
-        np.testing.assert_array_equal(model.feature_names_in_, list(table.columns))
+        np.testing.assert_array_equal(model.feature_names_in_, named(some).columns)
+
+
+def test_half_precision():
+    half = X.astype(np.float16)
+    expected = net().fit(half.astype(float), y).predict_proba(half.astype(float))
+    np.testing.assert_array_equal(net().fit(half, y).predict_proba(half), expected)
+    assert np.abs(net().fit(X, y).predict_proba(X) - expected).max() > 1e-6
 
 
 def test_sparse_indices_of_64_bits():
@@ -389,16 +432,25 @@ def test_one_value_for_all_layers_is_the_same_as_one_each():
     np.testing.assert_array_equal(*(m.fit(X, y).predict_proba(X) for m in (one, each)))
 
 
-def through_joblib(model):
-    file = io.BytesIO()
-    joblib.dump(model, file)
-    file.seek(0)
-    return joblib.load(file)
+def through_joblib(model, mmap_mode=None):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        joblib.dump(model, Path(folder, "model"))
+        return joblib.load(Path(folder, "model"), mmap_mode=mmap_mode)
 
 
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)), through_joblib]
-)
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "joblib": through_joblib,
+    "joblib, memory-mapped": lambda model: through_joblib(model, "r"),
+    "cloudpickle": lambda model: pickle.loads(cloudpickle.dumps(model)),
+    **{
+        f"pickle {protocol}": lambda model, p=protocol: pickle.loads(pickle.dumps(model, p))
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize(
     "settings", [{}, {"normalization": "batch", "residual": True, "early_stopping": True}]
 )

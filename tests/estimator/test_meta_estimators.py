@@ -17,6 +17,7 @@ from sklearn.ensemble import (
 )
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
@@ -35,6 +36,7 @@ from sklearn.model_selection import (
     validation_curve,
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -141,6 +143,41 @@ def test_stacking_and_voting():
     assert vote.score(X_test, y_test) > 0.9
 
 
+FROZEN = {
+    "calibrated by a sigmoid": lambda frozen: CalibratedClassifierCV(frozen, method="sigmoid"),
+    "calibrated monotonically": lambda frozen: CalibratedClassifierCV(frozen, method="isotonic"),
+    "stacked": lambda frozen: StackingClassifier(
+        [("net", frozen), ("linear", LogisticRegression())], cv=2
+    ),
+    "voting": lambda frozen: VotingClassifier(
+        [("net", frozen), ("linear", LogisticRegression())], voting="soft"
+    ),
+}
+
+
+@pytest.mark.parametrize("wrapped", FROZEN.values(), ids=FROZEN)
+def test_a_frozen_net_is_used_as_it_is(wrapped):
+    """Nothing around it trains it, not even on labels that are wrong."""
+    X, X_test, y, y_test = halves(IRIS)
+    names = np.array(["setosa", "versicolor", "virginica"])
+    fitted = scaled().fit(X, names[y])
+    before = fitted.predict_proba(X_test)
+    model = wrapped(FrozenEstimator(fitted)).fit(X, names[y])
+    assert model.score(X_test, names[y_test]) > 0.85 > majority(y_test) + 0.4
+    wrapped(FrozenEstimator(fitted)).fit(X, np.roll(names[y], 7))
+    np.testing.assert_array_equal(fitted.predict_proba(X_test), before)
+
+
+def test_a_stack_of_what_is_fitted_already():
+    X, X_test, y, y_test = halves(WINE)
+    fitted = scaled().fit(X, y)
+    before = fitted.predict_proba(X_test)
+    stack = StackingClassifier([("net", fitted)], cv="prefit").fit(X, y)
+    assert stack.score(X_test, y_test) > 0.9
+    assert stack.named_estimators_["net"] is fitted
+    np.testing.assert_array_equal(fitted.predict_proba(X_test), before)
+
+
 def test_net_as_the_last_estimator_of_a_stack():
     X, X_test, y, y_test = halves(WINE)
     trees = [(f"{d}", DecisionTreeClassifier(max_depth=d, random_state=0)) for d in (1, 3)]
@@ -198,6 +235,22 @@ def test_permutation_importance():
     model = scaled(max_epochs=20).fit(X, y)
     importance = permutation_importance(model, X, y, n_repeats=3, random_state=0).importances_mean
     assert importance[0] < 0.05 < importance[1:].min()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logarithms_of_probabilities_through_others(n_classes):
+    """Where predict_log_proba is asked for, scaled, across folds, and along a chain."""
+    X, y = (part[WINE[1] < n_classes] for part in WINE)
+    model = scaled(max_epochs=5).fit(X, y)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(model.predict_proba(X)))
+    across, plain = (
+        cross_val_predict(scaled(max_epochs=5), X, y, cv=2, method=method)
+        for method in ("predict_log_proba", "predict_proba")
+    )
+    np.testing.assert_allclose(across, np.log(plain))
+    labels = np.column_stack([y == 0, y == 1])
+    chain = ClassifierChain(scaled(), cv=2, chain_method="predict_log_proba").fit(X, labels)
+    assert (chain.predict(X) == labels).mean() > 0.95
 
 
 def test_learning_curve():

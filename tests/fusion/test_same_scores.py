@@ -228,6 +228,17 @@ def test_one_vs_rest_on_strings():
     assert summary.largest == 3
 
 
+def test_a_thousand_classes():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2000, 10)), np.arange(2000) % 1000
+    alone = cross_val_predict(net(max_epochs=1), X, y, cv=2, method="predict_proba")
+    with fused(silent=True) as summary:
+        together = cross_val_predict(net(max_epochs=1), X, y, cv=2, method="predict_proba")
+    np.testing.assert_array_equal(together, alone)
+    assert together.shape == (2000, 1000)
+    assert summary.fused == 2
+
+
 def test_sample_weight_and_metrics(data):
     """Sample weights, several metrics and refit go through."""
     weight = np.random.default_rng(0).random(len(data[1]))

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import loguniform, uniform
+from sklearn import config_context
 from sklearn import model_selection as parents
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -214,6 +216,51 @@ def test_one_valid_candidate_is_enough(data):
         warnings.simplefilter("ignore")
         search = ours.GridSearchCV(net(), grid, cv=2).fit(*data)
     assert search.best_params_ == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_routing(name, data):
+    """Weights and groups reach scaler, net, score and folds, as in the parent."""
+    X, y = data
+    weight, groups = np.where(np.arange(len(y)) % 3, 1.0, 0.2), np.arange(len(y)) % 10
+    settings = {**SETTINGS[name], "cv": GroupKFold(3), "refit": True, "scoring": None}
+    with config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
+        steps = net()
+        steps[0].set_fit_request(sample_weight=True)
+        steps[1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        for scoring in (None, scorer):
+            search, parent = (
+                getattr(module, name)(steps, **{**settings, "scoring": scoring}).fit(
+                    X, y, sample_weight=weight, groups=groups
+                )
+                for module in (ours, parents)
+            )
+            np.testing.assert_array_equal(scores(search), scores(parent))
+            np.testing.assert_array_equal(search.predict_proba(X), parent.predict_proba(X))
+        even = getattr(ours, name)(steps, **{**settings, "scoring": scorer})
+        even.fit(X, y, sample_weight=np.ones(len(y)), groups=groups)
+    assert (scores(even) != scores(search)).any()  # negative control
+
+
+def test_metadata_routing_into_a_nested_search(data):
+    X, y = data
+    params = {"sample_weight": np.linspace(0.2, 1, len(y)), "groups": np.arange(len(y)) % 10}
+    with config_context(enable_metadata_routing=True):
+        steps = net()
+        steps[0].set_fit_request(sample_weight=True)
+        steps[1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        inner, outer = (
+            parents.cross_val_score(
+                module.GridSearchCV(steps, {LR: [1e-3, 1e-2]}, cv=GroupKFold(2)),
+                X,
+                y,
+                cv=GroupKFold(3),
+                params=params,
+            )
+            for module in (ours, parents)
+        )
+    np.testing.assert_array_equal(inner, outer)
 
 
 def test_names_that_other_candidates_bring(data):
