@@ -13,13 +13,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.fitting import Fitted, Samples, continue_fit
-from sknethp.hyperparameters import described
+from sknethp.fitting import Fitted, fit_network
+from sknethp.hyperparameters import TABLE, described
 from sknethp.memory import fit_or_recall
 from sknethp.prediction import forward_in_double, log_probabilities, probabilities
+from sknethp.request import Samples, fit_request
 from sknethp.training.module import read
+from sknethp.training.objectives import Objective, classification
 from sknethp.training.threads import one_torch_thread
 from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
+
+_ONE_MORE_EPOCH = {"lr_schedule": "constant", "warmup_fraction": 0.0, "early_stopping": False}
 
 
 class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
@@ -197,18 +201,18 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         DivergenceError
             If the loss becomes NaN or infinite; a ``ValueError`` too.
         """
-        parameters = self.get_params(deep=False)
-        check_hyperparameters(parameters)
+        parameters = self._parameters()
         X, y = check_data(self, X, y)
         _check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
         samples = Samples(X, encoded, _weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        objective = classification(len(classes))
+        request = fit_request(parameters, objective, samples, validation, self._seed())
         with one_torch_thread():
             earlier = self._earlier(classes) if self.warm_start else None
-            self._keep(fit_or_recall(parameters, samples, validation, seed, earlier), classes)
+            self._keep(fit_or_recall(request, earlier), classes)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -231,8 +235,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         ValueError
             If `y` has labels that are not among the classes.
         """
-        parameters = self.get_params(deep=False)
-        check_hyperparameters(parameters)
+        parameters = self._parameters() | _ONE_MORE_EPOCH
         first = not hasattr(self, "net_")
         X, y = check_data(self, X, y, reset=first)
         _check_targets(y)
@@ -247,10 +250,11 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                     "give the same, or none."
                 )
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        objective = classification(len(known))
+        request = fit_request(parameters, objective, samples, None, self._seed(), n_epochs=1)
         with one_torch_thread():
             earlier = None if first else self._earlier(known)
-            self._keep(continue_fit(parameters, samples, seed, earlier), known)
+            self._keep(fit_network(request, earlier), known)
         return self
 
     def predict_proba(self, X):
@@ -265,7 +269,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return probabilities(self._logits(X))
+        logits = self._logits(X)
+        return probabilities(self._objective, logits)
 
     def predict_log_proba(self, X):
         """Return the logarithms of the class probabilities.
@@ -279,7 +284,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return log_probabilities(self._logits(X))
+        logits = self._logits(X)
+        return log_probabilities(self._objective, logits)
 
     def predict(self, X):
         """Return the most probable labels.
@@ -293,14 +299,26 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         ndarray of shape (n_samples,)
         """
         logits = self._logits(X).numpy()
-        best = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        return self.classes_[best.astype(int)]
+        return self.classes_[self._objective.decode(logits)]
 
     @property
     def module_(self):
         """The plain torch module: from ``(n_samples, n_features)`` to logits."""
         check_is_fitted(self, "net_")
         return self.net_.module_
+
+    @property
+    def _objective(self) -> Objective:
+        return classification(len(self.classes_))
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return the hyperparameters, checked; what a subclass does not have is the default."""
+        return check_hyperparameters(
+            {name: getattr(self, name, entry.default) for name, entry in TABLE.items()}
+        )
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self, "net_")

@@ -19,8 +19,19 @@ class Constraint(Protocol):
     def allows(self, value: Any) -> bool:
         """Whether `value` is in the set."""
 
+    def parse(self, value: Any) -> Any:
+        """Return a value of the set in its plain form: Python's own number, a tuple."""
+
     def describe(self) -> str:
         """Name the set in words that fit after 'must be'."""
+
+
+class _AsItIs:
+    """Whose values are plain already."""
+
+    def parse(self, value: Any) -> Any:
+        """Return the value as it is."""
+        return value
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Number:
         above = number > self.low if self.low_open else number >= self.low
         below = number < self.high if self.high_open else number <= self.high
         return bool(above and below and math.isfinite(number))
+
+    def parse(self, value: Any) -> int | float:
+        """Return Python's own number."""
+        return int(value) if self.integer else float(value)
 
     def describe(self) -> str:
         """Name the kind of number and its bounds."""
@@ -67,6 +82,10 @@ class Choice:
         """Whether `value` is one of the names."""
         return isinstance(value, str) and value in self.options
 
+    def parse(self, value: Any) -> str:
+        """Return Python's own string."""
+        return str(value)
+
     def describe(self) -> str:
         """List the names."""
         names = ", ".join(map(repr, self.options))
@@ -86,13 +105,17 @@ class Flag:
         """Whether `value` is a truth value."""
         return isinstance(value, (bool, np.bool_))
 
+    def parse(self, value: Any) -> bool:
+        """Return Python's own."""
+        return bool(value)
+
     def describe(self) -> str:
         """Name both values."""
         return "True or False"
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Nothing(_AsItIs):
     """None."""
 
     def allows(self, value: Any) -> bool:
@@ -114,6 +137,10 @@ class AnyOf:
         """Whether one of the parts allows `value`."""
         return any(part.allows(value) for part in self.parts)
 
+    def parse(self, value: Any) -> Any:
+        """Return what the first part that allows the value makes of it."""
+        return next(part.parse(value) for part in self.parts if part.allows(value))
+
     def describe(self) -> str:
         """Join the parts' words."""
         return ", or ".join(part.describe() for part in self.parts)
@@ -131,13 +158,19 @@ class PerLayer:
             return len(value) > 0 and all(self.each.allows(entry) for entry in value)
         return self.each.allows(value)
 
+    def parse(self, value: Any) -> Any:
+        """Return a tuple, or the one value for all layers."""
+        if is_sequence(value):
+            return tuple(self.each.parse(entry) for entry in value)
+        return self.each.parse(value)
+
     def describe(self) -> str:
         """Name both forms."""
         return f"{self.each.describe()}, or a sequence with one such value per layer"
 
 
 @dataclass(frozen=True)
-class Such:
+class Such(_AsItIs):
     """Values for which a function is true, in given words."""
 
     test: Callable[[Any], bool]

@@ -5,7 +5,6 @@ Docstrings, validation and search spaces come from here, so that they cannot dis
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,6 +106,11 @@ def _are_callbacks(value: Any) -> bool:
     return all(hasattr(entry, "on_epoch_end") for entry in alone)
 
 
+def _using(name: str, rules: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which optimizers, or schedules, depend on a hyperparameter."""
+    return tuple(rule for rule, entry in rules.items() if name in entry.uses)
+
+
 _TAB = 4 * " "
 _SEED = AnyOf(
     (
@@ -201,7 +205,7 @@ _TRAINING = (
     Hyperparameter(
         "optimizer",
         "adam",
-        Choice(OPTIMIZERS),
+        Choice(tuple(OPTIMIZERS)),
         "training",
         "Update rule, as in ``torch.optim``. Only adamw decays weights apart from the gradient.",
         Options(("adam", "sgd", "adamw")),
@@ -219,7 +223,7 @@ _TRAINING = (
     Hyperparameter(
         "lr_schedule",
         "cosine",
-        Choice(SCHEDULES),
+        Choice(tuple(SCHEDULES)),
         "training",
         "How the learning rate changes from one update to the next over `max_epochs`.",
         Options(("cosine", "one_cycle", "linear", "constant")),
@@ -233,7 +237,7 @@ _TRAINING = (
         "Fraction of `lr` that is left at the end: linear, exponential, cosine, one_cycle.",
         Range(1e-3, 0.5, log=True),
         BENGIO,
-        needs={"lr_schedule": ("linear", "exponential", "cosine", "one_cycle")},
+        needs={"lr_schedule": _using("lr_final", SCHEDULES)},
     ),
     Hyperparameter(
         "lr_drop_factor",
@@ -243,7 +247,7 @@ _TRAINING = (
         "What the rate is multiplied by at each drop: step, plateau.",
         Range(0.1, 0.9),
         BENGIO,
-        needs={"lr_schedule": ("step", "plateau")},
+        needs={"lr_schedule": _using("lr_drop_factor", SCHEDULES)},
     ),
     Hyperparameter(
         "lr_drop_epochs",
@@ -253,7 +257,7 @@ _TRAINING = (
         "Epochs between drops (step), or without improvement before a drop (plateau).",
         Range(2, 50, log=True, integer=True),
         BENGIO,
-        needs={"lr_schedule": ("step", "plateau")},
+        needs={"lr_schedule": _using("lr_drop_epochs", SCHEDULES)},
     ),
     Hyperparameter(
         "warmup_fraction",
@@ -273,7 +277,7 @@ _TRAINING = (
         "have none.",
         Range(0.5, 0.99, levels=(0.9, 0.5, 0.99)),
         BENGIO,
-        needs={"optimizer": ("sgd", "adam", "adamw", "nadam", "adamax")},
+        needs={"optimizer": _using("momentum", OPTIMIZERS)},
     ),
     Hyperparameter(
         "nesterov",
@@ -283,7 +287,7 @@ _TRAINING = (
         "Nesterov's momentum; for sgd alone.",
         Options((False, True)),
         "Sutskever et al. (2013)",
-        needs={"optimizer": ("sgd",)},
+        needs={"optimizer": _using("nesterov", OPTIMIZERS)},
     ),
     Hyperparameter(
         "beta2",
@@ -293,7 +297,7 @@ _TRAINING = (
         "Decay of the second moment of all optimizers that keep one that fades.",
         Range(0.95, 0.9999),
         "Kingma & Ba (2015), Adam, arXiv:1412.6980",
-        needs={"optimizer": ("adam", "adamw", "nadam", "adamax", "rmsprop", "adadelta")},
+        needs={"optimizer": _using("beta2", OPTIMIZERS)},
     ),
     Hyperparameter(
         "weight_decay",
@@ -515,8 +519,3 @@ def described(role: str) -> str:
             lines.append(f"{entry.name} : {entry.allowed.describe()}, default={entry.default!r}")
             lines += textwrap.wrap(entry.meaning, 88, initial_indent=_TAB, subsequent_indent=_TAB)
     return f"\n{_TAB}".join(lines)
-
-
-def as_limit(value: float | None) -> float:
-    """Return infinity for no limit."""
-    return math.inf if value is None else float(value)

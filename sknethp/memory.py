@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from uuid import uuid4
 import joblib
 import torch
 
-from sknethp.fitting import Fitted, Samples, fit_network, rebuilt
+from sknethp.fitting import Fitted, fit_network, rebuilt
+from sknethp.request import FitRequest
 from sknethp.training.network import Network
 from sknethp.training.trainer import current_trainer
 
 # To be raised when what a fit gives, or what is kept of it, becomes another.
-_FORMAT = 2
+_FORMAT = 3
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 
@@ -36,29 +36,11 @@ class _Finished:
     best_epoch: int
 
 
-def fit_or_recall(
-    parameters: Mapping[str, Any],
-    samples: Samples,
-    validation: Samples | None,
-    seed: int,
-    earlier: Fitted | None,
-) -> Fitted:
+def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
     """Train a net, or take it from where finished fits are kept.
 
-    Parameters
-    ----------
-    parameters : mapping
-        All hyperparameters, already checked. With callbacks every fit is made anew: what they do
-        is not known.
-    samples : Samples
-    validation : Samples or None
-    seed : int
-    earlier : Fitted or None
-
-    Returns
-    -------
-    Fitted
-        With a memory, the optimizer's moments are zero, whether it was trained or found.
+    With callbacks every fit is made anew: what they do is not known. With a memory the
+    optimizer's moments are zero, whether the net was trained or found.
 
     Raises
     ------
@@ -66,16 +48,15 @@ def fit_or_recall(
         Fused fits all end with it.
     DivergenceError
     """
-    call = samples, validation, seed, earlier
     trainer = current_trainer()
     try:
-        folder = None if parameters["callbacks"] else writable_folder(parameters["memory"])
-        if folder is None:
-            return fit_network(parameters, *call)
-        file = folder / f"{_key(parameters, *call)}.pkl"
+        folder = writable_folder(request.parameters["memory"])
+        if folder is None or request.parameters["callbacks"]:
+            return fit_network(request, earlier)
+        file = folder / f"{_key(request, earlier)}.pkl"
         finished = _found(file)
         if finished is None:
-            fitted = fit_network(parameters, *call)
+            fitted = fit_network(request, earlier)
             network = replace(fitted.network, moments=[])
             finished = _Finished(network, list(fitted.net.history), fitted.best_epoch)
             _keep(finished, file)
@@ -84,7 +65,7 @@ def fit_or_recall(
     except UnwritableMemoryError as error:
         trainer.stop(error)
         raise
-    return rebuilt(parameters, finished.network, finished.history, finished.best_epoch)
+    return rebuilt(request, finished.network, finished.history, finished.best_epoch)
 
 
 def writable_folder(memory: Any) -> Path | None:
@@ -120,19 +101,14 @@ def writable_folder(memory: Any) -> Path | None:
     return folder
 
 
-def _key(
-    parameters: Mapping[str, Any],
-    samples: Samples,
-    validation: Samples | None,
-    seed: int,
-    earlier: Fitted | None,
-) -> str:
+def _key(request: FitRequest, earlier: Fitted | None) -> str:
     """Return a hash of all that decides what a fit gives."""
+    parameters = request.parameters
     deciding = {
         name: value for name, value in parameters.items() if name not in _NO_PART_IN_THE_RESULT
     }
     made_by = _FORMAT, torch.__version__
-    everything = deciding, samples, validation, seed, _state_of(earlier), made_by
+    everything = deciding, request.train, request.valid, request.seed, _state_of(earlier), made_by
     # Worker processes get large data mapped into memory.
     return joblib.hash(everything, coerce_mmap=True)
 

@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
 # So many numbers of the widest layer at a time.
@@ -87,24 +88,16 @@ def _sparse_forward(layers: list[Any]) -> Callable[[Any], Tensor]:
     return lambda rows: rest(torch.from_numpy(rows.astype(np.float64) @ weight) + bias)
 
 
-def probabilities(logits: Tensor) -> np.ndarray:
+def probabilities(objective: Objective, logits: Tensor) -> np.ndarray:
     """Return class probabilities ``(n_samples, n_classes)`` of logits ``(n_samples, n_outputs)``.
 
     They are in float64 and sum to one within its accuracy.
     """
     with one_torch_thread():
-        return torch.softmax(_by_class(logits), 1).numpy()
+        return objective.probabilities(logits.double()).numpy()
 
 
-def log_probabilities(logits: Tensor) -> np.ndarray:
-    """Return the logarithms of class probabilities, finite where these would be zero."""
+def log_probabilities(objective: Objective, logits: Tensor) -> np.ndarray:
+    """Return the logarithms of class probabilities."""
     with one_torch_thread():
-        return torch.log_softmax(_by_class(logits), 1).numpy()
-
-
-def _by_class(logits: Tensor) -> Tensor:
-    """Return logits in float64, one for each class: that of the first of two is zero."""
-    logits = logits.double()
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], 1)
-    return logits
+        return objective.log_probabilities(logits.double()).numpy()

@@ -13,6 +13,14 @@ from torch import Tensor
 from sknethp.prediction import probabilities
 from sknethp.training.epoch import EpochResult
 from sknethp.training.network import Network
+from sknethp.training.objectives import Objective
+
+MEASURED = ("valid_loss", *(f"valid_{name}" for name in Objective.score_names))
+
+
+def is_measured(monitor: str) -> bool:
+    """Whether training itself measures this; all others are scikit-learn's scorers."""
+    return monitor in MEASURED
 
 
 class _Answers(ClassifierMixin, BaseEstimator):
@@ -42,23 +50,25 @@ class Monitor:
     ----------
     name : str
         "valid_loss", "valid_accuracy" or the name of a scikit-learn scorer.
+    objective : Objective
     classes : ndarray of shape (n_classes,)
     X, y : the validation part, for scorers
     """
 
     name: str
+    objective: Objective
     classes: np.ndarray
     X: object = None
     y: np.ndarray | None = None
 
     def score(self, result: EpochResult) -> float:
         """Return the score of an epoch."""
-        if self.name == "valid_loss":
-            return -float(result.valid_loss)  # type: ignore[arg-type]
-        if self.name == "valid_accuracy":
-            return float(result.valid_accuracy)  # type: ignore[arg-type]
-        assert result.valid_logits is not None
-        answers = _Answers(self.classes, probabilities(result.valid_logits))
+        assert result.valid is not None
+        if is_measured(self.name):
+            value = result.valid.measures.named("valid")[self.name]
+            return -value if self.name == "valid_loss" else value
+        logits = result.valid.logits
+        answers = _Answers(self.classes, probabilities(self.objective, logits))
         try:
             score = float(get_scorer(self.name)(answers, self.X, self.y))
         except ValueError as error:

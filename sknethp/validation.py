@@ -9,15 +9,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.metrics import get_scorer_names
 from sklearn.utils.validation import validate_data
 from skorch.callbacks import InputShapeSetter, LRScheduler, ParamMapper
 
 from sknethp.constraints import Number, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE
+from sknethp.stopping import MEASURED
 
-MONITORS = ("valid_loss", "valid_accuracy")
 _WEIGHT = Number(0)
 _USELESS_CALLBACKS: dict[type, str] = {
     LRScheduler: ", and set lr_schedule",
@@ -58,13 +57,10 @@ _PLAIN_WORDS = {
 }
 
 
-def check_hyperparameters(parameters: Mapping[str, Any]) -> None:
-    """Reject values and combinations that are not allowed.
+def check_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Reject values and combinations that are not allowed; return all in their plain form.
 
-    Parameters
-    ----------
-    parameters : mapping
-        Every parameter of the estimator.
+    That is Python's own numbers, and tuples with one entry per layer.
 
     Raises
     ------
@@ -78,6 +74,14 @@ def check_hyperparameters(parameters: Mapping[str, Any]) -> None:
     _check_monitor(parameters["monitor"])
     _check_combinations(parameters)
     _check_callbacks(parameters["callbacks"] or ())
+    plain = {name: TABLE[name].allowed.parse(value) for name, value in parameters.items()}
+    n_layers = plain["hidden_layers"]
+    for name in PER_LAYER:
+        if not isinstance(plain[name], tuple):
+            plain[name] = (plain[name],) * (n_layers + (name == "weight_init"))
+    if len(plain["weight_init"]) == n_layers:
+        plain["weight_init"] += ("auto",)
+    return plain
 
 
 def _check_lengths(parameters: Mapping[str, Any]) -> None:
@@ -95,7 +99,7 @@ def _check_lengths(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_monitor(monitor: str) -> None:
-    known = [*MONITORS, *get_scorer_names()]
+    known = [*MEASURED, *get_scorer_names()]
     if monitor not in known:
         near = difflib.get_close_matches(monitor, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -140,38 +144,6 @@ def _check_callbacks(callbacks: Any) -> None:
                     f"callbacks has {kind.__name__}, which has no effect here, as the updates are "
                     f"not made by a torch optimizer: leave it out{advice}."
                 )
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device of a name, ``"auto"`` included.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    present = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
-    valid = kind in present and (not number or number.isdigit())
-    if not valid or present[kind] <= int(number or 0):
-        here = [
-            repr(kind if number == 0 else f"{kind}:{number}")
-            for kind, count in present.items()
-            for number in range(count)
-        ]
-        raise ValueError(
-            f"device={name!r} is not available: torch {torch.__version__} finds "
-            f"{', '.join(here)} on this machine; use one of these, or 'auto'."
-        )
-    return torch.device(name)
 
 
 def check_data(

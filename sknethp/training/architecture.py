@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from math import prod
+from typing import Literal
 
 from torch import Tensor
+
+Kind = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One of a network's parameters, or one of its running statistics.
+
+    Attributes
+    ----------
+    name : str
+        As in the ``state_dict`` of the network's module.
+    layer : int
+        From 0; the output layer is the last.
+    kind : {"weight", "bias", "scale", "shift", "mean", "variance"}
+        Scale and shift are those of a normalisation, mean and variance its running statistics.
+    shape : tuple of int
+        ``(fan_in, fan_out)`` of a weight, ``(n_units,)`` of all others.
+    """
+
+    name: str
+    layer: int
+    kind: Kind
+    shape: tuple[int, ...]
+
+    @cached_property
+    def size(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
+
+
+def views(flat: Tensor, slots: Sequence[Slot]) -> dict[str, Tensor]:
+    """Return views, by name, of a flat vector that holds the values of slots in their order."""
+    parts = flat.split([slot.size for slot in slots])
+    return {slot.name: part.view(slot.shape) for slot, part in zip(slots, parts, strict=True)}
 
 
 @dataclass(frozen=True)
 class Architecture:
     """Layers of a fully connected network.
 
-    Parameters
+    Attributes
     ----------
     n_features : int
     hidden_units : tuple of int
@@ -21,16 +59,9 @@ class Architecture:
     activations : tuple of str
         One entry per hidden layer.
     n_outputs : int
-        1 for two classes, else the number of classes.
     normalization : {None, "batch", "layer"}
     residual : bool
         Whether a hidden layer's input is added to its output where their widths are equal.
-
-    Notes
-    -----
-    The flat parameter vector holds the weights, ``(fan_in, fan_out)`` layer after layer, and
-    then the vectors: the biases layer after layer, then for each hidden layer the scale and
-    the shift of its normalisation.
     """
 
     n_features: int
@@ -51,10 +82,9 @@ class Architecture:
         return tuple(pairwise(self.widths))
 
     @cached_property
-    def vector_sizes(self) -> tuple[int, ...]:
-        """Lengths of the biases, then of scale and shift of each normalisation."""
-        normalized = self.hidden_units if self.normalization else ()
-        return self.widths[1:] + tuple(units for units in normalized for _ in range(2))
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the linear layers."""
+        return (*(f"linear_{layer}" for layer in range(len(self.hidden_units))), "output")
 
     @cached_property
     def skips(self) -> tuple[bool, ...]:
@@ -64,30 +94,56 @@ class Architecture:
         )
 
     @cached_property
-    def block_sizes(self) -> tuple[int, ...]:
-        """Lengths of the weights of each layer, then of all vectors together."""
-        weights = tuple(fan_in * fan_out for fan_in, fan_out in self.weight_shapes)
-        return (*weights, sum(self.vector_sizes))
+    def weights(self) -> tuple[Slot, ...]:
+        """The weights, which the flat parameter vector begins with."""
+        return tuple(
+            Slot(f"{name}.weight", layer, "weight", shape)
+            for layer, (name, shape) in enumerate(
+                zip(self.layer_names, self.weight_shapes, strict=True)
+            )
+        )
 
-    @property
+    @cached_property
+    def vectors(self) -> tuple[Slot, ...]:
+        """All other parameters, in the order of the flat parameter vector."""
+        biases = (
+            Slot(f"{name}.bias", layer, "bias", (units,))
+            for layer, (name, units) in enumerate(
+                zip(self.layer_names, self.widths[1:], strict=True)
+            )
+        )
+        norms = self._of_norms(("weight", "scale"), ("bias", "shift")) if self.normalization else ()
+        return (*biases, *norms)
+
+    @cached_property
+    def parameters(self) -> tuple[Slot, ...]:
+        """All trained parameters, in the order of the flat parameter vector."""
+        return self.weights + self.vectors
+
+    @cached_property
+    def statistics(self) -> tuple[Slot, ...]:
+        """The running means and variances of batch normalisation, in the order of their vector."""
+        if self.normalization != "batch":
+            return ()
+        return tuple(self._of_norms(("running_mean", "mean"), ("running_var", "variance")))
+
+    def _of_norms(self, *parts: tuple[str, Kind]) -> Iterator[Slot]:
+        for layer, units in enumerate(self.hidden_units):
+            for name, kind in parts:
+                yield Slot(f"norm_{layer}.{name}", layer, kind, (units,))
+
+    @cached_property
     def n_parameters(self) -> int:
         """Number of trained parameters."""
-        return sum(self.block_sizes)
+        return sum(slot.size for slot in self.parameters)
 
-    @property
+    @cached_property
     def n_statistics(self) -> int:
-        """Number of running means and variances of batch normalisation."""
-        return 2 * sum(self.hidden_units) if self.normalization == "batch" else 0
+        """Number of running means and variances."""
+        return sum(slot.size for slot in self.statistics)
 
-    def weights(self, flat: Tensor) -> list[Tensor]:
-        """Views ``(fan_in, fan_out)`` of the weights in a flat parameter vector."""
-        blocks = flat.split(self.block_sizes)[:-1]
-        return [block.view(shape) for block, shape in zip(blocks, self.weight_shapes, strict=True)]
 
-    def vectors(self, flat: Tensor) -> list[Tensor]:
-        """Views of the biases, and of the normalisations' scales and shifts."""
-        return list(flat.split(self.block_sizes)[-1].split(self.vector_sizes))
-
-    def statistics(self, flat: Tensor) -> list[Tensor]:
-        """Views of running mean and variance of each hidden layer, alternating."""
-        return list(flat.split([units for units in self.hidden_units for _ in range(2)]))
+def widest(architectures: Sequence[Architecture]) -> Architecture:
+    """Return an architecture with room for all of those given."""
+    units = zip(*(architecture.hidden_units for architecture in architectures), strict=True)
+    return replace(architectures[0], hidden_units=tuple(map(max, units)))

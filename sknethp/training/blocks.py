@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, views
 
 
 class Blocks:
@@ -27,22 +27,28 @@ class Blocks:
 
     def __init__(self, flat: Tensor, n_networks: int, architecture: Architecture):
         self.architecture = architecture
-        sizes = architecture.block_sizes
-        parts = flat.split([n_networks * size for size in sizes])
-        self.matrices = [
-            part.view(n_networks, size) for part, size in zip(parts, sizes, strict=True)
+        weights, vectors = architecture.weights, architecture.vectors
+        self._sizes = [slot.size for slot in weights] + [sum(slot.size for slot in vectors)]
+        parts = flat.split([n_networks * size for size in self._sizes])
+        self._matrices = [
+            part.view(n_networks, size) for part, size in zip(parts, self._sizes, strict=True)
         ]
-        shapes = architecture.weight_shapes
-        self.weights = [
-            matrix.view(n_networks, *shape)
-            for matrix, shape in zip(self.matrices[:-1], shapes, strict=True)
-        ]
-        vectors = self.matrices[-1].split(architecture.vector_sizes, 1)
-        self.vectors = [vector.unsqueeze(1) for vector in vectors]
-        self._rows, self._weight_rows = self.matrices, self.matrices[:-1]
+        self.named = {
+            slot.name: matrix.view(n_networks, *slot.shape)
+            for slot, matrix in zip(weights, self._matrices, strict=False)
+        }
+        columns = self._matrices[-1].split([slot.size for slot in vectors], 1)
+        self.named |= {
+            slot.name: column.unsqueeze(1) for slot, column in zip(vectors, columns, strict=True)
+        }
+        self._rows, self._weight_rows = self._matrices, self._matrices[:-1]
         if n_networks == 1:
             self._rows = [flat.view(1, -1)]
-            self._weight_rows = [flat[: sum(sizes[:-1])].view(1, -1)]
+            self._weight_rows = [flat[: sum(self._sizes[:-1])].view(1, -1)]
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Weights ``(n_networks, fan_in, fan_out)``, or a vector ``(n_networks, 1, n_units)``."""
+        return self.named[name]
 
     def rows(self, run: slice) -> list[Tensor]:
         """Matrices that together hold all numbers of a run of networks; as few as possible."""
@@ -55,32 +61,30 @@ class Blocks:
     def load(self, flats: Sequence[Tensor], architectures: Sequence[Architecture]) -> None:
         """Copy flat vectors ``(n_parameters,)``, one per network, into the rows."""
         if all(own.widths == self.architecture.widths for own in architectures):
-            rows = torch.stack(list(flats)).split(self.architecture.block_sizes, 1)
-            for matrix, row in zip(self.matrices, rows, strict=True):
+            rows = torch.stack(list(flats)).split(self._sizes, 1)
+            for matrix, row in zip(self._matrices, rows, strict=True):
                 matrix.copy_(row)
             return
-        for i, (flat, own) in enumerate(zip(flats, architectures, strict=True)):
-            for mine, theirs in self._pairs(i, flat, own):
-                mine.copy_(theirs)
+        for mine, theirs in self._pairs(flats, architectures):
+            mine.copy_(theirs)
 
     def store(self, flats: Sequence[Tensor], architectures: Sequence[Architecture]) -> None:
         """Copy the rows back into flat vectors."""
         if all(own.widths == self.architecture.widths for own in architectures):
-            for flat, row in zip(flats, torch.cat(self.matrices, 1).cpu(), strict=True):
+            for flat, row in zip(flats, torch.cat(self._matrices, 1).cpu(), strict=True):
                 flat.copy_(row)
             return
-        for i, (flat, own) in enumerate(zip(flats, architectures, strict=True)):
-            for mine, theirs in self._pairs(i, flat, own):
-                theirs.copy_(mine)
+        for mine, theirs in self._pairs(flats, architectures):
+            theirs.copy_(mine)
 
-    def _pairs(self, i: int, flat: Tensor, own: Architecture) -> list[tuple[Tensor, Tensor]]:
-        """Views of network `i`'s part of each block beside those of its flat vector."""
-        weights = [
-            (wide[i, : narrow.shape[0], : narrow.shape[1]], narrow)
-            for wide, narrow in zip(self.weights, own.weights(flat), strict=True)
-        ]
-        vectors = [
-            (wide[i, 0, : len(narrow)], narrow)
-            for wide, narrow in zip(self.vectors, own.vectors(flat), strict=True)
-        ]
-        return weights + vectors
+    def _pairs(
+        self, flats: Sequence[Tensor], architectures: Sequence[Architecture]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Views of each network's part of each block beside those of its flat vector."""
+        for i, (flat, own) in enumerate(zip(flats, architectures, strict=True)):
+            for name, narrow in views(flat, own.parameters).items():
+                wide = self.named[name][i]
+                if narrow.ndim == 1:
+                    yield wide[0, : len(narrow)], narrow
+                else:
+                    yield wide[: narrow.shape[0], : narrow.shape[1]], narrow

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from sknethp.training.architecture import Architecture
 from sknethp.training.epoch import Epoch
-from sknethp.training.losses import sample_hits, sample_losses, smoothed
 from sknethp.training.network import shuffled
-from sknethp.training.program import runs
 from sknethp.training.rounding import aligned, total
 from sknethp.training.rows import Part
+from sknethp.training.runs import runs
 
 # Numbers prepared ahead of the steps that use them; more would leave the cache.
 _CHUNK_BYTES = 2**23
@@ -120,6 +119,7 @@ class Chunk:
         self.steps, self.n, self.n_rows = steps, n, n_rows
         self.n_steps = steps.stop - steps.start
         self._epochs = plan.epochs[:n]
+        self._objective = self._epochs[0].objective
         parts = [epoch.train for epoch in self._epochs]
         index, counts = plan.index(steps, n, n_rows)
         self._index = torch.from_numpy(index).to(plan.device)
@@ -140,7 +140,8 @@ class Chunk:
         amounts = [epoch.network.settings.label_smoothing for epoch in self._epochs]
         if not any(amounts):
             return targets
-        return smoothed(targets, torch.tensor(amounts, device=targets.device).view(-1, 1, 1))
+        column = torch.tensor(amounts, device=targets.device).view(-1, 1, 1)
+        return self._objective.smoothed(targets, column)
 
     def _loss_weight(self) -> Tensor | None:
         if self._sample_weight is not None:
@@ -191,13 +192,15 @@ class Chunk:
         return stream.once(known, shape, lambda own: own.random_bytes(*shape))[:, None]
 
     def totals(self) -> Tensor:
-        """Sums of losses and hits over the chunk, ``(2, n)``, in float64."""
-        losses = sample_losses(self.logits, self.targets)
-        hits = sample_hits(self.logits, self.targets).float()
+        """Sums of losses and scores over the chunk, ``(1 + n_scores, n)``, in float64."""
+        measured = [
+            self._objective.sample_losses(self.logits, self.targets),
+            *(s.float() for s in self._objective.sample_scores(self.logits, self.targets)),
+        ]
         for factor in (self._sample_weight, self._filled):
             if factor is not None:
-                losses, hits = losses * factor, hits * factor
-        return torch.stack([total(losses, (0, 2)), total(hits, (0, 2))]).cpu()
+                measured = [values * factor for values in measured]
+        return torch.stack([total(values, (0, 2)) for values in measured]).cpu()
 
 
 class EpochPlan:

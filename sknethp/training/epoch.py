@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from sknethp.training.blocks import Blocks
 from sknethp.training.network import Network
+from sknethp.training.objectives import Objective
 from sknethp.training.rows import Part
 
 
@@ -38,6 +40,7 @@ class Epoch:
     valid : Part or None
     rates : ndarray of shape (n_steps,)
         The learning rate of each update.
+    objective : Objective
     device : torch.device
     observer : Observer or None
     """
@@ -46,6 +49,7 @@ class Epoch:
     train: Part
     valid: Part | None
     rates: np.ndarray
+    objective: Objective
     device: torch.device = torch.device("cpu")
     observer: Observer | None = None
 
@@ -61,21 +65,39 @@ def n_steps(n_samples: int, batch_size: int) -> int:
 
 
 @dataclass(frozen=True)
-class EpochResult:
-    """Losses and accuracies of an epoch; in training, means over its batches as they came.
+class Measures:
+    """Weighted means over samples of the loss, and of the objective's scores by their names."""
 
-    Attributes
-    ----------
-    train_loss, train_accuracy : float
-    is_finite : bool
-        Whether all of the network's parameters are finite.
-    valid_loss, valid_accuracy : float or None
-    valid_logits : Tensor of shape (n_valid, n_outputs) or None
+    loss: float
+    scores: dict[str, float]
+
+    @classmethod
+    def of(cls, loss: float, names: Sequence[str], scores: Sequence[float]) -> Measures:
+        """Name scores."""
+        return cls(loss, dict(zip(names, scores, strict=True)))
+
+    def named(self, part: str) -> dict[str, float]:
+        """Return all by the names that they have in a history, such as ``valid_loss``."""
+        return {
+            f"{part}_{name}": value for name, value in {"loss": self.loss, **self.scores}.items()
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network gives on its validation part; the logits are ``(n_valid, n_outputs)``."""
+
+    measures: Measures
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What an epoch gave; `train` has means over its batches as they came.
+
+    `is_finite` says whether all of the network's parameters are finite.
     """
 
-    train_loss: float
-    train_accuracy: float
+    train: Measures
     is_finite: bool
-    valid_loss: float | None = None
-    valid_accuracy: float | None = None
-    valid_logits: Tensor | None = None
+    valid: Evaluation | None = None

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from sknethp.training.chunks import Gather, sample_weights
-from sknethp.training.losses import sample_hits, sample_losses
+from sknethp.training.epoch import Evaluation, Measures
+from sknethp.training.objectives import Objective
 from sknethp.training.program import Program
 from sknethp.training.rounding import ALIGNED, total
 from sknethp.training.rows import Part
@@ -35,23 +36,13 @@ def _padded_index(parts: Sequence[Part]) -> np.ndarray:
 
 def evaluate(
     program_of: Callable[[int, int, bool], Program],
+    objective: Objective,
     parts: Sequence[Part],
     device: torch.device,
-) -> list[tuple[float, float, Tensor]]:
+) -> list[Evaluation]:
     """Evaluate each network on its part.
 
-    Parameters
-    ----------
-    program_of : callable
-        From numbers of networks and rows, and whether it trains, to a `Program`.
-    parts : sequence of Part
-        One per network.
-    device : torch.device
-
-    Returns
-    -------
-    list of (loss, accuracy, logits)
-        Weighted means, and the logits ``(n_part, n_outputs)``.
+    `program_of` makes a program from numbers of networks and rows, and whether it trains.
     """
     n = len(parts)
     index = _padded_index(parts)
@@ -70,13 +61,17 @@ def evaluate(
         gather.rows(s, program.x)
         program.forward()
         logits[s].copy_(program.logits)
-    return _summaries(parts, logits, targets, sample_weights(parts, steps))
+    return _summaries(objective, parts, logits, targets, sample_weights(parts, steps))
 
 
 def _summaries(
-    parts: Sequence[Part], logits: Tensor, targets: Tensor, weights: Tensor | None
-) -> list[tuple[float, float, Tensor]]:
-    """Mean loss and accuracy over each part's own samples."""
+    objective: Objective,
+    parts: Sequence[Part],
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor | None,
+) -> list[Evaluation]:
+    """Weighted means over each part's own samples."""
     lengths = torch.tensor([len(part) for part in parts])
 
     def by_network(values: Tensor) -> Tensor:
@@ -86,12 +81,15 @@ def _summaries(
     mask = torch.arange(logits.shape[0] * logits.shape[2]) < lengths[:, None]
     weight = mask.float() if weights is None else mask * by_network(weights)
     weights_in_all = total(weight, 1)
-    loss = total(by_network(sample_losses(logits, targets)) * weight, 1) / weights_in_all
-    accuracy = total(by_network(sample_hits(logits, targets)) * weight, 1) / weights_in_all
+    measured = [
+        objective.sample_losses(logits, targets),
+        *objective.sample_scores(logits, targets),
+    ]
+    means = [total(by_network(values) * weight, 1) / weights_in_all for values in measured]
     own = by_network(logits)
     return [
-        (loss_i, accuracy_i, own[i, : len(part)])
-        for i, (loss_i, accuracy_i, part) in enumerate(
-            zip(loss.tolist(), accuracy.tolist(), parts, strict=True)
+        Evaluation(Measures.of(loss, objective.score_names, scores), own[i, : len(part)])
+        for i, (part, (loss, *scores)) in enumerate(
+            zip(parts, torch.stack(means, 1).tolist(), strict=True)
         )
     ]

@@ -22,21 +22,12 @@ _POPULATION_NUMBERS = 8_000_000
 def kind(epoch: Epoch, index: int) -> Hashable:
     """Return what networks must have in common to train as one tensor program.
 
-    Parameters
-    ----------
-    epoch : Epoch
-    index : int
-        Tells networks apart that must stay alone.
-
-    Returns
-    -------
-    hashable
-        Equal for networks that may share a population, if their widths are equal or can be padded:
-        the same inputs, outputs, number of layers, normalisation, skip connections, batch size,
-        device and kind of data.
+    Networks of equal kind may share a population if their widths are equal or can be padded;
+    `index` tells those apart that must stay alone.
     """
     architecture, settings = epoch.network.architecture, epoch.network.settings
     return (
+        epoch.objective,
         architecture.n_features,
         architecture.n_outputs,
         len(architecture.hidden_units),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, Slot
 
 # Variance times fan; the fan is that of the inputs or the mean of both sides.
 # Glorot & Bengio (2010); He et al. (2015); LeCun et al. (1998).
@@ -33,7 +33,7 @@ WEIGHT_INITS = (
 )
 
 
-def _draw(scheme: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _draw(scheme: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Draw weights ``(fan_in, fan_out)`` in float32."""
     if scheme == "zero":
         return np.zeros(shape, np.float32)
@@ -51,7 +51,7 @@ def _draw(scheme: str, shape: tuple[int, int], rng: np.random.Generator) -> np.n
     return (rng.random(shape, np.float32) * 2 - 1) * np.float32(limit)
 
 
-def _orthogonal(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Rows or columns orthonormal, whichever are fewer (Saxe et al., 2014)."""
     tall = rng.standard_normal((max(shape), min(shape)))
     q, r = np.linalg.qr(tall)
@@ -97,21 +97,18 @@ def initial_parameters(
     """
     resolved = resolve(schemes, architecture)
     weights = [
-        _draw(scheme, shape, rng).ravel()
-        for scheme, shape in zip(resolved, architecture.weight_shapes, strict=True)
+        _draw(resolved[slot.layer], slot.shape, rng).ravel() for slot in architecture.weights
     ]
-    n_biases = len(architecture.weight_shapes)
-    vectors = [
-        np.full(size, float(i >= n_biases and (i - n_biases) % 2 == 0), np.float32)
-        for i, size in enumerate(architecture.vector_sizes)
-    ]
+    vectors = [_initial(slot) for slot in architecture.vectors]
     return torch.from_numpy(np.concatenate(weights + vectors))
+
+
+def _initial(slot: Slot) -> np.ndarray:
+    """Return ones for scales and variances, zeros for all other vectors."""
+    return np.full(slot.shape, slot.kind in ("scale", "variance"), np.float32)
 
 
 def initial_statistics(architecture: Architecture) -> Tensor:
     """Return running means of zero and variances of one, ``(n_statistics,)``."""
-    flat = torch.zeros(architecture.n_statistics)
-    if architecture.normalization == "batch":
-        for variance in architecture.statistics(flat)[1::2]:
-            variance.fill_(1.0)
-    return flat
+    parts = [_initial(slot) for slot in architecture.statistics]
+    return torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *parts]))

@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, views
 from sknethp.training.layers import NORMALIZATION_EPS
 from sknethp.training.network import Network
 
@@ -39,7 +39,7 @@ def _normalization(kind: str, units: int) -> nn.Module:
 
 def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Parts:
     fan_in, fan_out = architecture.weight_shapes[layer]
-    parts: _Parts = [(f"linear_{layer}", _linear(fan_in, fan_out))]
+    parts: _Parts = [(architecture.layer_names[layer], _linear(fan_in, fan_out))]
     if architecture.normalization:
         parts.append((f"norm_{layer}", _normalization(architecture.normalization, fan_out)))
     activation = ACTIVATIONS[architecture.activations[layer]]
@@ -70,7 +70,7 @@ def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.M
         _hidden_layer(architecture, layer, dropout[layer + 1])
         for layer in range(len(architecture.hidden_units))
     ]
-    last: _Parts = [("output", _linear(*architecture.weight_shapes[-1]))]
+    last: _Parts = [(architecture.layer_names[-1], _linear(*architecture.weight_shapes[-1]))]
     if not any(architecture.skips):
         named = [part for parts in (first, *hidden, last) for part in parts]
         module: nn.Module = nn.Sequential()
@@ -107,26 +107,19 @@ def _with_skips(
 
 
 def attach(module: nn.Module, network: Network) -> None:
-    """Make the module's parameters views of the network's, so that it follows the training."""
+    """Make the module's parameters views of the network's, so that it follows the training.
+
+    Weights are ``(fan_out, fan_in)`` there.
+    """
     architecture = network.architecture
-    weights = architecture.weights(network.parameters)
-    vectors = architecture.vectors(network.parameters)
-    n_layers = len(weights)
-    for layer in range(n_layers):
-        name = "output" if layer == n_layers - 1 else f"linear_{layer}"
-        linear = module.get_submodule(name)
-        linear.weight = nn.Parameter(weights[layer].t())
-        linear.bias = nn.Parameter(vectors[layer])
-    if not architecture.normalization:
-        return
-    for layer in range(n_layers - 1):
-        norm = module.get_submodule(f"norm_{layer}")
-        at = n_layers + 2 * layer
-        norm.weight, norm.bias = (nn.Parameter(vector) for vector in vectors[at : at + 2])
-        if architecture.normalization == "batch":
-            statistics = architecture.statistics(network.statistics)
-            norm.running_mean, norm.running_var = statistics[2 * layer : 2 * layer + 2]
-            norm.num_batches_tracked = torch.tensor(network.n_steps)
+    for name, value in views(network.parameters, architecture.parameters).items():
+        part, _, own_name = name.rpartition(".")
+        setattr(module.get_submodule(part), own_name, nn.Parameter(value.t()))
+    for name, value in views(network.statistics, architecture.statistics).items():
+        part, _, own_name = name.rpartition(".")
+        norm = module.get_submodule(part)
+        setattr(norm, own_name, value)
+        norm.num_batches_tracked = torch.tensor(network.n_steps)
 
 
 def detach(module: nn.Module) -> None:

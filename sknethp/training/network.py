@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sknethp.training.architecture import Architecture
 from sknethp.training.initialization import initial_parameters, initial_statistics
-from sknethp.training.optimizers import RULES
+from sknethp.training.optimizers import OPTIMIZERS
 
 _serials = count()
 
@@ -23,8 +23,7 @@ _serials = count()
 class Settings:
     """Training hyperparameters of one network that hold for a whole epoch.
 
-    `dropout` has one rate for the inputs and one per hidden layer; `max_norm` and
-    `gradient_clip` are infinite where there is no limit.
+    `dropout` has one rate for the inputs and one per hidden layer.
     """
 
     optimizer: str
@@ -33,8 +32,8 @@ class Settings:
     beta2: float
     weight_decay: float
     l1: float
-    max_norm: float
-    gradient_clip: float
+    max_norm: float | None
+    gradient_clip: float | None
     label_smoothing: float
     batch_size: int
     shuffle: bool
@@ -173,7 +172,7 @@ class Network:
 
 def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:
     """Return the moments that an optimizer starts with: zeros, each ``(n_parameters,)``."""
-    return [torch.zeros_like(parameters) for _ in range(RULES[settings.optimizer].n_moments)]
+    return [torch.zeros_like(parameters) for _ in range(OPTIMIZERS[settings.optimizer].n_moments)]
 
 
 def new_network(

@@ -2,18 +2,18 @@
 
 The rules are those of ``torch.optim`` (the tests compare them step by step). Parameters,
 gradients and moments have the shape ``(n_networks, n_parameters)``, coefficients
-``(n_networks, 1)``.
-A gradient may be overwritten by the step that uses it.
+``(n_networks, 1)``. A gradient may be overwritten by the step that uses it. An optimizer is an
+entry of `OPTIMIZERS`: nothing else needs to know it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, optim
 
 _EPS = 1e-8
 _ADAGRAD_EPS = 1e-10
@@ -57,6 +57,9 @@ class Rule:
         From `StepInputs` to arrays that broadcast to ``(n_steps, n_networks)``.
     update : callable
         ``update(parameters, gradient, moments, coefficients)``, in place.
+    torch : type of torch.optim.Optimizer
+    uses : tuple of str
+        The hyperparameters that it depends on, beside `lr` and `weight_decay`.
     decoupled_decay : bool
         Whether weights shrink by themselves (AdamW) instead of through the gradient.
     """
@@ -64,6 +67,8 @@ class Rule:
     n_moments: int
     coefficients: Coefficients
     update: Update
+    torch: type[torch.optim.Optimizer]
+    uses: tuple[str, ...] = ()
     decoupled_decay: bool = False
 
 
@@ -175,20 +180,20 @@ def _adadelta(w: Tensor, g: Tensor, moments: Sequence[Tensor], c: Sequence[Tenso
     changes.lerp_(g.square_(), c[1])
 
 
-RULES = {
-    "sgd": Rule(1, _sgd_coefficients, _sgd),
-    "adam": Rule(2, _adam_coefficients, _adam),
-    "adamw": Rule(2, _adam_coefficients, _adam, decoupled_decay=True),
-    "nadam": Rule(2, _nadam_coefficients, _nadam),
-    "adamax": Rule(2, _adamax_coefficients, _adamax),
-    "rmsprop": Rule(1, _rmsprop_coefficients, _rmsprop),
-    "adagrad": Rule(1, _adagrad_coefficients, _adagrad),
-    "adadelta": Rule(2, _rmsprop_coefficients, _adadelta),
+_BOTH = ("momentum", "beta2")
+OPTIMIZERS = {
+    "sgd": Rule(1, _sgd_coefficients, _sgd, optim.SGD, ("momentum", "nesterov")),
+    "adam": Rule(2, _adam_coefficients, _adam, optim.Adam, _BOTH),
+    "adamw": Rule(2, _adam_coefficients, _adam, optim.AdamW, _BOTH, decoupled_decay=True),
+    "nadam": Rule(2, _nadam_coefficients, _nadam, optim.NAdam, _BOTH),
+    "adamax": Rule(2, _adamax_coefficients, _adamax, optim.Adamax, _BOTH),
+    "rmsprop": Rule(1, _rmsprop_coefficients, _rmsprop, optim.RMSprop, ("beta2",)),
+    "adagrad": Rule(1, _adagrad_coefficients, _adagrad, optim.Adagrad),
+    "adadelta": Rule(2, _rmsprop_coefficients, _adadelta, optim.Adadelta, ("beta2",)),
 }
-OPTIMIZERS = tuple(RULES)
-_NESTEROV = Rule(1, _sgd_coefficients, _sgd_nesterov)
 
 
 def rule(optimizer: str, nesterov: bool) -> Rule:
-    """Return the rule of an optimizer; `nesterov` matters to SGD alone."""
-    return _NESTEROV if optimizer == "sgd" and nesterov else RULES[optimizer]
+    """Return the rule of an optimizer, Nesterov's variant of it where that is asked for."""
+    found = OPTIMIZERS[optimizer]
+    return replace(found, update=_sgd_nesterov) if nesterov else found

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, views, widest
 from sknethp.training.blocks import Blocks
 from sknethp.training.chunks import Chunk, EpochPlan
-from sknethp.training.epoch import Epoch, EpochResult, Observer
+from sknethp.training.epoch import Epoch, EpochResult, Evaluation, Measures
 from sknethp.training.evaluation import evaluate
-from sknethp.training.losses import write_gradient
 from sknethp.training.network import Network
-from sknethp.training.program import Program, Storage, runs
+from sknethp.training.program import Program, Storage
+from sknethp.training.runs import runs
 from sknethp.training.threads import Pace, one_torch_thread
 from sknethp.training.updates import Update
-
-
-def widest(architectures: Sequence[Architecture]) -> Architecture:
-    """Return an architecture with room for all of those given."""
-    first = architectures[0]
-    units = tuple(
-        max(widths) for widths in zip(*(a.hidden_units for a in architectures), strict=True)
-    )
-    return Architecture(
-        first.n_features,
-        units,
-        first.activations,
-        first.n_outputs,
-        first.normalization,
-        first.residual,
-    )
 
 
 class Population:
@@ -77,15 +61,15 @@ class Population:
         with torch.no_grad(), one_torch_thread():
             self._load()
             plan = EpochPlan(epochs, self.device)
-            losses, hits = self._train(plan, epochs[0].observer)
+            trained = self._train(plan, epochs[0])
             for network, epoch in zip(self.networks, epochs, strict=True):
                 network.n_steps += epoch.n_steps
             validation = self._validate(epochs)
             self._store()
             finite = self._finite()
         return [
-            EpochResult(loss, hit, is_finite, *valid)
-            for loss, hit, is_finite, valid in zip(losses, hits, finite, validation, strict=True)
+            EpochResult(mean, is_finite, valid)
+            for mean, is_finite, valid in zip(trained, finite, validation, strict=True)
         ]
 
     def _finite(self) -> list[bool]:
@@ -103,13 +87,16 @@ class Population:
 
     @cached_property
     def _storage(self) -> Storage:
+        n, slots = len(self.networks), self.architecture.statistics
         if self._shares_storage:
             parameters = self._new_blocks(self.networks[0].parameters)
-            statistics = self.networks[0].statistics.view(1, -1)
+            own = views(self.networks[0].statistics, slots)
+            statistics = {name: values.unsqueeze(0) for name, values in own.items()}
         else:
             parameters = self._new_blocks()
-            shape = (len(self.networks), self.architecture.n_statistics)
-            statistics = torch.zeros(shape, device=self.device)
+            statistics = {
+                slot.name: torch.zeros(n, *slot.shape, device=self.device) for slot in slots
+            }
         return Storage(self.architecture, parameters, self._new_blocks(), statistics, self.device)
 
     @cached_property
@@ -138,25 +125,21 @@ class Population:
             return
         for blocks, flats, architectures in self._copied():
             blocks.load(flats, architectures)
-        for i, network in enumerate(self.networks):
-            for mine, theirs in self._statistics_pairs(i, network):
-                mine.copy_(theirs)
+        for mine, theirs in self._statistics_pairs():
+            mine.copy_(theirs)
 
     def _store(self) -> None:
         if self._shares_storage:
             return
         for blocks, flats, architectures in self._copied():
             blocks.store(flats, architectures)
-        for i, network in enumerate(self.networks):
-            for mine, theirs in self._statistics_pairs(i, network):
-                theirs.copy_(mine)
+        for mine, theirs in self._statistics_pairs():
+            theirs.copy_(mine)
 
-    def _statistics_pairs(self, i: int, network: Network) -> list[tuple[Tensor, Tensor]]:
-        if not self.architecture.n_statistics:
-            return []
-        wide = self.architecture.statistics(self._storage.statistics[i])
-        narrow = network.architecture.statistics(network.statistics)
-        return [(w[: len(own)], own) for w, own in zip(wide, narrow, strict=True)]
+    def _statistics_pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for i, network in enumerate(self.networks):
+            for name, own in views(network.statistics, network.architecture.statistics).items():
+                yield self._storage.statistics[name][i, : len(own)], own
 
     def _program(self, n: int, n_rows: int, training: bool) -> Program:
         key = (n, n_rows, training)
@@ -177,19 +160,20 @@ class Population:
             ]
         return self._updates[n]
 
-    def _train(self, plan: EpochPlan, observer: Observer | None) -> tuple[list[float], list[float]]:
-        """Train; return the loss and the accuracy of each network over the epoch."""
-        totals = torch.zeros(2, len(self.networks), dtype=torch.float64)
+    def _train(self, plan: EpochPlan, first: Epoch) -> list[Measures]:
+        """Train; return the means of each network over the epoch."""
+        names = first.objective.score_names
+        totals = torch.zeros(1 + len(names), len(self.networks), dtype=torch.float64)
         for chunk in plan.chunks(self.architecture):
             program = self._program(chunk.n, chunk.n_rows, True)
             updates = self._updates_of(chunk.n)
             for update in updates:
                 update.prepare(plan.rates[chunk.steps, update.run], chunk.steps.start)
             noise = chunk.noise(program.noisy_layers, self.architecture)
-            self._steps(program, updates, chunk, noise, observer)
+            self._steps(program, updates, chunk, noise, first)
             totals[:, : chunk.n] += chunk.totals()
-        losses, hits = (totals / plan.n_samples).tolist()
-        return losses, hits
+        means = (totals / plan.n_samples).T.tolist()
+        return [Measures.of(loss, names, scores) for loss, *scores in means]
 
     def _steps(
         self,
@@ -197,9 +181,10 @@ class Population:
         updates: Sequence[Update],
         chunk: Chunk,
         noise: Sequence[Tensor],
-        observer: Observer | None,
+        epoch: Epoch,
     ) -> None:
         """Make the updates of a chunk: the inner loop of all training."""
+        observer, write_gradient = epoch.observer, epoch.objective.write_gradient
         shares_rows = self.architecture.normalization == "batch"
         for s in self._pace.steps(range(chunk.n_steps)):
             chunk.gather(s, program.x)
@@ -219,9 +204,8 @@ class Population:
                 samples = chunk.samples(s)
                 observer.batch_ends(samples, program.logits[0, : len(samples)])
 
-    def _validate(self, epochs: Sequence[Epoch]) -> list[tuple]:
-        """Return validation loss, accuracy and logits of each network, or nothing."""
+    def _validate(self, epochs: Sequence[Epoch]) -> Sequence[Evaluation | None]:
         parts = [epoch.valid for epoch in epochs if epoch.valid is not None]
         if not parts:
-            return [()] * len(epochs)
-        return evaluate(self._program, parts, self.device)
+            return [None] * len(epochs)
+        return evaluate(self._program, epochs[0].objective, parts, self.device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -28,22 +27,9 @@ from sknethp.training.layers import (
 )
 from sknethp.training.network import Network
 from sknethp.training.rounding import Spans
+from sknethp.training.runs import runs
 
 BYTE_VALUES = 256
-
-
-def runs(keys: Sequence[Any]) -> list[tuple[slice, Any]]:
-    """Split a sequence into runs of equal neighbours.
-
-    >>> runs(["a", "a", "b"])
-    [(slice(0, 2, None), 'a'), (slice(2, 3, None), 'b')]
-    """
-    found, start = [], 0
-    for key, members in groupby(keys):
-        stop = start + len(list(members))
-        found.append((slice(start, stop), key))
-        start = stop
-    return found
 
 
 def dropout_thresholds(rates: Sequence[float]) -> Tensor:
@@ -59,7 +45,7 @@ class Storage:
     architecture: Architecture
     parameters: Blocks
     gradients: Blocks
-    statistics: Tensor
+    statistics: dict[str, Tensor]
     device: torch.device
 
 
@@ -96,7 +82,7 @@ class Program:
         for layer in range(len(storage.architecture.hidden_units)):
             signal = self._hidden(signal, layer)
         output = self._signal(storage.architecture.n_outputs)
-        self._operations.append(self._dense(signal, output, -1))
+        self._operations.append(self._dense(signal, output, len(storage.architecture.hidden_units)))
         self.logits, self.logits_grad = output
 
     def forward(self, noise: Sequence[Tensor] = ()) -> None:
@@ -124,35 +110,27 @@ class Program:
         return runs([network.architecture.widths[width] for network in self.networks])
 
     def _dense(self, x: Signal, z: Signal, layer: int, *rest: Any) -> Dense:
-        n_layers = len(self.storage.architecture.weight_shapes)
-        spans = self._spans(layer % n_layers), self._spans(layer % n_layers + 1)
+        spans = self._spans(layer), self._spans(layer + 1)
         kind = DenseToOne if z.value.shape[2] == 1 else Dense
-        return kind(x, z, self._dense_affine(layer), *spans, *rest)
+        name = self.storage.architecture.layer_names[layer]
+        return kind(x, z, self._affine(name), *spans, *rest)
 
-    def _dense_affine(self, layer: int) -> Affine:
-        n = len(self.networks)
-        parameters, gradients = self.storage.parameters, self.storage.gradients
-        bias = layer % len(parameters.weights)
+    def _affine(self, module: str) -> Affine:
+        """Weight and bias, or scale and shift, of a module of that name."""
         return Affine(
-            parameters.weights[layer][:n],
-            parameters.vectors[bias][:n],
-            gradients.weights[layer][:n],
-            gradients.vectors[bias][:n],
+            *(
+                blocks[f"{module}.{name}"][: len(self.networks)]
+                for blocks in (self.storage.parameters, self.storage.gradients)
+                for name in ("weight", "bias")
+            )
         )
 
-    def _norm_affine(self, layer: int) -> Affine:
-        n = len(self.networks)
-        at = len(self.storage.parameters.weights) + 2 * layer
-        scale, shift = self.storage.parameters.vectors[at : at + 2]
-        scale_grad, shift_grad = self.storage.gradients.vectors[at : at + 2]
-        return Affine(scale[:n], shift[:n], scale_grad[:n], shift_grad[:n])
-
     def _running(self, layer: int) -> tuple[Tensor, Tensor]:
-        units = self.storage.architecture.hidden_units
-        parts = self.storage.statistics.split([u for u in units for _ in range(2)], 1)
-        n = len(self.networks)
-        mean, var = (part[:n].unsqueeze(1) for part in parts[2 * layer : 2 * layer + 2])
-        return mean, var
+        mean, variance = (
+            self.storage.statistics[f"norm_{layer}.{name}"][: len(self.networks)].unsqueeze(1)
+            for name in ("running_mean", "running_var")
+        )
+        return mean, variance
 
     def _hidden(self, x: Signal, layer: int) -> Signal:
         """Append the operations of a hidden layer; return its output."""
@@ -176,7 +154,7 @@ class Program:
         if kind is None:
             return z
         y = self._signal(z.value.shape[-1])
-        common = z, y, self._norm_affine(layer), self._spans(layer + 1)
+        common = z, y, self._affine(f"norm_{layer}"), self._spans(layer + 1)
         if kind == "layer":
             self._operations.append(LayerNorm(*common))
         elif self.training:

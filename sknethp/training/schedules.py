@@ -1,102 +1,120 @@
-"""Learning-rate schedules as pure functions of the step."""
+"""Learning-rate schedules as pure functions of the step.
+
+A schedule is an entry of `SCHEDULES`: nothing else needs to know it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-SCHEDULES = (
-    "constant",
-    "linear",
-    "exponential",
-    "step",
-    "cosine",
-    "one_cycle",
-    "inverse_sqrt",
-    "plateau",
-)
-# Where the rate of a one-cycle schedule starts, as a fraction of its peak (Smith & Topin, 2018).
+# Smith & Topin (2018): a third of the epochs is the rise, from a small fraction of the peak.
 _ONE_CYCLE_START = 0.04
 _ONE_CYCLE_WARMUP = 0.3
+
+
+class Elapsed(NamedTuple):
+    """How far the training is after the warm-up, at each update of an epoch, ``(n_steps,)``.
+
+    `progress` goes from 0 to 1, `epochs` counts; `drops` says how often the monitored score has
+    stopped improving.
+    """
+
+    progress: np.ndarray
+    epochs: np.ndarray
+    drops: int
+
+
+@dataclass(frozen=True)
+class Decay:
+    """One kind of schedule.
+
+    Attributes
+    ----------
+    fraction : callable
+        From a `Schedule` and what has `Elapsed` to the fraction of the highest rate.
+    uses : tuple of str
+        The hyperparameters that it depends on, beside `lr`, `max_epochs` and `warmup_fraction`.
+    start, warmup : float
+        The fraction that the warm-up starts at, and the share of the epochs that it takes where
+        `warmup_fraction` is zero.
+    """
+
+    fraction: Callable[[Schedule, Elapsed], np.ndarray]
+    uses: tuple[str, ...] = ()
+    start: float = 0.0
+    warmup: float = 0.0
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How the learning rate changes from one update to the next.
 
-    Parameters
-    ----------
-    name : str
-        One of `SCHEDULES`.
-    lr : float
-        The highest rate.
-    total_epochs : int
-        The epochs over which the schedule runs; afterwards the rate stays.
-    warmup_fraction : float
-        Share of all epochs in which the rate rises linearly to `lr`.
-    final : float
-        Fraction of `lr` at the end (linear, exponential, cosine, one_cycle).
-    factor : float
-        What the rate is multiplied by at each drop (step, plateau).
-    every : int
-        Epochs between drops (step).
+    The hyperparameters of these names; after `max_epochs` the rate stays.
     """
 
-    name: str
+    lr_schedule: str
     lr: float
-    total_epochs: int
+    max_epochs: int
     warmup_fraction: float = 0.0
-    final: float = 0.01
-    factor: float = 0.5
-    every: int = 10
+    lr_final: float = 0.01
+    lr_drop_factor: float = 0.5
+    lr_drop_epochs: int = 10
 
     def rates(self, epoch: int, n_steps: int, drops: int = 0) -> np.ndarray:
-        """Return the learning rate of each update of an epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            From 0.
-        n_steps : int
-            Updates in an epoch.
-        drops : int
-            Drops so far; they matter to ``"plateau"`` alone.
-
-        Returns
-        -------
-        ndarray of shape (n_steps,)
-        """
-        if self.name == "constant" and self.warmup_fraction == 0:
-            return np.full(n_steps, self.lr)
-        epochs = np.minimum(epoch + np.arange(n_steps) / n_steps, self.total_epochs)
-        warmup = self.warmup_fraction
-        if self.name == "one_cycle" and warmup == 0:
-            warmup = _ONE_CYCLE_WARMUP
-        warmup_epochs = warmup * self.total_epochs
-        span = max(self.total_epochs - warmup_epochs, 1 / n_steps)
+        """Return the learning rate of each update of an epoch, counted from 0, ``(n_steps,)``."""
+        decay = SCHEDULES[self.lr_schedule]
+        epochs = np.minimum(epoch + np.arange(n_steps) / n_steps, self.max_epochs)
+        warmup_epochs = (self.warmup_fraction or decay.warmup) * self.max_epochs
+        span = max(self.max_epochs - warmup_epochs, 1 / n_steps)
         progress = np.clip((epochs - warmup_epochs) / span, 0.0, 1.0)
-        rates = self.lr * self._decay(progress, epochs, warmup_epochs)
-        if self.name == "plateau":
-            rates = rates * self.factor**drops
+        elapsed = Elapsed(progress, np.maximum(epochs - warmup_epochs, 0), drops)
+        rates = self.lr * decay.fraction(self, elapsed)
         if warmup_epochs == 0:
             return rates
-        start = _ONE_CYCLE_START if self.name == "one_cycle" else 0.0
         rise = np.minimum(epochs + 1 / n_steps, warmup_epochs) / warmup_epochs
-        return np.where(epochs < warmup_epochs, self.lr * (start + (1 - start) * rise), rates)
+        rising = self.lr * (decay.start + (1 - decay.start) * rise)
+        return np.where(epochs < warmup_epochs, rising, rates)
 
-    def _decay(self, progress: np.ndarray, epochs: np.ndarray, warmup_epochs: float) -> np.ndarray:
-        """Fraction of the highest rate after the warm-up."""
-        match self.name:
-            case "linear":
-                return 1 - (1 - self.final) * progress
-            case "exponential":
-                return self.final**progress
-            case "cosine" | "one_cycle":
-                return self.final + (1 - self.final) * (1 + np.cos(np.pi * progress)) / 2
-            case "step":
-                return self.factor ** (np.maximum(epochs - warmup_epochs, 0) // self.every)
-            case "inverse_sqrt":
-                return 1 / np.sqrt(1 + np.maximum(epochs - warmup_epochs, 0))
-            case _:
-                return np.ones_like(progress)
+
+def _constant(s: Schedule, e: Elapsed) -> np.ndarray:
+    return np.ones_like(e.progress)
+
+
+def _linear(s: Schedule, e: Elapsed) -> np.ndarray:
+    return 1 - (1 - s.lr_final) * e.progress
+
+
+def _exponential(s: Schedule, e: Elapsed) -> np.ndarray:
+    return s.lr_final**e.progress
+
+
+def _step(s: Schedule, e: Elapsed) -> np.ndarray:
+    return s.lr_drop_factor ** (e.epochs // s.lr_drop_epochs)
+
+
+def _cosine(s: Schedule, e: Elapsed) -> np.ndarray:
+    return s.lr_final + (1 - s.lr_final) * (1 + np.cos(np.pi * e.progress)) / 2
+
+
+def _inverse_sqrt(s: Schedule, e: Elapsed) -> np.ndarray:
+    return 1 / np.sqrt(1 + e.epochs)
+
+
+def _plateau(s: Schedule, e: Elapsed) -> np.ndarray:
+    return np.full_like(e.progress, s.lr_drop_factor**e.drops)
+
+
+SCHEDULES = {
+    "constant": Decay(_constant),
+    "linear": Decay(_linear, ("lr_final",)),
+    "exponential": Decay(_exponential, ("lr_final",)),
+    "step": Decay(_step, ("lr_drop_factor", "lr_drop_epochs")),
+    "cosine": Decay(_cosine, ("lr_final",)),
+    "one_cycle": Decay(_cosine, ("lr_final",), _ONE_CYCLE_START, _ONE_CYCLE_WARMUP),
+    "inverse_sqrt": Decay(_inverse_sqrt),
+    "plateau": Decay(_plateau, ("lr_drop_factor", "lr_drop_epochs")),
+}

@@ -54,7 +54,7 @@ class Update:
             (w, g, [rows[i] for rows in own_moments])
             for i, (w, g) in enumerate(zip(parameters.rows(run), self._gradients, strict=True))
         ]
-        self._incoming = [weight[run] for weight in parameters.weights]
+        self._incoming = [parameters[slot.name][run] for slot in parameters.architecture.weights]
         device = self._gradients[0].device
         self._device = device
         self._inputs = [
@@ -72,8 +72,9 @@ class Update:
     def _penalty(self, values: Sequence[float]) -> Tensor | None:
         return column(values, self._device) if any(values) else None
 
-    def _limit(self, values: Sequence[float]) -> Tensor | None:
-        return column(values, self._device) if np.isfinite(values).any() else None
+    def _limit(self, values: Sequence[float | None]) -> Tensor | None:
+        limits = [np.inf if value is None else value for value in values]
+        return column(limits, self._device) if np.isfinite(limits).any() else None
 
     def prepare(self, rates: np.ndarray, first: int) -> None:
         """Compute what the steps of a chunk need.

@@ -31,7 +31,7 @@ def no_training(monkeypatch):
         raise AssertionError("training has begun")
 
     monkeypatch.setattr(memory, "fit_network", train)
-    monkeypatch.setattr(classifier, "continue_fit", train)
+    monkeypatch.setattr(classifier, "fit_network", train)
 
 
 def message(error):

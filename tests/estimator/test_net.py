@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.preprocessing import scale
 from skorch import NeuralNet
 from skorch.callbacks import (
+    BatchScoring,
     Callback,
     Checkpoint,
     EarlyStopping,
@@ -213,6 +214,53 @@ def test_checkpoints(tmp_path):
         np.testing.assert_allclose(other.predict_proba(X), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("monitor", "valid"),
+    [("train_loss_best", False), ("train_accuracy_best", False), ("f1_macro_best", True)],
+)
+def test_checkpoints_of_the_best_of_anything(tmp_path, monitor, valid):
+    best = Checkpoint(monitor=monitor, dirname=tmp_path)
+    model = net(callbacks=[best], early_stopping=valid, monitor="f1_macro").fit(X, y)
+    column = [row[monitor.removesuffix("_best")] for row in model.history_]
+    value = min if "loss" in monitor else max
+    flags = [row[monitor] for row in model.history_]
+    assert flags[0]
+    assert max(i for i, flag in enumerate(flags) if flag) == column.index(value(column))
+    assert (tmp_path / "params.pt").exists()
+
+
+@pytest.mark.parametrize("on_train", [False, True])
+def test_batch_scoring(on_train):
+    scoring = BatchScoring("accuracy", name="by_batch", on_train=on_train, lower_is_better=False)
+    model = net(
+        callbacks=[scoring], early_stopping=True, batch_size=7, validation_fraction=0.3
+    ).fit(X, y)
+    ours = "train_accuracy" if on_train else "valid_accuracy"
+    history = pd.DataFrame(model.history_)
+    np.testing.assert_allclose(history["by_batch"], history[ours])
+    assert history["by_batch_best"].iloc[0]
+
+
+def test_a_monitor_that_is_not_recorded_is_named():
+    stop = EarlyStopping(sink=lambda text: None)
+    with pytest.raises(
+        ValueError, match=r"'valid_loss' was not found .*train_loss.*early_stopping"
+    ):
+        net(callbacks=[stop]).fit(X, y)
+
+
+@pytest.mark.parametrize("event", ["on_epoch_begin", "on_epoch_end", "on_batch_end"])
+def test_ctrl_c_in_a_callback_is_not_swallowed(event):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    callback = type("Interrupted", (Callback,), {event: interrupt})()
+    model = net(callbacks=[callback])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert not hasattr(model, "net_")
+
+
 def test_callbacks_are_not_shared_between_fits():
     recorder = Recorder()
     model = net(callbacks=[recorder])
@@ -239,13 +287,13 @@ def test_silence_is_the_default(capsys):
 def n_trainings(monkeypatch):
     """Count fits that train."""
     count = []
-    learn = net_module.EpochNet.learn
+    train_epochs = net_module.EpochNet.train_epochs
 
-    def counted(self, lesson):
+    def counted(self, plan):
         count.append(1)
-        return learn(self, lesson)
+        return train_epochs(self, plan)
 
-    monkeypatch.setattr(net_module.EpochNet, "learn", counted)
+    monkeypatch.setattr(net_module.EpochNet, "train_epochs", counted)
     return count
 
 

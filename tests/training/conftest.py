@@ -1,18 +1,18 @@
 """Networks on random data, trained alone and together, for the tests of the numerical core."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, views, widest
 from sknethp.training.blocks import Blocks
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.grouping import plan
 from sknethp.training.network import Network, Settings, new_network
-from sknethp.training.population import Population, widest
+from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy
+from sknethp.training.population import Population
 from sknethp.training.program import Program, Storage
 from sknethp.training.rows import Part, Rows
 from sknethp.training.schedules import Schedule
@@ -27,8 +27,8 @@ def _settings(**changes):
         "beta2": 0.99,
         "weight_decay": 0.0,
         "l1": 0.0,
-        "max_norm": math.inf,
-        "gradient_clip": math.inf,
+        "max_norm": None,
+        "gradient_clip": None,
         "label_smoothing": 0.0,
         "batch_size": 16,
         "shuffle": True,
@@ -48,19 +48,22 @@ def _network(seed=0, *, n_features=6, units=(8, 7), activation="tanh", n_outputs
     return new_network(architecture, _settings(dropout=rates, **rest), schemes, seed)
 
 
+def _objective(n_outputs):
+    return BinaryCrossEntropy() if n_outputs == 1 else CrossEntropy(n_outputs)
+
+
 def _part(n_samples, n_features=6, n_outputs=3, seed=0, weighted=False):
     """Draw separable samples; the rows hold some that do not belong to the part."""
     rng = np.random.default_rng(seed)
     n_rows = n_samples + 10
     X = rng.standard_normal((n_rows, n_features)).astype(np.float32)
     scores = X @ rng.standard_normal((n_features, max(2, n_outputs)))
-    y = scores.argmax(1)
-    targets = y[:, None] if n_outputs == 1 else np.eye(n_outputs)[y]
+    targets = _objective(n_outputs).encode(scores.argmax(1))
     index = np.sort(rng.permutation(n_rows)[:n_samples]).astype(np.int32)
     weight = rng.random(n_rows) + 0.1 if weighted else None
     return Part(
         Rows(X),
-        torch.from_numpy(targets.astype(np.float32)),
+        torch.from_numpy(targets),
         index,
         None if weight is None else torch.from_numpy((weight / weight[index].mean()).astype("f4")),
     )
@@ -76,9 +79,11 @@ class Candidate:
     schedule: Schedule
 
     def epoch(self, number: int) -> Epoch:
-        """Return the wish to train for epoch `number`."""
+        """Return the request to train for epoch `number`."""
         steps = n_steps(len(self.train), self.network.settings.batch_size)
-        return Epoch(self.network, self.train, self.valid, self.schedule.rates(number, steps))
+        rates = self.schedule.rates(number, steps)
+        objective = _objective(self.network.architecture.n_outputs)
+        return Epoch(self.network, self.train, self.valid, rates, objective)
 
 
 def _candidate(seed=0, *, n_samples=50, weighted=False, data_seed=0, **rest):
@@ -86,7 +91,7 @@ def _candidate(seed=0, *, n_samples=50, weighted=False, data_seed=0, **rest):
     schedule = Schedule(
         rest.pop("schedule", "constant"),
         rest.pop("lr", 0.05),
-        rest.pop("total_epochs", 3),
+        rest.pop("max_epochs", 3),
         rest.pop("warmup_fraction", 0.0),
     )
     network = _network(seed, **rest)
@@ -126,7 +131,10 @@ def _storage(networks):
     n = len(networks)
     parameters, gradients = (Blocks(torch.zeros(n * wide.n_parameters), n, wide) for _ in range(2))
     parameters.load([network.parameters for network in networks], architectures)
-    statistics = torch.stack([network.statistics for network in networks])
+    own = [views(network.statistics, network.architecture.statistics) for network in networks]
+    statistics = {
+        slot.name: torch.stack([values[slot.name] for values in own]) for slot in wide.statistics
+    }
     return Storage(wide, parameters, gradients, statistics, torch.device("cpu"))
 
 
@@ -151,6 +159,11 @@ def make_settings():
 @pytest.fixture(scope="session")
 def make_network():
     return _network
+
+
+@pytest.fixture(scope="session")
+def make_objective():
+    return _objective
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from sknethp.training.architecture import views, widest
 from sknethp.training.blocks import Blocks
-from sknethp.training.population import widest
 
 UNITS = {"equal": [(4, 3)] * 3, "padded": [(4, 3), (2, 5), (6, 1)], "alone": [(4, 3)]}
 
@@ -35,12 +35,11 @@ def test_weights_are_where_the_layers_look(make_network, units):
     blocks = Blocks(torch.zeros(n * wide.n_parameters), n, wide)
     blocks.load([network.parameters for network in networks], architectures)
     for i, network in enumerate(networks):
-        weights = network.architecture.weights(network.parameters)
-        for block, weight in zip(blocks.weights, weights, strict=True):
-            fan_in, fan_out = weight.shape
-            assert torch.equal(block[i, :fan_in, :fan_out], weight)
-            assert not block[i, fan_in:].any()
-            assert not block[i, :, fan_out:].any()
+        own = network.architecture
+        for name, value in views(network.parameters, own.parameters).items():
+            block, corner = blocks[name][i], [slice(size) for size in value.shape]
+            assert torch.equal(block[corner] if value.ndim == 2 else block[0, corner[0]], value)
+            assert int((block != 0).sum()) == int((value != 0).sum())
 
 
 @pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
@@ -55,6 +54,6 @@ def test_rows_have_each_number_once(make_network, units):
     assert torch.equal(flat, torch.ones_like(flat))
     for part in blocks.weight_rows(slice(0, n)):
         part += 1
-    for weight in blocks.weights:
-        assert torch.equal(weight, torch.full_like(weight, 2))
-    assert flat.sum() == flat.numel() + n * sum(wide.block_sizes[:-1])
+    for slot in wide.weights:
+        assert torch.equal(blocks[slot.name], torch.full((n, *slot.shape), 2.0))
+    assert flat.sum() == flat.numel() + n * sum(slot.size for slot in wide.weights)

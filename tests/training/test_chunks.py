@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from sknethp.training import chunks, evaluation
+from sknethp.training.architecture import widest
 from sknethp.training.chunks import EpochPlan
 from sknethp.training.epoch import n_steps
-from sknethp.training.population import widest
 
 MIXTURE = [
     {
@@ -43,7 +43,7 @@ def test_chunks_change_nothing(make_candidate, train_together, monkeypatch, chun
     results = train_together(cut)
     for i, (one, other) in enumerate(zip(whole, cut, strict=True)):
         assert torch.equal(one.network.parameters, other.network.parameters)
-        losses = [[r.train_loss for r in found[i]] for found in (expected, results)]
+        losses = [[r.train.loss for r in found[i]] for found in (expected, results)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
@@ -84,9 +84,10 @@ def test_evaluation_in_pieces_changes_nothing(make_candidate, train_together, mo
     expected = train_together(whole, 1)
     monkeypatch.setattr(evaluation, "_MOST_ROWS", numbers)
     for (one,), (other,) in zip(train_together(cut, 1), expected, strict=True):
-        assert one.valid_loss == pytest.approx(other.valid_loss, rel=1e-5)
-        assert one.valid_accuracy == pytest.approx(other.valid_accuracy)
-        torch.testing.assert_close(one.valid_logits, other.valid_logits)
+        ours, theirs = one.valid.measures, other.valid.measures
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-5)
+        assert ours.scores == pytest.approx(theirs.scores)
+        torch.testing.assert_close(one.valid.logits, other.valid.logits)
 
 
 @pytest.mark.parametrize("sizes", [[32], [50, 37, 17], [64, 64], [5, 3, 1], [33, 32, 31, 16]])

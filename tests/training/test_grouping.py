@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sknethp.training import grouping
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, widest
 from sknethp.training.epoch import Epoch
 from sknethp.training.grouping import can_pad, kind, plan
 from sknethp.training.network import new_network
-from sknethp.training.population import widest
+from sknethp.training.objectives import CrossEntropy
 from sknethp.training.rows import Part
 
 specs = st.lists(
@@ -34,7 +34,7 @@ quick = settings(deadline=None, max_examples=60)
 
 
 @pytest.fixture(scope="module")
-def make_epochs(make_settings, make_part):
+def make_epochs(make_settings, make_part, make_objective):
     parts = {
         (n, outputs): make_part(n, n_outputs=outputs) for n in (30, 40, 70) for outputs in (1, 3)
     }
@@ -52,7 +52,8 @@ def make_epochs(make_settings, make_part):
         network = new_network(architecture, own, ("zero",) * (len(units) + 1), 0)
         part: Part = parts[n_samples, n_outputs]
         steps = -(-n_samples // own.batch_size)
-        return Epoch(network, part, part if validated else None, [0.1] * steps)
+        valid = part if validated else None
+        return Epoch(network, part, valid, [0.1] * steps, make_objective(n_outputs))
 
     return make_epochs
 
@@ -177,6 +178,18 @@ def test_a_great_difference_in_width_is_not_padded(make_epochs):
 def test_what_keeps_networks_apart(make_epochs, name, value):
     """Negative control: networks that differ in their kind do not meet."""
     assert len(plan(make_epochs([CROWD[1], {**CROWD[1], name: value}]))) == 2
+
+
+def test_other_objectives_keep_networks_apart(make_epochs):
+    """Networks of equal outputs that learn something else do not share a gradient."""
+    one, other = make_epochs([CROWD[0], CROWD[0]])
+    assert len(plan([one, other])) == 1
+    other.objective = OtherLoss(3)
+    assert len(plan([one, other])) == 2
+
+
+class OtherLoss(CrossEntropy):
+    """A loss with as many outputs."""
 
 
 def test_one_who_watches_batches_trains_alone(make_epochs):

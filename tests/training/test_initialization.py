@@ -8,7 +8,7 @@ import torch
 from torch.nn import init
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture
+from sknethp.training.architecture import Architecture, views
 from sknethp.training.initialization import (
     WEIGHT_INITS,
     initial_parameters,
@@ -23,7 +23,7 @@ def draw(scheme, shape=SHAPE, seed=0):
     """Draw the weights ``(fan_in, fan_out)`` of a network without hidden layers."""
     architecture = Architecture(shape[0], (), (), shape[1])
     flat = initial_parameters(architecture, (scheme,), np.random.default_rng(seed))
-    return architecture.weights(flat)[0]
+    return views(flat, architecture.parameters)["output.weight"]
 
 
 TORCH = {
@@ -115,7 +115,8 @@ def test_vectors(normalization):
     """Biases and shifts start at zero, scales at one; running variances at one."""
     architecture = Architecture(5, (4, 6), ("relu", "relu"), 3, normalization)
     flat = initial_parameters(architecture, ("auto",) * 3, np.random.default_rng(0))
-    vectors = [vector.tolist() for vector in architecture.vectors(flat)]
+    values = views(flat, architecture.parameters)
+    vectors = [values[slot.name].tolist() for slot in architecture.vectors]
     expected = [[0.0] * 4, [0.0] * 6, [0.0] * 3]
     if normalization:
         expected += [[1.0] * 4, [0.0] * 4, [1.0] * 6, [0.0] * 6]

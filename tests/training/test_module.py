@@ -72,7 +72,7 @@ def test_follows_the_training(make_candidate, train_alone, structure):
     for _ in range(2):
         ((result,),) = train_alone([candidate], 1)
         logits = module(valid.rows.dense[valid.index]).detach()
-        torch.testing.assert_close(logits, result.valid_logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(logits, result.valid.logits, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

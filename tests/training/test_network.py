@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sknethp.training.network import Streams, shuffled
-from sknethp.training.optimizers import OPTIMIZERS, RULES
+from sknethp.training.optimizers import OPTIMIZERS
 
 
 def new_streams(seed=0, n_dropouts=3):
@@ -96,7 +96,7 @@ def test_a_follower_goes_on_by_itself(make_network):
 def test_a_new_network(make_network, optimizer):
     """Moments are zero; weights follow from the seed and not from the optimizer."""
     network = make_network(optimizer=optimizer)
-    assert len(network.moments) == RULES[optimizer].n_moments
+    assert len(network.moments) == OPTIMIZERS[optimizer].n_moments
     assert not any(moment.any() for moment in network.moments)
     assert torch.equal(network.parameters, make_network(optimizer="sgd").parameters)
     assert not torch.equal(network.parameters, make_network(seed=1).parameters)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sknethp.training.optimizers import OPTIMIZERS, RULES, StepInputs
+from sknethp.training.optimizers import OPTIMIZERS, StepInputs
 from sknethp.training.updates import Update
 
 N_STEPS = 20
@@ -86,7 +86,7 @@ def compare(make_network, make_storage):
             own = {key: value for key, value in row.items() if key != "lr"}
             network.settings = replace(network.settings, optimizer=name, nesterov=nesterov, **own)
         architecture = networks[0].architecture
-        n_weights = sum(architecture.block_sizes[:-1])
+        n_weights = sum(slot.size for slot in architecture.weights)
         generator = torch.Generator().manual_seed(0)
         shape = len(rows), N_STEPS, architecture.n_parameters
         gradients = torch.randn(shape, generator=generator)
@@ -153,14 +153,14 @@ def test_nadam_late_in_life(momentum):
     inputs = StepInputs(
         np.ones((n_steps, 1)), steps[:, None], momentum * ones, 0.9 * ones, 0 * ones
     )
-    by_gradient, by_moment, *_ = RULES["nadam"].coefficients(inputs)
+    by_gradient, by_moment, *_ = OPTIMIZERS["nadam"].coefficients(inputs)
     np.testing.assert_allclose(by_gradient[:, 0], -(1 - mu[:-1]) / (1 - product[:-1]))
     np.testing.assert_allclose(by_moment[:, 0], -mu[1:] / (1 - product[1:]))
 
 
 def test_rules_do_not_touch_what_has_no_gradient():
     """A masked parameter, whose gradient is always zero, stays zero under every rule."""
-    for name, rule in RULES.items():
+    for name, rule in OPTIMIZERS.items():
         w, moments = torch.zeros(1, 3), [torch.zeros(1, 3) for _ in range(rule.n_moments)]
         coefficients = [torch.tensor([[0.1]])] * 5
         for _ in range(3):

@@ -120,11 +120,9 @@ def assert_close(ours, theirs, exact=False):
 
 def assert_same_results(ours, theirs):
     """Compare the results of an epoch."""
-    assert ours.train_loss == theirs.train_loss
-    assert ours.valid_loss == theirs.valid_loss
-    assert ours.train_accuracy == theirs.train_accuracy
-    assert ours.valid_accuracy == theirs.valid_accuracy
-    assert torch.equal(ours.valid_logits, theirs.valid_logits)
+    assert ours.train == theirs.train
+    assert ours.valid.measures == theirs.valid.measures
+    assert torch.equal(ours.valid.logits, theirs.valid.logits)
 
 
 @pytest.mark.parametrize("mixture", MIXTURES)
@@ -189,13 +187,13 @@ def test_nobody_suffers_for_a_network_that_diverges(make_candidate, train_togeth
     diverged = beside.pop(place).network
     calm.pop(place)
     assert not torch.isfinite(diverged.parameters).all()
-    assert not math.isfinite(results.pop(place)[-1].train_loss)
+    assert not math.isfinite(results.pop(place)[-1].train.loss)
     calm_results.pop(place)
     for one, other in zip(calm, beside, strict=True):
         assert_close(one.network, other.network, exact=True)
     for one, other in zip(calm_results, results, strict=True):
-        assert [r.train_loss for r in one] == [r.train_loss for r in other]
-        assert [r.valid_loss for r in one] == [r.valid_loss for r in other]
+        assert [r.train.loss for r in one] == [r.train.loss for r in other]
+        assert [r.valid.measures.loss for r in one] == [r.valid.measures.loss for r in other]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

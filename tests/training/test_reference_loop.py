@@ -93,10 +93,10 @@ def test_the_plain_loop(
     plain = [plain_training(candidate) for candidate in candidates]
     results = train_together(candidates, N_EPOCHS)
     for candidate, (module, losses), result in zip(candidates, plain, results, strict=True):
-        assert [epoch.train_loss for epoch in result] == pytest.approx(losses, rel=1e-4)
+        assert [epoch.train.loss for epoch in result] == pytest.approx(losses, rel=1e-4)
         valid = candidate.valid
         logits = module.eval()(valid.rows.dense[valid.index]).detach()
-        torch.testing.assert_close(result[-1].valid_logits, logits, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(result[-1].valid.logits, logits, rtol=1e-3, atol=1e-4)
         own = new_module(candidate.network)
         for mine, theirs in zip(own.parameters(), module.parameters(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)

@@ -60,14 +60,16 @@ def test_one_cycle_rises_and_falls():
 @pytest.mark.parametrize("epoch", [EPOCHS, EPOCHS + 1, 10 * EPOCHS])
 def test_stays_at_its_end(name, end, epoch):
     """After the last epoch of the schedule the rate stays where it is."""
-    np.testing.assert_allclose(Schedule(name, LR, EPOCHS, every=2).rates(epoch, 3), LR * end)
+    np.testing.assert_allclose(
+        Schedule(name, LR, EPOCHS, lr_drop_epochs=2).rates(epoch, 3), LR * end
+    )
 
 
 @pytest.mark.parametrize("name", DECAYING)
 @pytest.mark.parametrize("warmup_fraction", [0.0, 0.25])
 def test_decays(name, warmup_fraction):
     """After the warm-up the rate never rises, and ends below its start."""
-    schedule = Schedule(name, LR, EPOCHS, warmup_fraction, every=2)
+    schedule = Schedule(name, LR, EPOCHS, warmup_fraction, lr_drop_epochs=2)
     rates = all_rates(schedule)[int(warmup_fraction * EPOCHS * 4) :]
     assert (np.diff(rates) <= 0).all()
     assert rates[-1] < 0.5 * LR
@@ -83,15 +85,15 @@ def test_warm_up_rises_to_the_highest_rate(name):
 
 
 @given(
-    st.sampled_from(SCHEDULES),
+    st.sampled_from(list(SCHEDULES)),
     st.integers(1, 20),
     st.integers(1, 30),
     st.floats(0, 1),
     st.integers(0, 30),
 )
-def test_never_above_the_highest_rate(name, total_epochs, n_steps, warmup_fraction, epoch):
+def test_never_above_the_highest_rate(name, max_epochs, n_steps, warmup_fraction, epoch):
     """However short the warm-up is beside an update, no rate exceeds the one asked for."""
-    rates = Schedule(name, LR, total_epochs, warmup_fraction).rates(epoch, n_steps)
+    rates = Schedule(name, LR, max_epochs, warmup_fraction).rates(epoch, n_steps)
     assert (rates >= 0).all()
     assert (rates <= LR * (1 + 1e-12)).all()
 
@@ -130,7 +132,7 @@ TORCH = {
 @pytest.mark.parametrize("name", TORCH)
 def test_with_one_update_per_epoch_it_is_torch_s(name):
     """Where an epoch is one update the rates are those of ``torch.optim.lr_scheduler``."""
-    ours = all_rates(Schedule(name, LR, EPOCHS, every=3), n_steps=1)
+    ours = all_rates(Schedule(name, LR, EPOCHS, lr_drop_epochs=3), n_steps=1)
     np.testing.assert_allclose(ours, torch_rates(TORCH[name]), rtol=1e-6)
 
 
@@ -138,3 +140,24 @@ def test_another_schedule_is_noticed():
     """Negative control: the comparison with torch tells linear from exponential."""
     ours = all_rates(Schedule("linear", LR, EPOCHS), n_steps=1)
     assert not np.allclose(ours, torch_rates(TORCH["exponential"]), rtol=0.05)
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
+def test_each_schedule_decays(name):
+    """All but the constant one end below the highest rate, those with drops after a drop."""
+    assert Schedule(name, LR, EPOCHS).rates(EPOCHS, 1, drops=1)[0] < LR
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_say_what_they_use(name):
+    """A rate depends on a hyperparameter just where its schedule says so."""
+    usual = {"lr_final": 0.1, "lr_drop_factor": 0.5, "lr_drop_epochs": 2}
+    other = {"lr_final": 0.2, "lr_drop_factor": 0.6, "lr_drop_epochs": 3}
+    used = {"lr_drop_epochs"} if name == "plateau" else set()  # it decides when there is a drop
+    for changed in usual:
+        pair = [
+            Schedule(name, LR, EPOCHS, **values).rates(EPOCHS - 1, 3, drops=1)
+            for values in (usual, usual | {changed: other[changed]})
+        ]
+        used |= set() if np.array_equal(*pair) else {changed}
+    assert used == set(SCHEDULES[name].uses)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sknethp.training.architecture import views
 from sknethp.training.blocks import Blocks
 from sknethp.training.updates import Update
 
@@ -45,7 +46,7 @@ def test_l1_is_the_gradient_of_the_absolute_weights(one_step, n):
     """L1 pulls weights by its amount, and leaves biases and networks without it alone."""
     amounts = [0.5, 0.0, 0.1][:n]
     before, gradients, after, architecture = one_step([{"l1": amount} for amount in amounts])
-    n_weights = sum(architecture.block_sizes[:-1])
+    n_weights = sum(slot.size for slot in architecture.weights)
     pull = before.sign() * torch.tensor(amounts)[:, None]
     pull[:, n_weights:] = 0
     torch.testing.assert_close(after, before - LR * (gradients + pull))
@@ -55,32 +56,29 @@ def test_l1_is_the_gradient_of_the_absolute_weights(one_step, n):
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_gradient_clip_is_torch_s(one_step, n, scale):
     """Each network's gradient is scaled to its own limit, as by torch, or not at all."""
-    limits = [0.5, math.inf, 20.0][:n]
+    limits = [0.5, None, 20.0][:n]
     settings = [{"gradient_clip": limit} for limit in limits]
     before, gradients, after, _ = one_step(settings, scale)
     for i, limit in enumerate(limits):
         parameter = torch.nn.Parameter(before[i].clone())
         parameter.grad = gradients[i].clone()
-        torch.nn.utils.clip_grad_norm_([parameter], limit)
+        torch.nn.utils.clip_grad_norm_([parameter], limit or math.inf)
         torch.testing.assert_close(after[i], before[i] - LR * parameter.grad)
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_max_norm_bounds_incoming_weights(one_step, n):
     """Units' incoming weights are shrunk to the limit, those within it and biases are left."""
-    limits = [0.7, math.inf, 1.5][:n]
+    limits = [0.7, None, 1.5][:n]
     before, gradients, after, architecture = one_step([{"max_norm": limit} for limit in limits])
     free = before - LR * gradients
     for i, limit in enumerate(limits):
-        for theirs, ours in zip(
-            architecture.weights(free[i]), architecture.weights(after[i]), strict=True
-        ):
-            expected = torch.renorm(theirs.t(), 2, 0, min(limit, 1e30)).t()
-            torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
-        for theirs, ours in zip(
-            architecture.vectors(free[i]), architecture.vectors(after[i]), strict=True
-        ):
-            torch.testing.assert_close(ours, theirs)
+        unbounded, bounded = (views(w[i], architecture.parameters) for w in (free, after))
+        for slot in architecture.weights:
+            expected = torch.renorm(unbounded[slot.name].t(), 2, 0, limit or 1e30).t()
+            torch.testing.assert_close(bounded[slot.name], expected, rtol=1e-5, atol=1e-6)
+        for slot in architecture.vectors:
+            torch.testing.assert_close(bounded[slot.name], unbounded[slot.name])
 
 
 def test_clipping_comes_before_the_penalties(one_step):
@@ -88,6 +86,6 @@ def test_clipping_comes_before_the_penalties(one_step):
     settings = [{"gradient_clip": 0.1, "weight_decay": 1.0}]
     before, gradients, after, architecture = one_step(settings)
     decay = before.clone()
-    decay[:, sum(architecture.block_sizes[:-1]) :] = 0
+    decay[:, sum(slot.size for slot in architecture.weights) :] = 0
     clipped = gradients * 0.1 / gradients.norm()
     torch.testing.assert_close(after, before - LR * (clipped + decay))

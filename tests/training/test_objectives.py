@@ -1,10 +1,15 @@
 """Losses, their gradients and label smoothing agree with torch's."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
-from sknethp.training.losses import sample_hits, sample_losses, smoothed, write_gradient
+from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy, classification
+
+
+def objective_of(n_outputs):
+    return BinaryCrossEntropy() if n_outputs == 1 else CrossEntropy(n_outputs)
 
 
 def random_logits(n_outputs):
@@ -32,13 +37,14 @@ def test_loss_and_gradient(n_outputs, smoothing):
     """The loss of each sample and its weighted gradient are torch's."""
     logits, targets, classes = random_logits(n_outputs)
     weight = torch.rand(2, 50, 1)
-    soft = smoothed(targets, torch.tensor(smoothing))
+    objective = objective_of(n_outputs)
+    soft = objective.smoothed(targets, torch.tensor(smoothing))
     leaf = logits.clone().requires_grad_()
     expected = torch_losses(leaf, targets, classes, smoothing)
     (expected * weight.squeeze(-1)).sum().backward()
     gradient = torch.empty_like(logits)
-    write_gradient(logits, soft, weight, gradient)
-    torch.testing.assert_close(sample_losses(logits, soft), expected.detach())
+    objective.write_gradient(logits, soft, weight, gradient)
+    torch.testing.assert_close(objective.sample_losses(logits, soft), expected.detach())
     torch.testing.assert_close(gradient, leaf.grad)
 
 
@@ -48,7 +54,9 @@ def test_hits(n_outputs, smoothing):
     """A hit is a sample whose most probable class is its own, smoothed or not."""
     logits, targets, classes = random_logits(n_outputs)
     predicted = (logits > 0).squeeze(-1) if n_outputs == 1 else logits.argmax(-1)
-    hits = sample_hits(logits, smoothed(targets, torch.tensor(smoothing)))
+    objective = objective_of(n_outputs)
+    soft = objective.smoothed(targets, torch.tensor(smoothing))
+    (hits,) = objective.sample_scores(logits, soft)
     assert torch.equal(hits, predicted == classes)
 
 
@@ -56,4 +64,22 @@ def test_large_logits_stay_finite():
     """Certain answers have a finite loss."""
     for n_outputs in (1, 3):
         logits, targets, _ = random_logits(n_outputs)
-        assert torch.isfinite(sample_losses(1e4 * logits, targets)).all()
+        assert torch.isfinite(objective_of(n_outputs).sample_losses(1e4 * logits, targets)).all()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+def test_what_is_encoded_is_decoded(n_classes):
+    """Logits that are high at the targets give back the classes, and probabilities near one."""
+    objective = classification(n_classes)
+    y = np.arange(20) % n_classes
+    targets = torch.from_numpy(objective.encode(y))
+    assert targets.shape == (20, objective.n_outputs)
+    logits = 40 * (targets - 0.5)
+    np.testing.assert_array_equal(objective.decode(logits.numpy()), y)
+    probabilities = objective.probabilities(logits)
+    assert probabilities.shape == (20, n_classes)
+    np.testing.assert_allclose(probabilities[np.arange(20), y], 1, atol=1e-6)
+    torch.testing.assert_close(objective.log_probabilities(logits).exp(), probabilities)
+    criterion = objective.criterion(reduction="none")
+    losses = criterion(logits, objective.criterion_targets(targets)).view(20)
+    torch.testing.assert_close(losses, objective.sample_losses(logits, targets))

@@ -1,0 +1,180 @@
+"""What a fit is asked for: the samples of each part, their weights, and the hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
+
+from sknethp.devices import resolve_device
+from sknethp.training.architecture import Architecture
+from sknethp.training.network import Settings
+from sknethp.training.objectives import Objective
+from sknethp.training.schedules import Schedule
+from sknethp.validation import check_class_weight, listed, validation_size
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked data.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32
+    y : ndarray of shape (n_samples,)
+        Positions among the classes.
+    weight : ndarray of shape (n_samples,) or None
+    classes : ndarray of shape (n_classes,)
+    """
+
+    X: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    classes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the samples; their weights ``(n_samples,)`` have mean one over the subset."""
+
+    samples: Samples
+    index: np.ndarray
+    weight: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """A fit that has passed all checks.
+
+    Attributes
+    ----------
+    parameters : dict
+        What ``check_hyperparameters`` returns.
+    objective : Objective
+    train : Subset
+    valid : Subset or None
+    device : torch.device
+    seed : int
+    n_epochs : int
+        Perhaps not the schedule's number.
+    """
+
+    parameters: dict[str, Any]
+    objective: Objective
+    train: Subset
+    valid: Subset | None
+    device: torch.device
+    seed: int
+    n_epochs: int
+
+    @property
+    def architecture(self) -> Architecture:
+        """The structure that the parameters ask for."""
+        return Architecture(
+            n_features=self.train.samples.X.shape[1],
+            activations=self.parameters["activation"],
+            n_outputs=self.objective.n_outputs,
+            **_named(self.parameters, "hidden_units", "normalization", "residual"),
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The training settings that the parameters ask for."""
+        given = _named(self.parameters, *(field.name for field in fields(Settings)))
+        given["dropout"] = (self.parameters["input_dropout"], *self.parameters["dropout"])
+        given["batch_size"] = min(self.parameters["batch_size"], len(self.train.index))
+        return Settings(**given)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rates that the parameters ask for."""
+        return Schedule(**_named(self.parameters, *(field.name for field in fields(Schedule))))
+
+
+def _named(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: parameters[name] for name in names}
+
+
+def fit_request(
+    parameters: dict[str, Any],
+    objective: Objective,
+    samples: Samples,
+    validation: Samples | None,
+    seed: int,
+    n_epochs: int | None = None,
+) -> FitRequest:
+    """Split and weigh the samples, and check what depends on them.
+
+    Raises
+    ------
+    ValueError
+    """
+    device = resolve_device(parameters["device"])
+    index, held_out = np.arange(len(samples.y), dtype=np.int32), None
+    if validation is not None:
+        held_out = np.arange(len(validation.y), dtype=np.int32)
+    elif parameters["early_stopping"]:
+        index, held_out = _split(parameters["validation_fraction"], samples, index, seed)
+    by_class = _class_weights(samples, index, parameters["class_weight"])
+    train = Subset(samples, index, _weight(samples, index, by_class, "training"))
+    valid = None
+    if held_out is not None:
+        source = samples if validation is None else validation
+        valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
+    return FitRequest(
+        parameters=parameters,
+        objective=objective,
+        train=train,
+        valid=valid,
+        device=device,
+        seed=seed,
+        n_epochs=n_epochs or parameters["max_epochs"],
+    )
+
+
+def _split(
+    fraction: float, samples: Samples, index: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the training and the validation samples, stratified by class."""
+    size = validation_size(samples.y, samples.classes, fraction)
+    train, valid = train_test_split(index, test_size=size, random_state=seed, stratify=samples.y)
+    return np.sort(train), np.sort(valid)
+
+
+def _class_weights(samples: Samples, train: np.ndarray, class_weight: Any) -> np.ndarray | None:
+    """Return the weight of each class, ``(n_classes,)``, or None if all are equal."""
+    if class_weight is None:
+        return None
+    check_class_weight(class_weight, samples.classes)
+    present = np.unique(samples.y[train])
+    if class_weight == "balanced" and len(present) < len(samples.classes):
+        missing = np.delete(samples.classes, present)
+        raise ValueError(
+            f"class_weight='balanced' needs training samples of all classes, but there are none of "
+            f"{listed(missing)}: give class_weight as a dict."
+        )
+    labels = samples.classes[samples.y[train]]
+    return compute_class_weight(class_weight, classes=samples.classes, y=labels)
+
+
+def _weight(
+    samples: Samples, index: np.ndarray, by_class: np.ndarray | None, part: str
+) -> torch.Tensor | None:
+    """Return weights of mean one over the samples of `index`, or None if all are equal."""
+    if samples.weight is None and by_class is None:
+        return None
+    weight = np.ones(len(samples.y)) if samples.weight is None else samples.weight.copy()
+    if by_class is not None:
+        weight *= by_class[samples.y]
+    mean = weight[index].mean()
+    if mean == 0:
+        raise ValueError(
+            f"The weights of all samples in the {part} part are zero: give at least one of them a "
+            "positive sample_weight and class_weight."
+        )
+    return torch.from_numpy((weight / mean).astype(np.float32))
