@@ -19,7 +19,8 @@ def n_bytes(memory: float | str | None) -> int | None:
     return memstr_to_bytes(memory.replace(" ", "").upper().removesuffix("B").removesuffix("I"))
 
 
-def _is_number_of_jobs(n_jobs: Any) -> bool:
+def is_number_of_jobs(n_jobs: Any) -> bool:
+    """Whether joblib takes it: negative numbers count from the number of cores."""
     return isinstance(n_jobs, Integral) and n_jobs != 0 and n_jobs is not True
 
 
@@ -41,7 +42,7 @@ def _is_size(memory: Any) -> bool:
 PROGRESS = optional(Flag())
 _ALLOWED: dict[str, Constraint] = {
     "n_jobs": optional(
-        Such(_is_number_of_jobs, "a number of worker processes, or -1 for one per core")
+        Such(is_number_of_jobs, "a number of worker processes, or -1 for one per core")
     ),
     "backend": optional(
         Such(_runs_workers, "the name of a joblib backend with workers, such as 'loky' or 'dask'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,32 +13,48 @@ from sklearn.base import clone
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.constraints import Constraint, complaint, is_sequence
+from sknethp.constraints import Constraint, Such, complaint, is_sequence, optional
+from sknethp.fusion.arguments import PROGRESS, is_number_of_jobs
 from sknethp.hyperparameters import PER_LAYER, TABLE
 from sknethp.memory import writable_folder
-from sknethp.model_selection.nets import full_name, net_prefixes
+from sknethp.model_selection.nets import (
+    full_name,
+    net_prefixes,
+    nets_in,
+    parameters,
+    with_parameters,
+)
 from sknethp.validation import check_hyperparameters, listed
 
 _MOST_OFFERED = 3
+_MOST_CANDIDATES = 1_000_000
+_PRIORS = ("uniform", "loguniform", "log", "logarithmic", "reciprocal")
+_EVERY_SEARCH: dict[str, Constraint] = {
+    "memory": TABLE["memory"].allowed,
+    "progress": PROGRESS,
+    "n_jobs": optional(Such(is_number_of_jobs, "a number of jobs other than 0, or -1 for all")),
+}
 
 
-def check_numbers(search: Any, allowed: Mapping[str, Constraint]) -> None:
-    """Reject settings of a search that are not valid.
-
-    Parameters
-    ----------
-    search : estimator
-    allowed : mapping of str to Constraint
-        By the settings' names.
-
-    Raises
-    ------
-    ValueError
-    """
-    for name, constraint in allowed.items():
+def check_settings(search: Any, allowed: Mapping[str, Constraint]) -> None:
+    """Reject settings of a search that are not valid: those given by name, and what all have."""
+    for name, constraint in {**_EVERY_SEARCH, **allowed}.items():
         value = getattr(search, name)
         if not constraint.allows(value):
             raise ValueError(complaint(name, value, constraint))
+
+
+def check_scores(results: Mapping[str, Any], metric: str) -> None:
+    """Reject results among which none is the best: scoring failed, or all scores are NaN."""
+    scores = results[f"mean_test_{metric}"]
+    if "iter" in results:  # of successive halving, which chooses from the last round
+        scores = scores[results["iter"] == np.max(results["iter"])]
+    if np.isnan(scores).all():
+        raise ValueError(
+            f"No candidate can be refitted as the best: mean_test_{metric} is NaN for all "
+            f"{len(scores)}, since scoring failed or gave NaN in at least one fold of each. See "
+            'the warnings for the reasons, or set error_score="raise".'
+        )
 
 
 def check_space(estimator: Any, space: Any, parameter: str) -> None:
@@ -60,14 +76,52 @@ def check_space(estimator: Any, space: Any, parameter: str) -> None:
     parts = [space] if isinstance(space, Mapping) else space
     if not isinstance(parts, Sequence) or not all(isinstance(part, Mapping) for part in parts):
         return
-    if not any(parts) and net_prefixes(estimator):
+    if not any(parts) and nets_in(estimator):
         raise ValueError(
             f"{parameter}={space!r} has nothing to search: give at least one parameter with its "
             f"values, or leave out {parameter} to search a default space."
         )
     for part in parts:
-        for name in part:
+        for name, place in part.items():
             check_name(estimator, name, part)
+            check_place(name, place)
+
+
+def check_place(name: str, place: Any) -> None:
+    """Reject what means a range to scikit-optimize where it would be three values."""
+    if is_range_with_prior(place):
+        low, high = place[:2]
+        raise ValueError(
+            f"The space has {place!r} for {name!r}, which would be {len(place)} values to choose "
+            f"from: for a range, give a distribution such as scipy.stats.loguniform({low!r}, "
+            f"{high!r}), with n_iter, or else some values of it."
+        )
+
+
+def is_range_with_prior(place: Any) -> bool:
+    """Whether something looks like bounds, the name of a prior, and perhaps a base."""
+    return (
+        isinstance(place, tuple | list)
+        and len(place) in (3, 4)
+        and all(isinstance(bound, Real) and not isinstance(bound, bool) for bound in place[:2])
+        and isinstance(place[2], str)
+        and "".join(filter(str.isalpha, place[2])).lower() in _PRIORS
+    )
+
+
+def all_of(candidates: Any) -> list[dict[str, Any]]:
+    """Return a list of a ``ParameterGrid`` or ``ParameterSampler``, if it is not too long."""
+    check_count(candidates.__len__())
+    return list(candidates)
+
+
+def check_count(n_candidates: int) -> None:
+    """Reject more candidates than could ever be evaluated."""
+    if n_candidates > _MOST_CANDIDATES:
+        raise ValueError(
+            f"The search has {n_candidates:,} candidates, but {_MOST_CANDIDATES:,} are the most "
+            "that it takes: give fewer values, or a smaller number to draw."
+        )
 
 
 def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
@@ -87,10 +141,8 @@ def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
     """
     if not isinstance(name, str):
         raise ValueError(f"A space names parameters, but {name!r} is no name: give a string.")
-    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
-        return
-    known = estimator.get_params(deep=True)
-    if name in known or any(name.startswith(f"{other}__") for other in others):
+    known = parameters(estimator)
+    if not known or name in known or any(name.startswith(f"{other}__") for other in others):
         return
     try:
         clone(estimator).set_params(**{name: None})
@@ -173,12 +225,9 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
     -------
     str or None
     """
-    if not net_prefixes(estimator):
+    if not nets_in(estimator):
         return None
-    equipped = clone(estimator).set_params(**clone(dict(candidate), safe=False))
-    values = equipped.get_params(deep=True)
-    for prefix in net_prefixes(equipped):
-        net = values[prefix.removesuffix("__")] if prefix else equipped
+    for net in nets_in(with_parameters(estimator, candidate)).values():
         try:
             check_hyperparameters(net.get_params(deep=False))
         except ValueError as error:
@@ -199,10 +248,9 @@ def check_memories(estimator: Any) -> None:
     ------
     OSError
     """
-    for prefix in net_prefixes(estimator):
-        memory = estimator.get_params(deep=True)[f"{prefix}memory"]
-        if TABLE["memory"].allowed.allows(memory):
-            writable_folder(memory)
+    for net in nets_in(estimator).values():
+        if TABLE["memory"].allowed.allows(net.memory):
+            writable_folder(net.memory)
 
 
 def check_seeds(search: Any) -> None:
@@ -213,13 +261,10 @@ def check_seeds(search: Any) -> None:
     search : estimator
         A search whose nets have its memory.
     """
-    values = search.estimator.get_params(deep=True)
-    nets = [prefix for prefix in net_prefixes(search.estimator) if values[f"{prefix}memory"]]
+    nets = {prefix: net for prefix, net in nets_in(search.estimator).items() if net.memory}
     if not nets:
         return
-    unseeded = [
-        f"{prefix}random_state" for prefix in nets if values[f"{prefix}random_state"] is None
-    ]
+    unseeded = [f"{prefix}random_state" for prefix, net in nets.items() if net.random_state is None]
     cv = getattr(search.cv, "splitter", search.cv)
     if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
         unseeded.append("random_state of cv")
@@ -249,7 +294,7 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
     ------
     ValueError
     """
-    if y is None or not net_prefixes(estimator):
+    if y is None or not nets_in(estimator):
         return
     if not (cv is None or isinstance(cv, Integral | StratifiedKFold | RepeatedStratifiedKFold)):
         return  # not to use up a generator, which check_cv would
@@ -291,11 +336,11 @@ def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
     ------
     ValueError
     """
-    prefixes = net_prefixes(estimator)
+    prefixes = net_prefixes(estimator, "hidden_layers")
     if not prefixes:
         raise ValueError(
-            f"There is no DeepNetClassifier in {estimator!r} to add layers to: give an estimator "
-            "with such a net."
+            f"There is no DeepNetClassifier in {type(estimator).__name__} to add layers to, or it "
+            "is frozen: give an estimator with a net whose parameters can be set."
         )
     parts = [space] if isinstance(space, Mapping) else space
     if not is_sequence(parts) or not parts or not all(isinstance(p, Mapping) for p in parts):
@@ -308,17 +353,17 @@ def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
         for name, place in part.items():
             searched.add(full_name(estimator, name))
             check_name(estimator, full_name(estimator, name), part)
+            check_place(name, place)
             if hasattr(place, "rvs") and not drawn:
                 raise ValueError(
                     f"param_grid has a distribution for {name!r}: set n_iter to the number of "
                     "candidates to draw, or give a list of values."
                 )
-    values = estimator.get_params(deep=True)
     for prefix in prefixes:
-        _check_free_layers(prefix, values, searched)
+        _check_free_layers(prefix, nets_in(estimator)[prefix], searched)
 
 
-def _check_free_layers(prefix: str, values: Mapping[str, Any], searched: set[str]) -> None:
+def _check_free_layers(prefix: str, net: Any, searched: set[str]) -> None:
     """Reject what fixes the number of a net's layers."""
     if f"{prefix}hidden_layers" in searched:
         raise ValueError(
@@ -326,7 +371,7 @@ def _check_free_layers(prefix: str, values: Mapping[str, Any], searched: set[str
             "set min_layers and max_layers."
         )
     for name in PER_LAYER:
-        value = values[prefix + name]
+        value = getattr(net, name)
         if is_sequence(value) and prefix + name not in searched:
             raise ValueError(
                 f"{prefix}{name}={value!r} is for {len(value)} layers, but their number grows: "

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from sknethp.model_selection.nets import short_names
+from sknethp.model_selection.nets import parameters, short_names, with_parameters
 from sknethp.model_selection.noise import corrected_paired_test
 
 _HEADINGS = ("", "candidate", "against", "changed", "score", "std", "difference", "p", "verdict")
@@ -145,8 +144,7 @@ def compared(
 
 def _values(estimator: Any, candidate: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return some parameters as a candidate has them; what it has not is left out."""
-    equipped = clone(estimator).set_params(**clone(dict(candidate), safe=False))
-    values = equipped.get_params()
+    values = parameters(with_parameters(estimator, candidate))
     return {name: values[name] for name in names if name in values}
 
 

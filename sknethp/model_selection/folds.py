@@ -11,6 +11,8 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from sknethp.model_selection.nets import check_is_estimator
+
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -93,11 +95,7 @@ def fixed_folds(search: Any, y: Any) -> Iterator[FixedFolds]:
     TypeError
         If the search has no estimator to tell a classifier by.
     """
-    if not (search.estimator is None or hasattr(search.estimator, "fit")):
-        raise TypeError(
-            f"estimator={search.estimator!r} is not valid: give an estimator, with a method fit, "
-            "or None for the default."
-        )
+    check_is_estimator(search.estimator)
     given = search.cv
     search.cv = folds = FixedFolds(check_cv(given, y, classifier=is_classifier(search)))
     try:

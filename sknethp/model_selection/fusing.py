@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from inspect import signature
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib.parallel import get_active_backend
@@ -18,12 +18,21 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sknethp.constraints import Constraint
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
 from sknethp.memory import UnwritableMemoryError
-from sknethp.model_selection.checks import check_folds, check_memories, check_seeds, check_space
-from sknethp.model_selection.nets import default_estimator, with_memory
+from sknethp.model_selection.checks import (
+    all_of,
+    check_folds,
+    check_memories,
+    check_scores,
+    check_seeds,
+    check_settings,
+    check_space,
+)
+from sknethp.model_selection.nets import check_is_estimator, default_estimator, with_memory
 from sknethp.model_selection.spaces import Method, Size, search_space
 
 __all__ = ["BaseSearchCV", "FusedSearchMixin", "backend_is_chosen", "fused_unless_chosen"]
@@ -125,6 +134,8 @@ class FusedSearchMixin:
         Seconds after which each candidate's scores were known; those of a round all at once.
     """
 
+    # Settings that are checked before any work, beside those that every search has.
+    _allowed: ClassVar[dict[str, Constraint]] = {}
     # The parameter that holds the space, if there is one, and what `search_space` needs.
     _space_parameter: str | None = None
     _space_method: Method = "random"
@@ -154,11 +165,16 @@ class FusedSearchMixin:
 
         Raises
         ------
+        TypeError
+            If the estimator is none, as a class is.
         ValueError
-            If the space, the folds or the data cannot be searched; said before any fit.
+            If the space, the folds or the data cannot be searched; said before any fit. Or if no
+            candidate has a score to choose by.
         OSError
             If the memory cannot be written.
         """
+        check_is_estimator(self.estimator)
+        check_settings(self, self._allowed)
         with self._with_defaults(X):
             check_memories(self.estimator)
             check_seeds(self)
@@ -203,7 +219,7 @@ class FusedSearchMixin:
         self._evaluated_at: list[float] = []
 
         def evaluate(candidates, *args, **kwargs):
-            equipped = [self._equipped(candidate) for candidate in candidates]
+            equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
             try:
                 return evaluate_candidates(equipped, *args, **kwargs)
             except ValueError as error:
@@ -226,6 +242,12 @@ class FusedSearchMixin:
         """
         _raise_unkept([result.get("fit_error") or "" for result in out])
         return super()._format_results(candidate_params, n_splits, out, more_results)  # type: ignore[misc]
+
+    def _select_best_index(self, refit, refit_metric, results):
+        """Return which candidate is best, where there is one to refit."""
+        if refit and not callable(refit):
+            check_scores(results, refit_metric)
+        return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
 
     def _check(self, X: Any, y: Any) -> None:
         """Reject what cannot be searched, before any fit."""

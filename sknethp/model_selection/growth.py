@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.exceptions import FitFailedWarning
@@ -15,10 +15,10 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.checks import (
+    all_of,
     check_candidates,
     check_folds,
     check_growth,
-    check_numbers,
 )
 from sknethp.model_selection.curve import Depth, curve, ended
 from sknethp.model_selection.folds import fixed_folds
@@ -39,14 +39,6 @@ from sknethp.model_selection.results import (
     metrics_of,
     why_all_failed,
 )
-
-_NUMBERS: dict[str, Constraint] = {
-    "min_layers": Number(0, integer=True),
-    "max_layers": COUNT,
-    "patience": COUNT,
-    "speculative": optional(COUNT),
-    "n_iter": optional(COUNT),
-}
 
 
 class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
@@ -114,6 +106,14 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     >>> search.best_n_layers_
     3
     """
+
+    _allowed: ClassVar[dict[str, Constraint]] = {
+        "min_layers": Number(0, integer=True),
+        "max_layers": COUNT,
+        "patience": COUNT,
+        "speculative": optional(COUNT),
+        "n_iter": optional(COUNT),
+    }
 
     cv_results_: Results
     refit: Any
@@ -276,7 +276,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self, n_layers: int, drawn: list[dict[str, Any]] | None
     ) -> list[dict[str, Any]]:
         """Return the candidates of a depth, with what was drawn for all depths, if anything was."""
-        layers = {f"{prefix}hidden_layers": n_layers for prefix in net_prefixes(self.estimator)}
+        prefixes = net_prefixes(self.estimator, "hidden_layers")
+        layers = {f"{prefix}hidden_layers": n_layers for prefix in prefixes}
         settings = self._settings(n_layers) if drawn is None else drawn
         return [
             {**layers, **{full_name(self.estimator, name): v for name, v in setting.items()}}
@@ -289,12 +290,12 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         space = {} if space is None else space
         check_growth(self.estimator, space, drawn=self.n_iter is not None)
         if self.n_iter is None:
-            return list(ParameterGrid(space))
-        return list(ParameterSampler(space, self.n_iter, random_state=self.random_state))
+            return all_of(ParameterGrid(space))
+        return all_of(ParameterSampler(space, self.n_iter, random_state=self.random_state))
 
     def _grown(self, results: Results, refit: Any) -> tuple[list[Depth], Results]:
         """Return the curve up to the end of growing, and the results up to there."""
-        name = f"{net_prefixes(self._explicit().estimator)[0]}hidden_layers"
+        name = f"{net_prefixes(self._explicit().estimator, 'hidden_layers')[0]}hidden_layers"
         depths = [params[name] for params in results["params"]]
         if (metrics := metrics_of(results)) != ["score"]:
             _check_refit(refit, metrics)
@@ -310,7 +311,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _check(self, X: Any, y: Any) -> None:
         check_folds(self.estimator, self.cv.splitter, y)
-        check_numbers(self, _NUMBERS)
         if self.max_layers < self.min_layers:
             raise ValueError(
                 f"max_layers={self.max_layers} is less than min_layers={self.min_layers}: give a "

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
@@ -30,7 +29,12 @@ from sknethp.model_selection.fusing import (
     FusedSearchMixin,
     fused_unless_chosen,
 )
-from sknethp.model_selection.nets import default_estimator, full_name, with_memory
+from sknethp.model_selection.nets import (
+    default_estimator,
+    full_name,
+    with_memory,
+    with_parameters,
+)
 from sknethp.model_selection.results import (
     Results,
     best_index,
@@ -143,7 +147,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         """
         check_is_fitted(search, "best_params_")
         estimator = default_estimator() if search.estimator is None else search.estimator
-        best = clone(estimator).set_params(**clone(dict(search.best_params_), safe=False))
+        best = with_parameters(estimator, search.best_params_)
         theirs = search.get_params(deep=False)
         shared = {name: theirs[name] for name in _SHARED if name in theirs}
         if isinstance(shared.get("cv"), Iterator):
@@ -349,7 +353,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _refit(self, params_of_best: dict[str, Any]) -> None:
         X, y, params = self._kept_data()
-        best = clone(self.estimator).set_params(**clone(params_of_best, safe=False))
+        best = with_parameters(self.estimator, params_of_best)
         start = time.perf_counter()
         best.fit(*((X,) if y is None else (X, y)), **self._fit_parameters(params))
         self.refit_time_ = time.perf_counter() - start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import is_
 from pathlib import Path
 from typing import Any
@@ -28,34 +28,60 @@ def default_estimator() -> Pipeline:
     return make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))
 
 
-def net_prefixes(estimator: Any) -> list[str]:
-    """Return what comes before the parameters of each DeepNetClassifier in an estimator.
+def check_is_estimator(estimator: Any) -> None:
+    """Raise a TypeError for a class, or for what cannot be fitted; None stands for the default."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"estimator={estimator.__name__} is a class: give an instance, {estimator.__name__}()."
+        )
+    if not (estimator is None or hasattr(estimator, "fit")):
+        raise TypeError(
+            f"estimator={estimator!r} is not valid: give an estimator, with a method fit, or None "
+            "for the default."
+        )
 
-    Parameters
-    ----------
-    estimator : estimator
 
-    Returns
-    -------
-    list of str
-        ``[""]`` for a bare net, ``["net__"]`` for a pipeline's step ``net``; in the order of
-        ``get_params``, and empty where there is no net.
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Return all parameters of an estimator by name; none for anything else."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return {}
+    return estimator.get_params(deep=True)
+
+
+def with_parameters(estimator: Any, values: Mapping[str, Any]) -> Any:
+    """Return a clone with some parameters set to clones of the values."""
+    changed = clone(estimator)
+    changed.set_params(**clone(dict(values), safe=False))  # which may return nothing
+    return changed
+
+
+def nets_in(estimator: Any) -> dict[str, DeepNetClassifier]:
+    """Return each DeepNetClassifier in an estimator, by what comes before its parameters' names.
+
+    One whose parameters cannot be set, since a wrapper does not list them, is left out: a frozen
+    one, for instance.
 
     Examples
     --------
     >>> from sklearn.multiclass import OneVsRestClassifier
-    >>> net_prefixes(OneVsRestClassifier(default_estimator()))
+    >>> list(nets_in(OneVsRestClassifier(default_estimator())))
     ['estimator__deepnetclassifier__']
     """
     if isinstance(estimator, DeepNetClassifier):
-        return [""]
-    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
-        return []
-    return [
-        f"{name}__"
-        for name, value in estimator.get_params(deep=True).items()
+        return {"": estimator}
+    known = parameters(estimator)
+    return {
+        f"{name}__": value
+        for name, value in known.items()
         if isinstance(value, DeepNetClassifier)
-    ]
+        and all(f"{name}__{own}" in known for own in value.get_params())
+    }
+
+
+def net_prefixes(estimator: Any, parameter: str | None = None) -> list[str]:
+    """Return the keys of `nets_in`, of the nets with a parameter if one is named."""
+    nets = nets_in(estimator).items()
+    return [prefix for prefix, net in nets if parameter in (None, *net.get_params())]
 
 
 def full_name(estimator: Any, name: str) -> str:
@@ -76,7 +102,7 @@ def full_name(estimator: Any, name: str) -> str:
     >>> full_name(default_estimator(), "lr")
     'deepnetclassifier__lr'
     """
-    known = estimator.get_params(deep=True)
+    known = parameters(estimator)
     longer = [prefix + name for prefix in net_prefixes(estimator) if prefix + name in known]
     return name if name in known or len(longer) != 1 else longer[0]
 
@@ -122,13 +148,13 @@ def with_memory(value: Any, memory: Any) -> Any:
     if type(value) in (list, tuple):
         parts = type(value)(with_memory(part, memory) for part in value)
         return value if all(map(is_, parts, value)) else parts
-    prefixes = net_prefixes(value)
-    known = value.get_params(deep=True) if prefixes else {}
-    memories = {f"{prefix}memory": memory or known[f"{prefix}memory"] for prefix in prefixes}
-    places = {name: _absolute(each) for name, each in memories.items()}
-    if all(places[name] is known[name] for name in places):
+    nets = nets_in(value)
+    places = {
+        prefix: _absolute(memory or nets[prefix].memory) for prefix in net_prefixes(value, "memory")
+    }
+    if all(place is nets[prefix].memory for prefix, place in places.items()):
         return value
-    return clone(value).set_params(**places)
+    return clone(value).set_params(**{f"{prefix}memory": p for prefix, p in places.items()})
 
 
 def _absolute(memory: Any) -> Any:

@@ -12,7 +12,7 @@ from sklearn.model_selection._search_successive_halving import (
     HalvingRandomSearchCV as HalvingParent,
 )
 
-from sknethp.model_selection.checks import check_candidates
+from sknethp.model_selection.checks import all_of, check_candidates
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 
 
@@ -25,7 +25,6 @@ class _ListedCandidates(FusedSearchMixin):
 
         def evaluate(candidates, *args, **kwargs):
             nonlocal checked
-            candidates = list(candidates)
             if not checked:
                 check_candidates(self.estimator, candidates)
                 checked = True
@@ -239,6 +238,10 @@ class HalvingRandomSearchCV(_ListedCandidates, HalvingParent):  # noqa: D101
         )
         self.memory = memory
         self.progress = progress
+
+    def _generate_candidate_params(self):
+        """Draw the first round's candidates, if they are not too many."""
+        return all_of(super()._generate_candidate_params())
 
     def _default_space(self, estimator: Any, X: Any) -> Any:
         """Return the space that None stands for, without what halving sets itself."""

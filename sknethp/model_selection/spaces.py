@@ -18,9 +18,10 @@ from scipy import stats
 from sklearn.model_selection import ParameterGrid
 from skopt import space as skopt_space
 
+from sknethp.classifier import DeepNetClassifier
 from sknethp.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
-from sknethp.model_selection.nets import default_estimator, net_prefixes
+from sknethp.model_selection.nets import check_is_estimator, default_estimator, nets_in
 
 Place = Range | Options
 Method = Literal["grid", "random", "bayes"]
@@ -277,14 +278,16 @@ def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
 
 
 def _net_space(
-    own: Mapping[str, Any],
+    net: DeepNetClassifier,
     method: str,
     size: str,
     shape: tuple[int | None, int | None],
     max_candidates: int,
 ) -> list[dict[str, Any]]:
     """Return the space of one net: names without prefix."""
-    names = _searchable(SIZES[size], own)
+    own = {name: getattr(net, name) for name in TABLE}
+    known = net.get_params()  # a subclass may have fewer
+    names = [name for name in _searchable(SIZES[size], own) if name in known]
     places: dict[str, Place] = {}
     for name in names:
         place = TABLE[name].search
@@ -371,20 +374,20 @@ def search_space(
         if count is not None and not COUNT.allows(count):
             raise ValueError(complaint(name, count, COUNT))
     estimator = default_estimator() if estimator is None else estimator
-    prefixes = net_prefixes(estimator)
-    if not prefixes:
+    check_is_estimator(estimator)
+    nets = nets_in(estimator)
+    if not nets:
         raise ValueError(
-            f"There is no DeepNetClassifier in {estimator!r}, and a default space is for its "
-            "hyperparameters alone: give a space of your own, or an estimator with such a net."
+            f"There is no DeepNetClassifier in {type(estimator).__name__}, or it is frozen, and a "
+            "default space is for its hyperparameters only: give a space of your own, or an "
+            "estimator with a net whose parameters can be set."
         )
     shape = (n_samples, n_features) if X is None else _shape(X)
     most = max_candidates or GRID_CANDIDATES[size]
-    values = estimator.get_params(deep=True)
     parts = []
-    for prefix in prefixes:
-        own = {name: values[prefix + name] for name in TABLE}
-        each = int(most ** (1 / len(prefixes)) + 1e-9)
-        space = _net_space(own, method, size, shape, each)
+    for prefix, net in nets.items():
+        each = int(most ** (1 / len(nets)) + 1e-9)
+        space = _net_space(net, method, size, shape, each)
         parts.append([{prefix + name: place for name, place in part.items()} for part in space])
     joined = [{k: v for part in chosen for k, v in part.items()} for chosen in product(*parts)]
     return joined[0] if len(joined) == 1 else joined

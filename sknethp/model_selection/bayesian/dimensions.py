@@ -11,8 +11,10 @@ import numpy as np
 from skopt.space import Categorical, Dimension, check_dimension
 
 from sknethp.model_selection.bayesian.encoding import index_of
+from sknethp.model_selection.checks import is_range_with_prior
 
 _PLAIN = (str, int, float, bool)
+_PRIORS = ("uniform", "log-uniform")
 _SCALAR = (*_PLAIN, np.generic)
 
 
@@ -153,6 +155,8 @@ def _dimension(name: str, place: Any) -> Dimension:
     """
     categories = isinstance(place, list) and not all(isinstance(value, _SCALAR) for value in place)
     try:
+        if is_range_with_prior(place) and place[2] not in _PRIORS:
+            raise ValueError(f"a prior is {' or '.join(map(repr, _PRIORS))}, not {place[2]!r}")
         found = Choices(place) if categories else copy(check_dimension(place))
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.mended import MendedBayesSearchCV
-from sknethp.model_selection.checks import check_folds, check_numbers, check_space
+from sknethp.model_selection.checks import check_count, check_folds, check_space
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
-
-_NUMBERS: dict[str, Constraint] = {
-    "n_iter": COUNT,
-    "n_points": COUNT,
-    "max_time": optional(Number(0, low_open=True)),
-}
 
 
 class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
@@ -81,6 +75,11 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
     24
     """
 
+    _allowed: ClassVar[dict[str, Constraint]] = {
+        "n_iter": COUNT,
+        "n_points": COUNT,
+        "max_time": optional(Number(0, low_open=True)),
+    }
     _space_parameter = "search_spaces"
     _space_method = "bayes"
 
@@ -163,7 +162,8 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 
     def _check(self, X: Any, y: Any) -> None:
-        check_numbers(self, _NUMBERS)
-        parts = [space for space, _ in subspaces(self.search_spaces, self.n_iter)]
-        check_space(self.estimator, parts, "search_spaces")
+        parts = subspaces(self.search_spaces, self.n_iter)
+        check_space(self.estimator, [space for space, _ in parts], "search_spaces")
+        n_asked = sum(n for _, n in parts)
+        check_count(n_asked if self.max_time is None else min(n_asked, self.n_points))
         check_folds(self.estimator, self.cv.splitter, y)
