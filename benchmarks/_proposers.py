@@ -5,7 +5,7 @@ import skopt
 from skopt.space import Categorical, Integer, Space
 
 from sknethp.model_selection.bayesian.dimensions import subspaces
-from sknethp.model_selection.bayesian.mended import Proposals
+from sknethp.model_selection.bayesian.patched import Proposals
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer
 
 

@@ -18,7 +18,7 @@ from skopt.space import Integer, Real
 import sknethp
 from sknethp.model_selection import search_space
 from sknethp.model_selection.bayesian.proposals import own_values
-from sknethp.model_selection.nets import default_estimator
+from sknethp.model_selection.estimators import default_estimator
 
 N_FOLDS = 5
 ADAM, SGD, NET = "MLP-adam", "MLP-sgd", "net"

@@ -11,7 +11,7 @@ import numpy as np
 
 from sknethp.constraints import as_python
 from sknethp.display.scales import UNSET, Scale, label_of
-from sknethp.model_selection.nets import short_names
+from sknethp.model_selection.estimators import short_names
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
 
 

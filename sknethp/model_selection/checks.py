@@ -1,4 +1,4 @@
-"""Checks of spaces, candidates and folds before any work, each with one clear sentence."""
+"""Checks of settings, spaces, candidates and folds before any work, each with a clear sentence."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sklearn.utils.multiclass import type_of_target
 
 from sknethp.constraints import Constraint, Such, complaint, is_sequence, optional
 from sknethp.fusion.arguments import PROGRESS, is_number_of_jobs
-from sknethp.hyperparameters import PER_LAYER, TABLE
+from sknethp.hyperparameters import PER_LAYER, TABLE, last_part
 from sknethp.memory import writable_folder
-from sknethp.model_selection.nets import (
+from sknethp.model_selection.estimators import (
     full_name,
-    net_prefixes,
-    nets_in,
+    networks_in,
     parameters,
+    prefixes,
     with_parameters,
 )
 from sknethp.validation import check_hyperparameters, listed
 
-_MOST_OFFERED = 3
+_MOST_SUGGESTIONS = 3
 _MOST_CANDIDATES = 1_000_000
 _PRIORS = ("uniform", "loguniform", "log", "logarithmic", "reciprocal")
 _EVERY_SEARCH: dict[str, Constraint] = {
@@ -37,7 +37,7 @@ _EVERY_SEARCH: dict[str, Constraint] = {
 
 
 def check_settings(search: Any, allowed: Mapping[str, Constraint]) -> None:
-    """Reject settings of a search that are not valid: those given by name, and what all have."""
+    """Reject settings of a search that are not valid: those named, and those that all have."""
     for name, constraint in {**_EVERY_SEARCH, **allowed}.items():
         value = getattr(search, name)
         if not constraint.allows(value):
@@ -58,54 +58,43 @@ def check_scores(results: Mapping[str, Any], metric: str) -> None:
 
 
 def check_space(estimator: Any, space: Any, parameter: str) -> None:
-    """Reject a space that names what the estimator has not, or that has nothing to search.
+    """Reject a space, of a dict or several, that is empty or has names of no parameters.
 
-    Parameters
-    ----------
-    estimator : estimator
-    space : dict or sequence of dict
-        From names to places to search; what is neither is left to the search itself.
-    parameter : str
-        What the search calls it.
-
-    Raises
-    ------
-    ValueError
-        With the nearest names that there are.
+    `parameter` is what the search calls the space. Other types are left to the search itself.
     """
     parts = [space] if isinstance(space, Mapping) else space
     if not isinstance(parts, Sequence) or not all(isinstance(part, Mapping) for part in parts):
         return
-    if not any(parts) and nets_in(estimator):
+    if not any(parts) and networks_in(estimator):
         raise ValueError(
             f"{parameter}={space!r} has nothing to search: give at least one parameter with its "
             f"values, or leave out {parameter} to search a default space."
         )
     for part in parts:
-        for name, place in part.items():
+        for name, values in part.items():
             check_name(estimator, name, part)
-            check_place(name, place)
+            check_values(name, values)
 
 
-def check_place(name: str, place: Any) -> None:
+def check_values(name: str, values: Any) -> None:
     """Reject what means a range to scikit-optimize where it would be three values."""
-    if is_range_with_prior(place):
-        low, high = place[:2]
+    if is_range_with_prior(values):
+        low, high = values[:2]
         raise ValueError(
-            f"The space has {place!r} for {name!r}, which would be {len(place)} values to choose "
+            f"The space has {values!r} for {name!r}, which would be {len(values)} values to choose "
             f"from: for a range, give a distribution such as scipy.stats.loguniform({low!r}, "
             f"{high!r}), with n_iter, or else some values of it."
         )
 
 
-def is_range_with_prior(place: Any) -> bool:
+def is_range_with_prior(values: Any) -> bool:
     """Whether something looks like bounds, the name of a prior, and perhaps a base."""
     return (
-        isinstance(place, tuple | list)
-        and len(place) in (3, 4)
-        and all(isinstance(bound, Real) and not isinstance(bound, bool) for bound in place[:2])
-        and isinstance(place[2], str)
-        and "".join(filter(str.isalpha, place[2])).lower() in _PRIORS
+        isinstance(values, tuple | list)
+        and len(values) in (3, 4)
+        and all(isinstance(bound, Real) and not isinstance(bound, bool) for bound in values[:2])
+        and isinstance(values[2], str)
+        and "".join(filter(str.isalpha, values[2])).lower() in _PRIORS
     )
 
 
@@ -125,19 +114,9 @@ def check_count(n_candidates: int) -> None:
 
 
 def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
-    """Reject a name that is no parameter of an estimator.
+    """Reject a name that is no parameter of an estimator, with the nearest names that are.
 
-    Parameters
-    ----------
-    estimator : estimator
-    name : str
-    others : iterable of str
-        Names set together with it; what belongs to one of these is not known yet.
-
-    Raises
-    ------
-    ValueError
-        With the nearest names that there are.
+    What belongs to one of the `others`, which are set together with it, is not known yet.
     """
     if not isinstance(name, str):
         raise ValueError(f"A space names parameters, but {name!r} is no name: give a string.")
@@ -161,16 +140,8 @@ def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
 def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that one may have been meant to be, the likeliest first.
 
-    Parameters
-    ----------
-    name : str
-    known : sequence of str
-
-    Returns
-    -------
-    list of str
-        Those with the same last part, as where a prefix was forgotten, or else those that are
-        spelt much alike as a whole or in their last part.
+    Those are the ones with the same last part, as where a prefix was forgotten, or else those that
+    are spelt much alike as a whole or in their last part.
 
     Examples
     --------
@@ -179,30 +150,18 @@ def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     >>> nearest_names("droput", ["net__dropout", "net__lr"])
     ['net__dropout']
     """
-    last = name.rpartition("__")[2]
-    same = [other for other in known if other.rpartition("__")[2] == last]
+    last = last_part(name)
+    same = [other for other in known if last_part(other) == last]
     if same:
-        return same[:_MOST_OFFERED]
-    whole = difflib.get_close_matches(name, known, n=_MOST_OFFERED, cutoff=0.8)
-    lasts = {other.rpartition("__")[2]: other for other in reversed(known)}
-    parts = difflib.get_close_matches(last, list(lasts), n=_MOST_OFFERED, cutoff=0.7)
-    return list(dict.fromkeys([*(lasts[part] for part in parts), *whole]))[:_MOST_OFFERED]
+        return same[:_MOST_SUGGESTIONS]
+    whole = difflib.get_close_matches(name, known, n=_MOST_SUGGESTIONS, cutoff=0.8)
+    lasts = {last_part(other): other for other in reversed(known)}
+    parts = difflib.get_close_matches(last, list(lasts), n=_MOST_SUGGESTIONS, cutoff=0.7)
+    return list(dict.fromkeys([*(lasts[part] for part in parts), *whole]))[:_MOST_SUGGESTIONS]
 
 
 def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) -> None:
-    """Reject candidates none of which can be fitted; a part of them is the search's business.
-
-    Parameters
-    ----------
-    estimator : estimator
-    candidates : iterable of dict
-        Values by name; looked at up to the first that is valid.
-
-    Raises
-    ------
-    ValueError
-        With what is wrong with the first.
-    """
+    """Reject candidates if none of them can be fitted, with what is wrong with the first."""
     first = None
     for candidate in candidates:
         reason = invalid_because(estimator, candidate)
@@ -214,57 +173,32 @@ def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) ->
 
 
 def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
-    """Say why a candidate's nets have parameters that are not valid; None if they have not.
-
-    Parameters
-    ----------
-    estimator : estimator
-    candidate : dict
-
-    Returns
-    -------
-    str or None
-    """
-    if not nets_in(estimator):
+    """Return what is wrong with the parameters of a candidate's networks; None for nothing."""
+    if not networks_in(estimator):
         return None
-    for net in nets_in(with_parameters(estimator, candidate)).values():
+    for network in networks_in(with_parameters(estimator, candidate)).values():
         try:
-            check_hyperparameters(net.get_params(deep=False))
+            check_hyperparameters(network.get_params(deep=False))
         except ValueError as error:
             return str(error)
     return None
 
 
 def check_memories(estimator: Any) -> None:
-    """Reject nets whose memory is a path that cannot be written.
-
-    Else every fit would fail of it, one by one.
-
-    Parameters
-    ----------
-    estimator : estimator
-
-    Raises
-    ------
-    OSError
-    """
-    for net in nets_in(estimator).values():
-        if TABLE["memory"].allowed.allows(net.memory):
-            writable_folder(net.memory)
+    """Raise an OSError for a memory that cannot be written, which else would fail every fit."""
+    for network in networks_in(estimator).values():
+        if TABLE["memory"].allowed.allows(network.memory):
+            writable_folder(network.memory)
 
 
 def check_seeds(search: Any) -> None:
-    """Warn where a memory is of no use, since each run of the script draws something else.
-
-    Parameters
-    ----------
-    search : estimator
-        A search whose nets have its memory.
-    """
-    nets = {prefix: net for prefix, net in nets_in(search.estimator).items() if net.memory}
-    if not nets:
+    """Warn if a memory is of no use, since each run of the script draws something else."""
+    networks = {
+        p: network for p, network in networks_in(search.estimator).items() if network.memory
+    }
+    if not networks:
         return
-    unseeded = [f"{prefix}random_state" for prefix, net in nets.items() if net.random_state is None]
+    unseeded = [f"{p}random_state" for p, each in networks.items() if each.random_state is None]
     cv = getattr(search.cv, "splitter", search.cv)
     if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
         unseeded.append("random_state of cv")
@@ -280,21 +214,9 @@ def check_seeds(search: Any) -> None:
 
 
 def check_folds(estimator: Any, cv: Any, y: Any) -> None:
-    """Reject more stratified folds than the smallest class has samples.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Only with a net in it: others may bear folds without a class.
-    cv : int, splitter, iterable or None
-        As in scikit-learn.
-    y : array-like of shape (n_samples,) or None
-
-    Raises
-    ------
-    ValueError
-    """
-    if y is None or not nets_in(estimator):
+    """Reject more stratified folds than the smallest class has samples, for networks."""
+    cv = getattr(cv, "splitter", cv)  # of fixed folds
+    if y is None or not networks_in(estimator):
         return
     if not (cv is None or isinstance(cv, Integral | StratifiedKFold | RepeatedStratifiedKFold)):
         return  # not to use up a generator, which check_cv would
@@ -309,35 +231,21 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
     n_splits = splitter.get_n_splits() // getattr(splitter, "n_repeats", 1)
     fewest, n_samples = int(counts.min()), int(counts.sum())
     if n_samples > 1 and fewest < n_splits:
+        advice = f"set cv to {fewest} or less, " if fewest > 1 else ""
         raise ValueError(
             f"Class {listed(classes[[counts.argmin()]])} has {fewest} of {n_samples} samples, too "
-            f"few for {n_splits} folds: {_advice(fewest)}."
+            f"few for {n_splits} folds: {advice}leave out the class, or collect more of it."
         )
-
-
-def _advice(fewest: int) -> str:
-    if fewest < 2:
-        return "leave out the class, or collect more of it"
-    return f"set cv to {fewest} or less, leave out the class, or collect more of it"
 
 
 def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
     """Reject what cannot be tuned while layers are added.
 
-    Parameters
-    ----------
-    estimator : estimator
-    space : dict or list of dict
-        What is tuned at a depth; a net's own names may be without their prefix.
-    drawn : bool
-        Whether candidates are drawn from it, so that it may have distributions.
-
-    Raises
-    ------
-    ValueError
+    The networks' names may be without their prefix. Where candidates are `drawn`, the space may
+    have distributions.
     """
-    prefixes = net_prefixes(estimator, "hidden_layers")
-    if not prefixes:
+    growing = prefixes(estimator, "hidden_layers")
+    if not growing:
         raise ValueError(
             f"There is no DeepNetClassifier in {type(estimator).__name__} to add layers to, or it "
             "is frozen: give an estimator with a net whose parameters can be set."
@@ -350,28 +258,28 @@ def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
         )
     searched = set()
     for part in parts:
-        for name, place in part.items():
+        for name, values in part.items():
             searched.add(full_name(estimator, name))
             check_name(estimator, full_name(estimator, name), part)
-            check_place(name, place)
-            if hasattr(place, "rvs") and not drawn:
+            check_values(name, values)
+            if hasattr(values, "rvs") and not drawn:
                 raise ValueError(
                     f"param_grid has a distribution for {name!r}: set n_iter to the number of "
                     "candidates to draw, or give a list of values."
                 )
-    for prefix in prefixes:
-        _check_free_layers(prefix, nets_in(estimator)[prefix], searched)
+    for prefix in growing:
+        _check_free_layers(prefix, networks_in(estimator)[prefix], searched)
 
 
-def _check_free_layers(prefix: str, net: Any, searched: set[str]) -> None:
-    """Reject what fixes the number of a net's layers."""
+def _check_free_layers(prefix: str, network: Any, searched: set[str]) -> None:
+    """Reject what fixes the number of a network's layers."""
     if f"{prefix}hidden_layers" in searched:
         raise ValueError(
             f"param_grid has '{prefix}hidden_layers', but that is what grows: leave it out, and "
             "set min_layers and max_layers."
         )
     for name in PER_LAYER:
-        value = getattr(net, name)
+        value = getattr(network, name)
         if is_sequence(value) and prefix + name not in searched:
             raise ValueError(
                 f"{prefix}{name}={value!r} is for {len(value)} layers, but their number grows: "

@@ -7,23 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknethp.model_selection.noise import standard_error
+from sknethp.model_selection.significance import standard_error
 
 
 @dataclass(frozen=True)
 class Depth:
-    """The best network of a depth.
-
-    Attributes
-    ----------
-    n_layers : int
-    index : int
-        Its position among all candidates.
-    mean, error : float
-        Mean of the folds' scores, and its standard error; NaN where all candidates failed.
-    improved : bool
-        Whether it is better than the last depth that improved by more than that one's error.
-    """
+    """The best candidate of a depth, at `index` among all, and whether the depth improved."""
 
     n_layers: int
     index: int
@@ -33,20 +22,11 @@ class Depth:
 
 
 def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:
-    """Find the best candidate of every depth, up to the first depth where all failed.
+    """Return the best candidate of every depth, up to the first depth where all failed.
 
-    Parameters
-    ----------
-    depths : sequence of int of shape (n_candidates,)
-        Ascending.
-    scores : ndarray of shape (n_candidates, n_splits)
-        Of the folds.
-
-    Returns
-    -------
-    list of Depth
-        The last that improved is the best: none with more layers is better by more than its
-        standard error.
+    `depths` ascend, of shape (n_candidates,); `scores` are of shape (n_candidates, n_splits). A
+    depth improves if its mean is above that of the last that did by more than that one's standard
+    error, so that the last improvement is the best.
 
     References
     ----------
@@ -68,22 +48,13 @@ def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:
     return found
 
 
-def ended(found: Sequence[Depth], patience: int) -> int | None:
-    """Say how many depths there are up to the end of growing.
+def ended(depths: Sequence[Depth], patience: int) -> int | None:
+    """Return how many depths there are up to the end of growing; None if it has not ended.
 
-    Parameters
-    ----------
-    found : sequence of Depth
-    patience : int
-        Depths without an improvement after which growing ends.
-
-    Returns
-    -------
-    int or None
-        None where it has not ended.
+    It ends after `patience` depths in a row that did not improve.
     """
     in_vain = 0
-    for count, depth in enumerate(found, start=1):
+    for count, depth in enumerate(depths, start=1):
         in_vain = 0 if depth.improved else in_vain + 1
         if in_vain == patience:
             return count

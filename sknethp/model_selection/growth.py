@@ -13,27 +13,24 @@ import numpy as np
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
+from sknethp.compat import BaseSearchCV
 from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.checks import (
     all_of,
     check_candidates,
-    check_folds,
     check_growth,
 )
 from sknethp.model_selection.curve import Depth, curve, ended
-from sknethp.model_selection.folds import fixed_folds
-from sknethp.model_selection.fusing import (
+from sknethp.model_selection.estimators import full_name, prefixes
+from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
-    BaseSearchCV,
     FusedSearchMixin,
 )
-from sknethp.model_selection.nets import full_name, net_prefixes
 from sknethp.model_selection.results import (
     Results,
     best_index,
-    first_candidates,
     fold_scores,
     metric_of,
     metrics_of,
@@ -115,6 +112,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         "n_iter": optional(COUNT),
     }
 
+    _splits_once = True
     cv_results_: Results
     refit: Any
 
@@ -161,43 +159,25 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.memory = memory
         self.progress = progress
 
-    def fit(self, X, y=None, **params):
-        """Grow, all fits of the depths evaluated at once trained together.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or None
-        **params : dict of str to object
-            For the estimator's ``fit``, the splitter and the scorer.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If the space names what the estimator has not, if a parameter is fixed for each
-            layer, or if no network of the first depth can be fitted.
-        """
-        with fixed_folds(self, y) as folds:
-            super().fit(X, y, **params)
-        self.splits_ = folds.splits
-        found, self.cv_results_ = self._grown(self.cv_results_, self.refit)
+    def _conclude(self) -> None:
+        """Drop the depths beyond the end, and say how the score grew."""
+        self.splits_ = self.cv.splits
+        refit = self._given_refit
+        grown = self._curve(self.cv_results_, refit)
+        self.cv_results_ = self._up_to(grown[-1], self.cv_results_)
         self.evaluated_at_ = self.evaluated_at_[: len(self.cv_results_["params"])]
-        self.growth_ = [self._told(depth) for depth in found]
-        best = _last_improvement(found)
+        self.growth_ = [self._described(depth) for depth in grown]
+        best = _last_improvement(grown)
         self.best_n_layers_ = best.n_layers
-        if self.refit or not self.multimetric_:
-            self.best_index_ = _chosen(self.cv_results_, best, self.refit)
+        if refit or not self.multimetric_:
+            self.best_index_ = _chosen(self.cv_results_, best, refit)
             self.best_params_ = self.cv_results_["params"][self.best_index_]
-            if not callable(self.refit):
-                mean = f"mean_test_{metric_of(self.cv_results_, self.refit)}"
+            if not callable(refit):
+                mean = f"mean_test_{metric_of(self.cv_results_, refit)}"
                 self.best_score_ = self.cv_results_[mean][self.best_index_]
-        return self
+        super()._conclude()
 
-    def _told(self, depth: Depth) -> dict[str, Any]:
+    def _described(self, depth: Depth) -> dict[str, Any]:
         return {
             "n_layers": depth.n_layers,
             "mean": depth.mean,
@@ -212,8 +192,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         given = self._given_refit = self.refit
 
         def choose(results: Results) -> int:
-            found, kept = self._grown(results, given)
-            return _chosen(kept, _last_improvement(found), given)
+            grown = self._curve(results, given)
+            return _chosen(self._up_to(grown[-1], results), _last_improvement(grown), given)
 
         try:
             self.refit = choose if given else given
@@ -254,30 +234,30 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 )
                 break
             n_layers += len(by_depth)
-            found, _ = self._grown(results, self._given_refit)
-            if found[-1].n_layers < n_layers - 1 or ended(found, self.patience):
+            grown = self._curve(results, self._given_refit)
+            if grown[-1].n_layers < n_layers - 1 or ended(grown, self.patience):
                 break
 
     def _by_depth(
         self, depths: range, drawn: list[dict[str, Any]] | None
     ) -> list[list[dict[str, Any]]]:
         """Return the candidates of each depth; a callable may fail for those beyond the end."""
-        found: list[list[dict[str, Any]]] = []
+        by_depth: list[list[dict[str, Any]]] = []
         for n_layers in depths:
             try:
-                found.append(self._candidates(n_layers, drawn))
+                by_depth.append(self._candidates(n_layers, drawn))
             except Exception:
-                if not found:
+                if not by_depth:
                     raise
                 break
-        return found
+        return by_depth
 
     def _candidates(
         self, n_layers: int, drawn: list[dict[str, Any]] | None
     ) -> list[dict[str, Any]]:
         """Return the candidates of a depth, with what was drawn for all depths, if anything was."""
-        prefixes = net_prefixes(self.estimator, "hidden_layers")
-        layers = {f"{prefix}hidden_layers": n_layers for prefix in prefixes}
+        growing = prefixes(self.estimator, "hidden_layers")
+        layers = {f"{prefix}hidden_layers": n_layers for prefix in growing}
         settings = self._settings(n_layers) if drawn is None else drawn
         return [
             {**layers, **{full_name(self.estimator, name): v for name, v in setting.items()}}
@@ -293,24 +273,32 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             return all_of(ParameterGrid(space))
         return all_of(ParameterSampler(space, self.n_iter, random_state=self.random_state))
 
-    def _grown(self, results: Results, refit: Any) -> tuple[list[Depth], Results]:
-        """Return the curve up to the end of growing, and the results up to there."""
-        name = f"{net_prefixes(self._explicit().estimator, 'hidden_layers')[0]}hidden_layers"
-        depths = [params[name] for params in results["params"]]
+    def _depths(self, results: Results) -> list[int]:
+        """Return the number of layers of each candidate."""
+        prefix = prefixes(self.estimator, "hidden_layers")[0]
+        return [params[f"{prefix}hidden_layers"] for params in results["params"]]
+
+    def _curve(self, results: Results, refit: Any) -> list[Depth]:
+        """Return the curve up to the end of growing."""
         if (metrics := metrics_of(results)) != ["score"]:
             _check_refit(refit, metrics)
-        found = curve(depths, fold_scores(results, metric_of(results, refit)))
-        if not found:
+        scores = fold_scores(results, metric_of(results, refit))
+        grown = curve(self._depths(results), scores)
+        if not grown:
             raise ValueError(self._no_first())
-        found = found[: ended(found, self.patience)]
-        n_kept = sum(depth <= found[-1].n_layers for depth in depths)
-        return found, first_candidates(results, n_kept)
+        return grown[: ended(grown, self.patience)]
+
+    def _up_to(self, last: Depth, results: Results) -> Results:
+        """Return results as if no candidate had more layers."""
+        n_kept = sum(depth <= last.n_layers for depth in self._depths(results))
+        params = results["params"]
+        n_splits = len(self._fits) // len(params)
+        return self._results_of(params[:n_kept], self._fits[: n_kept * n_splits])
 
     def _no_first(self, reason: str = "see the warnings for the reasons.") -> str:
         return f"No network of {self.min_layers} hidden layers can be fitted: {reason}"
 
-    def _check(self, X: Any, y: Any) -> None:
-        check_folds(self.estimator, self.cv.splitter, y)
+    def _check(self) -> None:
         if self.max_layers < self.min_layers:
             raise ValueError(
                 f"max_layers={self.max_layers} is less than min_layers={self.min_layers}: give a "
@@ -340,8 +328,8 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, Real) and math.isnan(value)
 
 
-def _last_improvement(found: list[Depth]) -> Depth:
-    return [depth for depth in found if depth.improved][-1]
+def _last_improvement(grown: list[Depth]) -> Depth:
+    return [depth for depth in grown if depth.improved][-1]
 
 
 def _chosen(results: Results, best: Depth, refit: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,33 +12,31 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from sknethp.compat import BaseSearchCV
+from sknethp.model_selection.candidate_table import CandidateTable
 from sknethp.model_selection.checks import (
     check_candidates,
-    check_folds,
     check_name,
     invalid_because,
 )
-from sknethp.model_selection.comparison import Row, as_html, as_text, comparison
-from sknethp.model_selection.folds import fixed_folds, sizes
-from sknethp.model_selection.fusing import (
-    ADDED,
-    ATTRIBUTES,
-    ESTIMATOR,
-    BaseSearchCV,
-    FusedSearchMixin,
-    fused_unless_chosen,
-)
-from sknethp.model_selection.nets import (
+from sknethp.model_selection.estimators import (
     default_estimator,
     full_name,
     with_memory,
     with_parameters,
 )
+from sknethp.model_selection.folds import sizes
+from sknethp.model_selection.fused_search import (
+    ADDED,
+    ATTRIBUTES,
+    ESTIMATOR,
+    FusedSearchMixin,
+    fused_unless_chosen,
+)
 from sknethp.model_selection.results import (
     Results,
     best_index,
     fold_scores,
-    joined,
     metric_of,
     why_all_failed,
     without_failed,
@@ -48,12 +45,21 @@ from sknethp.model_selection.results import (
 _SHARED = ("scoring", "n_jobs", "refit", "cv", "error_score", "return_train_score", "memory")
 
 
+class _SearchWithFits(GridSearchCV):
+    """Keeps what scikit-learn makes its results of."""
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        self.fits_ = list(out)
+        return super()._format_results(candidate_params, n_splits, out, more_results)
+
+
 class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     __doc__ = f"""Tuning by hand: candidates that you name, all on the same folds.
 
-    ``fit`` runs the candidates that were given, together; `try_` adds one after another, `keep`
-    makes one the base that further tries change, and `table`, which is also what ``print``
-    shows, says what each changed and whether the difference is more than the folds' noise.
+    ``fit`` runs the candidates that were given, together; `try_candidate` adds one after another,
+    `keep` makes one the base that further candidates change, and `table`, which is also what
+    ``print`` shows, says what each changed and whether the difference is more than the folds'
+    noise.
 
     Parameters
     ----------
@@ -84,10 +90,11 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     >>> X, y = load_iris(return_X_y=True)
     >>> net = DeepNetClassifier(max_epochs=5, hidden_units=8, random_state=0)
     >>> search = ManualSearchCV(net, {{"as it is": {{}}, "faster": {{"lr": 0.01}}}}, cv=3).fit(X, y)
-    >>> search.keep("faster").try_("deeper", hidden_layers=3).best_params_
+    >>> search.keep("faster").try_candidate("deeper", hidden_layers=3).best_params_
     {{'lr': 0.01}}
     """
 
+    _splits_once = True
     cv_results_: Results
 
     def __init__(
@@ -178,16 +185,18 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         ValueError
             If a candidate names what the estimator has not, or none can be fitted.
         """
-        with fixed_folds(self, y) as folds:
-            super().fit(X, y, **params)
-        self.splits_ = folds.splits
-        self.kept_ = None
-        self._base: dict[str, Any] = {}
-        self._kept_before: list[str | None] = [None] * len(self._names())
+        super().fit(X, y, **params)
         self._data = (X, y, params)
         return self
 
-    def try_(self, name, /, **changed):
+    def _conclude(self) -> None:
+        """Get ready for more candidates."""
+        self.splits_ = self.cv.splits
+        self.kept_ = None
+        self._base: dict[str, Any] = {}
+        self._kept_before: list[str | None] = [None] * len(self._names())
+
+    def try_candidate(self, name, /, **changed):
         """Evaluate one more candidate on the same folds.
 
         Parameters
@@ -218,12 +227,13 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
             start = time.perf_counter()
             with fused_unless_chosen(self.progress) as summary:
-                found = self._evaluated(name, candidate)
+                fits = [*self._fits, *self._evaluated(name, candidate)]
             end = self.evaluated_at_[-1] + time.perf_counter() - start
-            results = joined(self.cv_results_, found)
+            params = [*self.cv_results_["params"], candidate]
+            results = self._results_of(params, fits, {"candidate": [*self._names(), name]})
             if self.kept_ is None and (self.refit or not self.multimetric_):
                 self._choose(best_index(results, self.refit), results)
-        self.cv_results_ = results
+        self.cv_results_, self._fits = results, fits
         self.fused_summary_ = summary
         self.evaluated_at_ = np.append(self.evaluated_at_, end)
         self._kept_before.append(self.kept_)
@@ -275,16 +285,13 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         ----------
         Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52.
         """
-        rows = [asdict(row) for row in self._rows(against, level)]
-        try:
-            from pandas import DataFrame
-        except ImportError:
-            return rows
-        return DataFrame(rows)
+        return self._table(against, level).frame()
 
-    def _check(self, X: Any, y: Any) -> None:
-        check_folds(self.estimator, self.cv.splitter, y)
-        given = {"base": {}} if self.candidates is None else self.candidates
+    def _given(self) -> Any:
+        return {"base": {}} if self.candidates is None else self.candidates
+
+    def _check(self) -> None:
+        given = self._given()
         if not isinstance(given, Mapping) or not all(
             isinstance(name, str) and isinstance(params, Mapping) for name, params in given.items()
         ):
@@ -301,7 +308,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _run_search(self, evaluate_candidates):  # type: ignore[override]
         """Evaluate the given candidates."""
-        given = {"base": {}} if self.candidates is None else self.candidates
+        given = self._given()
         self._followed(evaluate_candidates)(
             [self._with_prefixes(params) for params in given.values()],
             more_results={"candidate": list(given)},
@@ -314,10 +321,10 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             check_name(self.estimator, name, {**getattr(self, "_base", {}), **named})
         return named
 
-    def _evaluated(self, name: str, candidate: dict[str, Any]) -> Results:
-        """Return the results of one candidate."""
+    def _evaluated(self, name: str, candidate: dict[str, Any]) -> list[Any]:
+        """Return what scikit-learn knows of the fits of one candidate."""
         X, y, params = self._kept_data()
-        inner = GridSearchCV(
+        inner = _SearchWithFits(
             self.estimator,
             {key: [value] for key, value in candidate.items()},
             scoring=self.scoring,
@@ -336,7 +343,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             if reason is None:
                 raise
             raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}") from error
-        return {"candidate": np.array([name]), **inner.cv_results_, "params": [candidate]}
+        return inner.fits_
 
     def _choose(self, index: int, results: Results) -> None:
         """Make a candidate the best one; the estimator in place is the resolved one."""
@@ -385,11 +392,11 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             )
         return names.index(name)
 
-    def _rows(self, against: str | None = None, level: float = 0.05) -> list[Row]:
+    def _table(self, against: str | None = None, level: float = 0.05) -> CandidateTable:
         check_is_fitted(self, "cv_results_")
         scores = fold_scores(self.cv_results_, metric_of(self.cv_results_, self.refit))
         scores = without_failed(scores, self.error_score)
-        return comparison(
+        return CandidateTable.compare(
             self._names(),
             self.cv_results_["params"],
             with_memory(self._explicit().estimator, self.memory),
@@ -405,20 +412,20 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         if against is not None:
             fixed = self._position(against)
             return [None if i == fixed else fixed for i in range(len(worked))]
-        found: list[int | None] = []
+        others: list[int | None] = []
         before = None
         for i, kept in enumerate(self._kept_before):
-            found.append(before if kept is None else self._position(kept))
+            others.append(before if kept is None else self._position(kept))
             before = i if worked[i] else before
-        return found
+        return others
 
     def __str__(self) -> str:
-        return as_text(self._rows()) if hasattr(self, "cv_results_") else repr(self)
+        return str(self._table()) if hasattr(self, "cv_results_") else repr(self)
 
     def _repr_html_(self) -> str:
         """Return the table, once there is one, for notebooks."""
         if hasattr(self, "cv_results_"):
-            return as_html(self._rows())
+            return self._table().html()
         return super()._repr_html_()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:

@@ -7,13 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn import model_selection as parents
 
-# Not by way of enable_halving_search_cv, which changes sklearn.model_selection for all.
-from sklearn.model_selection._search_successive_halving import (
-    HalvingRandomSearchCV as HalvingParent,
-)
-
+from sknethp.compat import HalvingRandomSearchCV as HalvingParent
 from sknethp.model_selection.checks import all_of, check_candidates
-from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+from sknethp.model_selection.fused_search import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 
 
 class _ListedCandidates(FusedSearchMixin):

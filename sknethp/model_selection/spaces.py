@@ -21,7 +21,7 @@ from skopt import space as skopt_space
 from sknethp.classifier import DeepNetClassifier
 from sknethp.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
-from sknethp.model_selection.nets import check_is_estimator, default_estimator, nets_in
+from sknethp.model_selection.estimators import check_is_estimator, default_estimator, networks_in
 
 Place = Range | Options
 Method = Literal["grid", "random", "bayes"]
@@ -277,16 +277,16 @@ def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name not in out]
 
 
-def _net_space(
-    net: DeepNetClassifier,
+def _network_space(
+    network: DeepNetClassifier,
     method: str,
     size: str,
     shape: tuple[int | None, int | None],
     max_candidates: int,
 ) -> list[dict[str, Any]]:
     """Return the space of one net: names without prefix."""
-    own = {name: getattr(net, name) for name in TABLE}
-    known = net.get_params()  # a subclass may have fewer
+    own = {name: getattr(network, name) for name in TABLE}
+    known = network.get_params()  # a subclass may have fewer
     names = [name for name in _searchable(SIZES[size], own) if name in known]
     places: dict[str, Place] = {}
     for name in names:
@@ -375,8 +375,8 @@ def search_space(
             raise ValueError(complaint(name, count, COUNT))
     estimator = default_estimator() if estimator is None else estimator
     check_is_estimator(estimator)
-    nets = nets_in(estimator)
-    if not nets:
+    networks = networks_in(estimator)
+    if not networks:
         raise ValueError(
             f"There is no DeepNetClassifier in {type(estimator).__name__}, or it is frozen, and a "
             "default space is for its hyperparameters only: give a space of your own, or an "
@@ -385,9 +385,9 @@ def search_space(
     shape = (n_samples, n_features) if X is None else _shape(X)
     most = max_candidates or GRID_CANDIDATES[size]
     parts = []
-    for prefix, net in nets.items():
-        each = int(most ** (1 / len(nets)) + 1e-9)
-        space = _net_space(net, method, size, shape, each)
+    for prefix, network in networks.items():
+        each = int(most ** (1 / len(networks)) + 1e-9)
+        space = _network_space(network, method, size, shape, each)
         parts.append([{prefix + name: place for name, place in part.items()} for part in space])
     joined = [{k: v for part in chosen for k, v in part.items()} for chosen in product(*parts)]
     return joined[0] if len(joined) == 1 else joined

@@ -194,7 +194,9 @@ def test_seconds_by_the_clock(iris):
         time.sleep(0.2)  # is not the search's
         searches = [
             ours.GridSearchCV(net, {"lr": [0.01, 0.1]}, cv=3).fit(*iris),
-            ours.ManualSearchCV(net, {"a": {}, "b": {"lr": 0.1}}, cv=3).fit(*iris).try_("c"),
+            ours.ManualSearchCV(net, {"a": {}, "b": {"lr": 0.1}}, cv=3)
+            .fit(*iris)
+            .try_candidate("c"),
             ours.LayerGrowthSearchCV(net, max_layers=3, patience=1, cv=3).fit(*iris),
             ours.BayesSearchCV(net, {"lr": (0.01, 0.1)}, n_iter=4, n_points=2, cv=3).fit(*iris),
         ]

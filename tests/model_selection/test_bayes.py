@@ -27,7 +27,7 @@ from skopt.space import Categorical, Integer, Real
 import sknethp
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import BayesSearchCV, search_space
-from sknethp.model_selection.nets import default_estimator
+from sknethp.model_selection.estimators import default_estimator
 
 LR = "deepnetclassifier__lr"
 RATES = {LR: Real(1e-4, 1e-1, prior="log-uniform")}

@@ -22,7 +22,6 @@ from sklearn.preprocessing import StandardScaler
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import LayerGrowthSearchCV, ManualSearchCV
 from sknethp.model_selection.curve import curve, ended
-from sknethp.model_selection.results import first_candidates
 
 LAYERS = "deepnetclassifier__hidden_layers"
 
@@ -326,14 +325,17 @@ def test_growing_ends_at_the_same_place_however_much_is_known(means, patience, e
     assert not any(depth.improved for depth in found[end - patience : end])
 
 
-def test_first_candidates_are_as_if_there_had_been_no_others(data):
-    grid = [{LAYERS: [1, 2]}, {"deepnetclassifier__lr": [0.01]}]
-    whole = parents.GridSearchCV(net(), grid, cv=2).fit(*data).cv_results_
-    part = parents.GridSearchCV(net(), grid[0], cv=2).fit(*data).cv_results_
-    first = first_candidates(whole, 2)
-    assert list(first) == list(part)
-    np.testing.assert_array_equal(first["rank_test_score"], part["rank_test_score"])
-    assert first[f"param_{LAYERS}"].dtype == part[f"param_{LAYERS}"].dtype
+def test_dropped_depths_leave_no_trace_in_the_results(data):
+    search = LayerGrowthSearchCV(net(), {"lr": [0.01, 0.02]}, cv=2, patience=1, speculative=6)
+    found = search.fit(*data).cv_results_
+    layers = [params[LAYERS] for params in found["params"]]
+    assert max(layers) < 6
+    grid = {LAYERS: sorted(set(layers)), "deepnetclassifier__lr": [0.01, 0.02]}
+    theirs = parents.GridSearchCV(net(), grid, cv=2).fit(*data).cv_results_
+    assert list(found) == list(theirs)
+    for key in (key for key in theirs if not key.endswith("_time")):
+        assert getattr(found[key], "dtype", list) == getattr(theirs[key], "dtype", list)
+        np.testing.assert_array_equal(found[key], theirs[key])
 
 
 @pytest.mark.parametrize("refit", ["neg_logloss", True])

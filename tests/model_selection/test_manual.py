@@ -18,9 +18,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import GridSearchCV, ManualSearchCV, RandomizedSearchCV
-from sknethp.model_selection.comparison import changes
-from sknethp.model_selection.noise import corrected_paired_test
-from sknethp.model_selection.results import joined, ranks
+from sknethp.model_selection.candidate_table import changes
+from sknethp.model_selection.significance import corrected_paired_test
 
 UNITS, LR, LAYERS = (
     f"deepnetclassifier__{name}" for name in ("hidden_units", "lr", "hidden_layers")
@@ -79,8 +78,8 @@ def test_one_after_another_as_all_at_once(data, scoring):
     settings["refit"] = "roc_auc" if scoring else True
     search = ManualSearchCV(net(), **settings).fit(*data)
     assert search.cv_results_["candidate"].tolist() == ["base"]
-    search.try_("wider", hidden_units=16).try_("fast", deepnetclassifier__lr=0.02)
-    search.try_("mixed", hidden_units=(8, 4))
+    search.try_candidate("wider", hidden_units=16).try_candidate("fast", deepnetclassifier__lr=0.02)
+    search.try_candidate("mixed", hidden_units=(8, 4))
     grid = [{}, {UNITS: [16]}, {LR: [0.02]}, {UNITS: [(8, 4)]}]
     all_at_once = parents.GridSearchCV(net(), grid, **{**settings, "cv": search.splits_})
     all_at_once.fit(*data)
@@ -98,19 +97,19 @@ def test_keep_is_the_base_of_what_follows(fitted, data):
     assert fitted.best_estimator_.get_params()[UNITS] == 16
     expected = net(hidden_units=16).fit(*data).predict_proba(data[0])
     np.testing.assert_allclose(fitted.predict_proba(data[0]), expected, atol=1e-6)
-    fitted.try_("wider and fast", lr=0.02)
+    fitted.try_candidate("wider and fast", lr=0.02)
     assert fitted.cv_results_["params"][-1] == {UNITS: 16, LR: 0.02}
     assert fitted.best_params_ == {UNITS: 16}  # stays what was kept
-    fitted.keep("wider and fast").try_("back", hidden_units=4)
+    fitted.keep("wider and fast").try_candidate("back", hidden_units=4)
     assert fitted.cv_results_["params"][-1] == {UNITS: 4, LR: 0.02}
 
 
 def test_without_keep_the_best_score_wins(data):
     search = ManualSearchCV(net(lr=1e-4), cv=3).fit(*data)
     before = search.best_estimator_
-    search.try_("useless", lr=1e-6)
+    search.try_candidate("useless", lr=1e-6)
     assert search.best_estimator_ is before
-    search.try_("better", lr=0.05)
+    search.try_candidate("better", lr=0.05)
     assert search.best_params_ == {LR: 0.05}
     assert search.best_estimator_.get_params()[LR] == 0.05
     assert search.best_index_ == 2
@@ -118,7 +117,7 @@ def test_without_keep_the_best_score_wins(data):
 
 def test_table(data):
     search = ManualSearchCV(net(lr=1e-4), {"slow": {}, "fast": {"lr": 0.05}}, cv=5).fit(*data)
-    search.keep("fast").try_("again", label_smoothing=0.2)
+    search.keep("fast").try_candidate("again", label_smoothing=0.2)
     table = search.table()
     assert table.candidate.tolist() == ["slow", "fast", "again"]
     assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", "label_smoothing: 0.05 → 0.2"]
@@ -163,11 +162,11 @@ def test_failed_candidates(fitted, data):
     assert search.table().verdict.tolist() == ["", "failed", "within noise"]
     before = fitted.cv_results_
     with pytest.raises(ValueError, match=r"Candidate 'bad' cannot be fitted: .*epoch") as caught:
-        fitted.try_("bad", lr=1e30)
+        fitted.try_candidate("bad", lr=1e30)
     assert "\n" not in str(caught.value)
     assert fitted.cv_results_ is before
     with pytest.raises(ValueError, match="Candidate 'bad' cannot be fitted: lr=-1 is not valid"):
-        fitted.try_("bad", lr=-1)
+        fitted.try_candidate("bad", lr=-1)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
@@ -184,8 +183,12 @@ def test_a_failed_candidate_with_a_score_is_no_measure(data):
 def test_tries_are_compared_with_what_they_change(data):
     """With the kept candidate; and the values are those that the estimators had."""
     search = ManualSearchCV(net(), {"a": {}, "b": {"hidden_units": 16}}, cv=3, refit=False)
-    search.fit(*data).try_("c", lr=0.02).keep("a").try_("d", standardscaler=MinMaxScaler((0, 2)))
-    search.keep("d").try_("e", standardscaler__feature_range=(0, 1)).try_("f", max_norm=None)
+    search.fit(*data).try_candidate("c", lr=0.02).keep("a").try_candidate(
+        "d", standardscaler=MinMaxScaler((0, 2))
+    )
+    search.keep("d").try_candidate("e", standardscaler__feature_range=(0, 1)).try_candidate(
+        "f", max_norm=None
+    )
     table = search.table()
     assert table.against.tolist() == ["", "a", "b", "a", "d", "d"]
     assert table.changed.tolist()[3:] == [
@@ -193,7 +196,7 @@ def test_tries_are_compared_with_what_they_change(data):
         "feature_range: (0, 2) → (0, 1)",
         "",
     ]
-    search.try_(
+    search.try_candidate(
         "g", standardscaler=Pipeline([("scale", StandardScaler()), ("more", MinMaxScaler())])
     )
     assert max(map(len, str(search).splitlines())) < 250
@@ -206,7 +209,7 @@ def test_changes_are_what_differs_and_no_more(data, tmp_path):
     pipeline = Pipeline([("scale", StandardScaler()), ("net", own)])
     candidates = {"a": {}, "b": {"net": own}, "c": {"scale": MinMaxScaler()}}
     search = ManualSearchCV(pipeline, candidates, cv=2, memory=tmp_path, refit=False).fit(*data)
-    search.try_("d", net=own)
+    search.try_candidate("d", net=own)
     assert search.table().changed.tolist() == [
         *("", "", "scale: StandardScaler() → MinMaxScaler()"),
         "scale: MinMaxScaler() → StandardScaler()",
@@ -234,7 +237,7 @@ def test_a_try_that_refit_refuses_leaves_all_as_it_was(data):
         net(), {"a": {}}, cv=2, refit=lambda results: 0 if len(results["params"]) < 2 else 1.5
     ).fit(*data)
     with pytest.raises(ValueError, match=r"refit returned 1\.5"):
-        search.try_("b", lr=0.1)
+        search.try_candidate("b", lr=0.1)
     assert search.cv_results_["candidate"].tolist() == ["a"]
     assert len(search.evaluated_at_) == len(search.table()) == 1
 
@@ -268,7 +271,7 @@ def test_groups_and_weights(data):
     groups, weight = np.arange(len(y)) % 7, np.linspace(0.5, 1, len(y))
     fit = {"groups": groups, "deepnetclassifier__sample_weight": weight}
     search = ManualSearchCV(net(), {"a": {}}, cv=GroupKFold(3)).fit(X, y, **fit)
-    search.try_("b", hidden_units=16).keep("b")
+    search.try_candidate("b", hidden_units=16).keep("b")
     expected = net(hidden_units=16).fit(X, y, deepnetclassifier__sample_weight=weight)
     np.testing.assert_allclose(search.predict_proba(X), expected.predict_proba(X), atol=1e-6)
     parent = parents.GridSearchCV(net(), {UNITS: [16]}, cv=GroupKFold(3)).fit(X, y, **fit)
@@ -283,7 +286,7 @@ def test_metadata_routing(data):
         bare.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         search = ManualSearchCV(bare, {"a": {}}, cv=GroupKFold(3))
         search.fit(X, y, sample_weight=weight, groups=np.arange(len(y)) % 5)
-        search.try_("b", hidden_units=16).keep("b")
+        search.try_candidate("b", hidden_units=16).keep("b")
     expected = DeepNetClassifier(hidden_units=16, max_epochs=3, random_state=0)
     expected.fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(search.predict_proba(X), expected.predict_proba(X), atol=1e-6)
@@ -300,19 +303,19 @@ def test_estimator_manners(data, fitted):
     with pytest.raises(
         ValueError, match="A pickle or copy of a search is without its data: call fit"
     ):
-        restored.try_("more", lr=0.1)
-    fitted.try_("more", lr=0.1)  # the pickled one still has its data
+        restored.try_candidate("more", lr=0.1)
+    fitted.try_candidate("more", lr=0.1)  # the pickled one still has its data
 
 
 def test_refit_off(data):
     search = ManualSearchCV(net(), CANDIDATES, cv=2, refit=False).fit(*data)
-    search.try_("deep", hidden_layers=3).keep("deep")
+    search.try_candidate("deep", hidden_layers=3).keep("deep")
     assert search.best_params_ == {LAYERS: 3}
     assert not hasattr(search, "best_estimator_")
     several = ManualSearchCV(
         net(), CANDIDATES, cv=2, refit=False, scoring=["accuracy", "roc_auc"]
     ).fit(*data)
-    assert not hasattr(several.try_("deep", hidden_layers=3), "best_index_")
+    assert not hasattr(several.try_candidate("deep", hidden_layers=3), "best_index_")
     assert several.table().candidate.tolist() == [*CANDIDATES, "deep"]
 
 
@@ -336,15 +339,15 @@ def test_bad_candidates(candidates, message, data):
 
 def test_bad_tries(fitted):
     with pytest.raises(ValueError, match="There is a candidate 'wider' already"):
-        fitted.try_("wider", lr=0.1)
+        fitted.try_candidate("wider", lr=0.1)
     with pytest.raises(ValueError, match="name is a string, but 3 was given"):
-        fitted.try_(3, lr=0.1)
+        fitted.try_candidate(3, lr=0.1)
     with pytest.raises(ValueError, match=r"no candidate 'x': there are 'as it is', 'wider', 'fa"):
         fitted.keep("x")
     with pytest.raises(ValueError, match="did you mean 'deepnetclassifier__dropout'"):
-        fitted.try_("typo", droput=0.1)
+        fitted.try_candidate("typo", droput=0.1)
     with pytest.raises(sklearn.exceptions.NotFittedError):
-        ManualSearchCV(net()).try_("early", lr=0.1)
+        ManualSearchCV(net()).try_candidate("early", lr=0.1)
 
 
 # The pieces.
@@ -411,20 +414,25 @@ def test_few_folds_that_differ_alike_are_no_proof():
     assert np.mean(np.array(found) < 0.05) < 0.05
 
 
-def test_ranks_put_failed_candidates_last():
-    np.testing.assert_array_equal(ranks([0.5, np.nan, 0.7, 0.7, np.nan]), [3, 4, 1, 1, 4])
-    np.testing.assert_array_equal(ranks([np.nan, np.nan]), [1, 1])
-
-
-def test_joined_results_mask_what_a_candidate_has_not():
-    first = {"params": [{"a": 1}], "param_a": np.ma.array([1]), "mean_test_score": np.array([0.5])}
-    second = {"params": [{"b": 2.5}], "param_b": np.ma.array([2.5])}
-    first["rank_test_score"] = second["rank_test_score"] = np.array([1], dtype=np.int32)
-    second["mean_test_score"] = np.array([0.75])
-    both = joined(first, second)
-    assert list(both) == [*("param_a", "param_b", "params", "mean_test_score", "rank_test_score")]
-    assert both["param_a"].tolist() == [1, None]
-    assert both["rank_test_score"].tolist() == [2, 1]
+@pytest.mark.filterwarnings("ignore:One or more of the", "ignore:\\n3 fits failed")
+def test_results_are_those_of_one_search_over_all_candidates(data):
+    """Columns, their order, types and masks, and ranks with a failed candidate."""
+    name = "deepnetclassifier__"
+    grid = [
+        {f"{name}lr": [0.01]},
+        {f"{name}dropout": [5]},
+        {f"{name}hidden_units": [(8, 4)], f"{name}lr": [0.02]},
+    ]
+    theirs = parents.GridSearchCV(net(), grid, cv=3, return_train_score=True).fit(*data)
+    first, bad, last = ({key: value for key, [value] in part.items()} for part in grid)
+    search = ManualSearchCV(net(), {"a": first, "bad": bad}, cv=3, return_train_score=True)
+    found = search.fit(*data).try_candidate("c", **last).cv_results_
+    assert found["candidate"].tolist() == ["a", "bad", "c"]
+    assert list(found) == ["candidate", *theirs.cv_results_]
+    for key, column in theirs.cv_results_.items():
+        if not key.endswith("_time"):
+            assert getattr(found[key], "dtype", list) == getattr(column, "dtype", list)
+            np.testing.assert_array_equal(found[key], column)
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")

@@ -100,15 +100,15 @@ def test_tries_by_hand_are_kept(tmp_path):
     """A script with tries, run twice, trains once; a new try trains its own folds."""
     for run in range(2):
         search = SEARCHES["manual"](tmp_path).fit(X, y)
-        search.try_("faster", lr=0.01)
-        search.keep("faster").try_("faster, deeper", hidden_layers=3)
+        search.try_candidate("faster", lr=0.01)
+        search.keep("faster").try_candidate("faster, deeper", hidden_layers=3)
         # Four candidates on three folds; refits of the best, and of the one that was kept.
         if run == 0:
             files = kept(tmp_path)
         assert search.fused_summary_.fits == (3 if run == 0 else 0)
     assert kept(tmp_path) == files
     assert 12 < len(files) <= 12 + 4
-    search.try_("faster, deepest", hidden_layers=4)
+    search.try_candidate("faster, deepest", hidden_layers=4)
     assert search.fused_summary_.fits == 3
     assert len(kept(tmp_path)) == len(files) + 3
 
@@ -239,9 +239,9 @@ def test_a_try_that_cannot_be_kept(tmp_path):
     """The search by hand stays as it was, and can go on."""
     search = ManualSearchCV(net(), {"narrow": {}}, cv=3, memory=tmp_path).fit(X, y)
     with no_large_files(), pytest.raises(OSError, match=FULL):
-        search.try_("wide", hidden_units=256)
+        search.try_candidate("wide", hidden_units=256)
     assert list(search.cv_results_["candidate"]) == ["narrow"]
-    assert list(search.try_("wide", hidden_units=256).cv_results_["candidate"]) == [
+    assert list(search.try_candidate("wide", hidden_units=256).cv_results_["candidate"]) == [
         "narrow",
         "wide",
     ]
@@ -292,7 +292,7 @@ def test_nets_that_candidates_bring(tmp_path, kind):
     assert clone(search).fit(X, y).fused_summary_.found == 6
     if kind == "manual":
         for _ in range(2):
-            search = clone(search).fit(X, y).try_("c", model=net(lr=0.03))
+            search = clone(search).fit(X, y).try_candidate("c", model=net(lr=0.03))
         assert search.fused_summary_.found == 3
     assert {model.memory for model in mine} == {None}
 

@@ -23,7 +23,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp import model_selection as ours
-from sknethp.model_selection.nets import default_estimator
+from sknethp.model_selection.estimators import default_estimator
 
 NAMES = ("GridSearchCV", "RandomizedSearchCV", "HalvingRandomSearchCV")
 LR = "deepnetclassifier__lr"

@@ -8,8 +8,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from skopt.space import Categorical, Dimension, check_dimension
+from skopt.space import Categorical, Dimension
 
+from sknethp.compat import check_dimension
 from sknethp.model_selection.bayesian.encoding import index_of
 from sknethp.model_selection.checks import is_range_with_prior
 

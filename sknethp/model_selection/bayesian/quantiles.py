@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import RegressorTags
 from skopt.learning import GradientBoostingQuantileRegressor
-from skopt.utils import cook_estimator
+
+from sknethp.compat import cook_estimator
 
 _BELOW, _MIDDLE, _ABOVE = 0.16, 0.5, 0.84  # a standard deviation apart, for a normal variable
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+from scipy.stats import rankdata
+
 from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.bayesian.dimensions import subspaces
-from sknethp.model_selection.bayesian.mended import MendedBayesSearchCV
-from sknethp.model_selection.checks import check_count, check_folds, check_space
-from sknethp.model_selection.folds import fixed_folds
-from sknethp.model_selection.fusing import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV, failed_fit
+from sknethp.model_selection.checks import check_count, check_space
+from sknethp.model_selection.fused_search import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
 
 
-class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
+class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
     __doc__ = f"""scikit-optimize's Bayesian search, with fits trained together and a default space.
 
     Parameters
@@ -80,6 +82,7 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         "n_points": COUNT,
         "max_time": optional(Number(0, low_open=True)),
     }
+    _splits_once = True  # a splitter may shuffle anew each round
     _space_parameter = "search_spaces"
     _space_method = "bayes"
 
@@ -155,15 +158,37 @@ class BayesSearchCV(FusedSearchMixin, MendedBayesSearchCV):  # noqa: D101
         ValueError
             If the space, the folds or the data cannot be searched, or no candidate be fitted.
         """
-        with fixed_folds(self, y):  # a splitter may shuffle anew each round
-            return super().fit(X, y, groups=groups, callback=callback, **fit_params)
+        return super().fit(X, y, groups=groups, callback=callback, **fit_params)
 
     def _check_search_space(self, search_space: Any) -> None:
         """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 
-    def _check(self, X: Any, y: Any) -> None:
+    def _check(self) -> None:
         parts = subspaces(self.search_spaces, self.n_iter)
         check_space(self.estimator, [space for space, _ in parts], "search_spaces")
         n_asked = sum(n for _, n in parts)
         check_count(n_asked if self.max_time is None else min(n_asked, self.n_points))
-        check_folds(self.estimator, self.cv.splitter, y)
+
+    def _conclude(self) -> None:
+        """Put the candidates of failed rounds where they belong, and rank training scores."""
+        if self._failed:
+            self._put_failed_back()
+        del self._failed
+        for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
+            mean = np.asarray(self.cv_results_[key], dtype=float)
+            ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
+            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
+        super()._conclude()
+
+    def _put_failed_back(self) -> None:
+        worked = self.cv_results_["params"]
+        n_all, n_splits = len(worked) + len(self._failed), len(self._fits) // len(worked)
+        places = [i for i in range(n_all) if i not in self._failed]
+        params = {**self._failed, **dict(zip(places, worked, strict=True))}
+        fits = {i: [failed_fit(self._fits[0], self.error_score)] * n_splits for i in self._failed}
+        fits |= {i: self._fits[k * n_splits : (k + 1) * n_splits] for k, i in enumerate(places)}
+        self.cv_results_ = self._results_of(
+            [params[i] for i in range(n_all)], [fit for i in range(n_all) for fit in fits[i]]
+        )
+        if hasattr(self, "best_index_"):
+            self.best_index_ = places[self.best_index_]

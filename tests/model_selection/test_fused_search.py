@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, fused, model_selection
-from sknethp.model_selection.fusing import FusedSearchMixin, backend_is_chosen
-from sknethp.model_selection.nets import default_estimator, net_prefixes, with_memory
+from sknethp.model_selection.estimators import default_estimator, networks_in, with_memory
+from sknethp.model_selection.fused_search import FusedSearchMixin, backend_is_chosen
 
 
 class Search(FusedSearchMixin, theirs.GridSearchCV):
@@ -33,7 +33,7 @@ class Search(FusedSearchMixin, theirs.GridSearchCV):
         self.progress = progress
 
     def _default_space(self, estimator, X):
-        return {f"{net_prefixes(estimator)[0]}max_epochs": [1, 2]}
+        return {f"{next(iter(networks_in(estimator)))}max_epochs": [1, 2]}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ ESTIMATORS = {
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_nets_are_found(name):
     estimator, prefixes = ESTIMATORS[name]
-    assert net_prefixes(estimator) == prefixes
+    assert list(networks_in(estimator)) == prefixes
 
 
 def test_memory_reaches_clones_of_all_nets(data, tmp_path):

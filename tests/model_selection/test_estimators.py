@@ -22,7 +22,7 @@ from sknethp.model_selection import (
     RandomizedSearchCV,
     search_space,
 )
-from sknethp.model_selection.nets import nets_in, with_memory
+from sknethp.model_selection.estimators import networks_in, with_memory
 
 
 def net(**changed):
@@ -111,13 +111,13 @@ def test_all_searches_take_them(name, data, estimators, tmp_path):
     for search in searches:
         assert search.fit(*data).score(*data) > 0.6
     manual = searches[-1]
-    manual.try_("another", **others[0])
+    manual.try_candidate("another", **others[0])
     assert "another" in str(manual)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_there_is_no_default_space_for_them(name, estimators):
-    assert nets_in(estimators[name]) == {}
+    assert networks_in(estimators[name]) == {}
     with pytest.raises(ValueError, match=r"no DeepNetClassifier in \w+, or it is frozen, and a de"):
         search_space(estimators[name])
     with pytest.raises(ValueError, match=r"add layers to, or it is frozen"):
@@ -127,7 +127,7 @@ def test_there_is_no_default_space_for_them(name, estimators):
 def test_a_free_net_beside_a_frozen_one_is_tuned(data, tmp_path):
     frozen = FrozenEstimator(net().fit(*data))
     pair = VotingClassifier([("frozen", frozen), ("free", net())], voting="soft")
-    assert list(nets_in(pair)) == ["free__"]
+    assert list(networks_in(pair)) == ["free__"]
     search = LayerGrowthSearchCV(pair, {"lr": [0.01, 0.02]}, cv=2, max_layers=2, memory=tmp_path)
     search.fit(*data)
     assert set(search.best_params_) == {"free__hidden_layers", "free__lr"}

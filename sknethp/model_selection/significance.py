@@ -1,4 +1,4 @@
-"""Whether a difference between cross-validated scores is more than the folds' noise."""
+"""Whether cross-validated scores differ by more than they vary from fold to fold."""
 
 from __future__ import annotations
 
@@ -14,22 +14,13 @@ def corrected_paired_test(
     """Compare two candidates on the same folds by the corrected resampled t-test.
 
     The training parts of folds overlap, so that their scores vary less than independent ones
-    would; the variance of their mean is corrected by the share of test samples.
+    would; the variance of their mean is corrected by the share of test samples. `first` and
+    `second` are of shape (n_splits,), `sizes` are the numbers of training and test samples.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_splits,)
-        Test scores on the same folds, in the same order.
-    sizes : sequence of tuple
-        Numbers of training and test samples of each fold.
-
-    Returns
-    -------
-    float
-        Two-sided p-value: how often candidates that are equally good would differ so much. 1
-        for equal scores; NaN with one fold, or where a score is not finite. Of scores that are
-        shares of the test samples, as the accuracy is, the variance is taken to be at least
-        that of rounding: a few folds that differ by the same do not prove that there is none.
+    The two-sided p-value returned is 1 for equal scores, and NaN with one fold or where a score is
+    not finite. For scores that are shares of the test samples, as the accuracy is, the variance is
+    taken to be at least that of rounding: a few folds that differ by the same do not prove that
+    there is none.
 
     References
     ----------
@@ -58,17 +49,7 @@ def corrected_paired_test(
 
 
 def standard_error(scores: np.ndarray) -> float:
-    """Return the standard error of the mean of the folds' scores.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_splits,)
-
-    Returns
-    -------
-    float
-        NaN with one fold.
-    """
+    """Return the standard error of the mean of the folds' scores; NaN with one fold."""
     if len(scores) < 2:
         return float("nan")
     return float(np.std(scores, ddof=1) / np.sqrt(len(scores)))

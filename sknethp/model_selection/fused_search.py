@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from inspect import signature
@@ -12,9 +13,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from joblib.parallel import get_active_backend
-
-# scikit-learn documents how to derive searches from it, but has no public name for it.
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,10 +30,10 @@ from sknethp.model_selection.checks import (
     check_settings,
     check_space,
 )
-from sknethp.model_selection.nets import check_is_estimator, default_estimator, with_memory
+from sknethp.model_selection.estimators import check_is_estimator, default_estimator, with_memory
+from sknethp.model_selection.folds import fixed_folds
+from sknethp.model_selection.results import Results
 from sknethp.model_selection.spaces import Method, Size, search_space
-
-__all__ = ["BaseSearchCV", "FusedSearchMixin", "backend_is_chosen", "fused_unless_chosen"]
 
 # Parts of the searches' docstrings.
 ESTIMATOR = """estimator : estimator or None
@@ -55,14 +53,10 @@ ATTRIBUTES = """As in the parent, and:
 
 
 def backend_is_chosen() -> bool:
-    """Whether joblib's backend is the caller's business, not ours.
+    """Whether joblib's backend is the caller's choice, which we leave as it is.
 
-    It is inside ``fused()``, inside ``parallel_config`` with a backend, and in a thread of
-    another parallel call. It is not in a worker process, which has its search to itself.
-
-    Returns
-    -------
-    bool
+    So it is inside ``fused()``, inside ``parallel_config`` with a backend, and in a thread of
+    another parallel call; not in a worker process, which has its search to itself.
     """
     # A hint moves the default backend, and none that was chosen.
     threads, _ = get_active_backend(prefer="threads")
@@ -78,16 +72,8 @@ def backend_is_chosen() -> bool:
 def fused_unless_chosen(progress: Any = None) -> AbstractContextManager[Summary | None]:
     """Train fused what is fitted inside, unless the caller has chosen a backend.
 
-    Parameters
-    ----------
-    progress : object
-        Handed to ``fused``; None for its default.
-
-    Returns
-    -------
-    context manager
-        Gives the summary: of this block, of the ``fused()`` block around it, or None with
-        another backend.
+    Gives the summary of this block, of the ``fused()`` block around it, or None with another
+    backend.
     """
     if not backend_is_chosen():
         return fused(progress=progress, silent=True)
@@ -98,7 +84,7 @@ def fused_unless_chosen(progress: Any = None) -> AbstractContextManager[Summary 
 
 
 def _unfitted_default_has(method: str) -> Any:
-    """Say for ``available_if`` whether a search, or the estimator that None means, can do this."""
+    """Return for ``available_if`` whether a search, or its default estimator, has a method."""
 
     def check(search: Any) -> bool:
         if search.estimator is None and not hasattr(search, "best_estimator_"):
@@ -125,17 +111,12 @@ class FusedSearchMixin:
 
     A class that uses it takes `estimator`, a space, `memory` and `progress`, of which the first
     two may be None: while ``fit`` runs, the parent sees what None stands for.
-
-    Attributes
-    ----------
-    fused_summary_ : Summary or None
-        What was fused, and what was not and why; see ``sknethp.fused``.
-    evaluated_at_ : ndarray of shape (n_candidates,)
-        Seconds after which each candidate's scores were known; those of a round all at once.
     """
 
     # Settings that are checked before any work, beside those that every search has.
     _allowed: ClassVar[dict[str, Constraint]] = {}
+    # Whether `cv` is asked for its folds only once, for searches of several rounds.
+    _splits_once = False
     # The parameter that holds the space, if there is one, and what `search_space` needs.
     _space_parameter: str | None = None
     _space_method: Method = "random"
@@ -175,16 +156,23 @@ class FusedSearchMixin:
         """
         check_is_estimator(self.estimator)
         check_settings(self, self._allowed)
-        with self._with_defaults(X):
+        folds = fixed_folds(self, y) if self._splits_once else nullcontext()
+        with folds, self._with_defaults(X):
             check_memories(self.estimator)
             check_seeds(self)
-            self._check(X, y)
+            check_folds(self.estimator, self.cv, y)
+            self._check()
             with fused_unless_chosen(self.progress) as summary:
                 super().fit(X, y, **params)  # type: ignore[misc]
-        self.fused_summary_ = summary
-        self.evaluated_at_ = np.array(self._evaluated_at)
-        del self._evaluated_at
+            self.fused_summary_ = summary
+            self.evaluated_at_ = np.array(self._evaluated_at)
+            del self._evaluated_at
+            self._conclude()
         return self
+
+    def _conclude(self) -> None:
+        """Complete the results while what None stands for is still in place."""
+        del self._fits
 
     @contextmanager
     def _with_defaults(self, X: Any) -> Iterator[None]:
@@ -240,8 +228,18 @@ class FusedSearchMixin:
         A fused search has ended before. With another backend, scikit-learn takes such a fit for a
         candidate that failed.
         """
-        _raise_unkept([result.get("fit_error") or "" for result in out])
+        _raise_unkept(result.get("fit_error") or "" for result in out)
+        self._fits = list(out)
         return super()._format_results(candidate_params, n_splits, out, more_results)  # type: ignore[misc]
+
+    def _results_of(
+        self, params: Sequence[Mapping[str, Any]], fits: Sequence[Any], more: Any = None
+    ) -> Results:
+        """Return results anew, of some candidates and their fits, those of all folds in a row."""
+        with warnings.catch_warnings():  # of scores that are not finite there were some before
+            warnings.simplefilter("ignore")
+            make = super()._format_results  # type: ignore[misc]
+            return make(list(params), len(fits) // len(params), list(fits), more)
 
     def _select_best_index(self, refit, refit_metric, results):
         """Return which candidate is best, where there is one to refit."""
@@ -249,11 +247,10 @@ class FusedSearchMixin:
             check_scores(results, refit_metric)
         return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
 
-    def _check(self, X: Any, y: Any) -> None:
+    def _check(self) -> None:
         """Reject what cannot be searched, before any fit."""
         if self._space_parameter is not None:
             check_space(self.estimator, getattr(self, self._space_parameter), self._space_parameter)
-        check_folds(self.estimator, self.cv, y)
 
     @available_if(_unfitted_default_has("predict"))
     def predict(self, X):

@@ -10,24 +10,21 @@ from typing import Any
 import numpy as np
 import skopt
 from scipy.optimize import OptimizeResult
-from scipy.stats import rankdata
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 from skopt.callbacks import check_callback
 from skopt.space import Dimension
-from skopt.utils import eval_callbacks
 
+from sknethp.compat import BaseSearchCV, eval_callbacks
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.bayesian.quantiles import as_regressor
-from sknethp.model_selection.fusing import BaseSearchCV
 from sknethp.model_selection.results import (
     Results,
     fold_scores,
     metric_of,
     metrics_of,
     why_all_failed,
-    with_failed,
     without_failed,
 )
 
@@ -94,6 +91,16 @@ class Evaluations:
             ) from self._error
 
 
+def failed_fit(fit: Mapping[str, Any], error_score: float) -> dict[str, Any]:
+    """Return what scikit-learn knows of a fit that failed, like another that did not."""
+    scores = {
+        key: dict.fromkeys(value, error_score) if isinstance(value, Mapping) else error_score
+        for key, value in fit.items()
+        if key in ("test_scores", "train_scores")
+    }
+    return {**fit, **scores, "fit_time": np.nan, "score_time": np.nan}
+
+
 class Proposals:
     """Candidates proposed by an optimizer, which learns from their scores.
 
@@ -138,7 +145,7 @@ class Proposals:
         return self.result
 
 
-class MendedBayesSearchCV(skopt.BayesSearchCV):
+class PatchedBayesSearchCV(skopt.BayesSearchCV):
     """The parent, mended; see ``BayesSearchCV`` for its parameters."""
 
     max_time: float | None = None
@@ -174,22 +181,7 @@ class MendedBayesSearchCV(skopt.BayesSearchCV):
         # The parent hands on groups even where there are none, which metadata routing rejects.
         given = {} if groups is None else {"groups": groups}
         BaseSearchCV.fit(self, X, y, **{**(self.fit_params or {}), **given, **fit_params})
-        self._put_failed_back()
-        for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
-            mean = np.asarray(self.cv_results_[key], dtype=float)
-            ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
-            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
         return self
-
-    def _put_failed_back(self) -> None:
-        """Put the candidates of failed rounds where they belong in the results."""
-        failed = self._failed
-        del self._failed
-        if not failed:
-            return
-        self.cv_results_, places = with_failed(self.cv_results_, failed, self.error_score)
-        if hasattr(self, "best_index_"):
-            self.best_index_ = int(places[self.best_index_])
 
     @property
     def total_iterations(self):

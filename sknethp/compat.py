@@ -1,0 +1,20 @@
+"""Names that their packages do not call public, with the releases that have them there."""
+
+# scikit-learn 1.6 to 1.9. It documents how to derive searches, but exports no base for them.
+from sklearn.model_selection._search import BaseSearchCV
+
+# scikit-learn 1.6 to 1.9. The public way, enable_halving_search_cv, changes
+# sklearn.model_selection for everybody.
+from sklearn.model_selection._search_successive_halving import HalvingRandomSearchCV
+
+# scikit-optimize 0.10.2.
+from skopt.space.space import check_dimension
+from skopt.utils import cook_estimator, eval_callbacks
+
+__all__ = [
+    "BaseSearchCV",
+    "HalvingRandomSearchCV",
+    "check_dimension",
+    "cook_estimator",
+    "eval_callbacks",
+]

@@ -1,0 +1,129 @@
+"""The estimator that is searched: its parameters, the networks in it and their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import is_
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknethp.classifier import DeepNetClassifier
+from sknethp.constraints import is_path
+from sknethp.hyperparameters import last_part
+
+
+def default_estimator() -> Pipeline:
+    """Return what a search tunes if it is given no estimator; with a seed, to be resumable."""
+    return make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))
+
+
+def check_is_estimator(estimator: Any) -> None:
+    """Raise a TypeError for a class, or for what cannot be fitted; None stands for the default."""
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"estimator={estimator.__name__} is a class: give an instance, {estimator.__name__}()."
+        )
+    if not (estimator is None or hasattr(estimator, "fit")):
+        raise TypeError(
+            f"estimator={estimator!r} is not valid: give an estimator, with a method fit, or None "
+            "for the default."
+        )
+
+
+def parameters(estimator: Any) -> dict[str, Any]:
+    """Return all parameters of an estimator by name; none for anything else."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return {}
+    return estimator.get_params(deep=True)
+
+
+def with_parameters(estimator: Any, values: Mapping[str, Any]) -> Any:
+    """Return a clone with some parameters set to clones of the values."""
+    changed = clone(estimator)
+    changed.set_params(**clone(dict(values), safe=False))  # which may return None
+    return changed
+
+
+def networks_in(estimator: Any) -> dict[str, DeepNetClassifier]:
+    """Return each DeepNetClassifier in an estimator, by the prefix of its parameters' names.
+
+    A network whose parameters cannot be set is left out: a frozen one, or one in a wrapper that
+    does not list them.
+
+    Examples
+    --------
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> list(networks_in(OneVsRestClassifier(default_estimator())))
+    ['estimator__deepnetclassifier__']
+    """
+    if isinstance(estimator, DeepNetClassifier):
+        return {"": estimator}
+    known = parameters(estimator)
+    return {
+        f"{name}__": value
+        for name, value in known.items()
+        if isinstance(value, DeepNetClassifier)
+        and all(f"{name}__{own}" in known for own in value.get_params())
+    }
+
+
+def prefixes(estimator: Any, parameter: str | None = None) -> list[str]:
+    """Return the prefixes of the networks in an estimator; of those with a parameter, if given."""
+    networks = networks_in(estimator).items()
+    return [prefix for prefix, network in networks if parameter in (None, *network.get_params())]
+
+
+def full_name(estimator: Any, name: str) -> str:
+    """Return a parameter's name with its prefix; unchanged if not exactly one network has it.
+
+    Examples
+    --------
+    >>> full_name(default_estimator(), "lr")
+    'deepnetclassifier__lr'
+    """
+    longer = [prefix + name for prefix in prefixes(estimator, name)]
+    return name if name in parameters(estimator) or len(longer) != 1 else longer[0]
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Map names to their last parts, where these are unambiguous.
+
+    Examples
+    --------
+    >>> short_names(["a__lr", "b__lr", "a__dropout"])
+    {'a__lr': 'a__lr', 'b__lr': 'b__lr', 'a__dropout': 'dropout'}
+    """
+    last = {name: last_part(name) for name in names}
+    short = list(last.values())
+    return {name: own if short.count(own) == 1 else name for name, own in last.items()}
+
+
+def with_memory(value: Any, memory: Any) -> Any:
+    """Return a clone of an estimator, or of several in a list, whose networks have a memory.
+
+    None leaves each network its own. Relative paths are made absolute, since worker processes may
+    run elsewhere. Where nothing changes, `value` itself is returned.
+    """
+    if type(value) in (list, tuple):
+        parts = type(value)(with_memory(part, memory) for part in value)
+        return value if all(map(is_, parts, value)) else parts
+    networks = networks_in(value)
+    memories = {
+        prefix: _absolute(memory or networks[prefix].memory) for prefix in prefixes(value, "memory")
+    }
+    if all(each is networks[prefix].memory for prefix, each in memories.items()):
+        return value
+    return clone(value).set_params(**{f"{prefix}memory": m for prefix, m in memories.items()})
+
+
+def _absolute(memory: Any) -> Any:
+    """Return a memory that means the same in whatever folder a process runs."""
+    location = getattr(memory, "location", memory)
+    if not is_path(location):
+        return memory
+    path = Path(location).expanduser().absolute()
+    return memory if path == Path(location) else str(path)
