@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.architecture import Architecture, Slot
+from sknethp.training.threads import one_blas_thread
 
 # Variance times fan; the fan is that of the inputs or the mean of both sides.
 # Glorot & Bengio (2010); He et al. (2015); LeCun et al. (1998).
@@ -54,7 +55,8 @@ def _draw(scheme: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.n
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Rows or columns orthonormal, whichever are fewer (Saxe et al., 2014)."""
     tall = rng.standard_normal((max(shape), min(shape)))
-    q, r = np.linalg.qr(tall)
+    with one_blas_thread():
+        q, r = np.linalg.qr(tall)
     q *= np.sign(np.diag(r))
     return (q if shape[0] >= shape[1] else q.T).astype(np.float32)
 

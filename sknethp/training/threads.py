@@ -1,4 +1,4 @@
-"""Torch's threads: as many as pay, and left as they were.
+"""Torch's threads: as many as pay, and left as they were. BLAS's: one, where it matters.
 
 Torch's threads wait for each other actively: for short operations they save little on an idle
 machine, and on a busy one they cost many times the work. So whether they pay is tried, again and
@@ -14,8 +14,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 # Multiplications in a batch below which a second thread gains little (measured for networks of
 # 16 to 256 units).
@@ -33,6 +35,7 @@ class _State:
 
     def __init__(self, forked: bool = False, threads_inside: int = 0):
         self.lock = threading.Lock()
+        self.blas_lock = threading.Lock()
         self.threads_inside = threads_inside
         self.before = torch.get_num_threads()
         self.forked = forked
@@ -86,6 +89,20 @@ def one_torch_thread() -> Iterator[None]:
             with _state.lock:
                 torch.set_num_threads(_state.before)
                 _state.threads_inside -= 1
+
+
+# Looks through all loaded libraries, which takes longer than a small matrix.
+_blas = cache(ThreadpoolController)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Give numpy's BLAS one thread: several round otherwise, and cost time on small matrices.
+
+    The limit is the process's: two threads that set it and put it back in turn would keep it.
+    """
+    with _state.blas_lock, _blas().limit(limits=1, user_api="blas"):
+        yield
 
 
 class Pace:

@@ -1,7 +1,6 @@
 """The surrogate model and its proposals: right, valid, never twice, and better than chance."""
 
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -14,9 +13,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from skopt.benchmarks import hart6
 from skopt.space import Categorical, Integer, Real, Space
 from skopt.utils import normalize_dimensions
-from threadpoolctl import threadpool_info, threadpool_limits
 
-from sknethp.model_selection.bayesian import proposals
 from sknethp.model_selection.bayesian.dimensions import Choices, subspaces
 from sknethp.model_selection.bayesian.encoding import Encoding
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
@@ -242,27 +239,3 @@ def test_the_model_is_fitted_once_a_round(monkeypatch):
     monkeypatch.setattr(GaussianProcess, "fit", lambda *args: fits.append(1) or fit(*args))
     best_of(RoundOptimizer(UNIT, random_state=0), 64)
     assert len(fits) == 8
-
-
-def test_threads_of_blas_are_put_back():
-    """Two threads never limit them at once: each would take the other's limit for what was."""
-
-    def threads():
-        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
-
-    entered = threading.Event()
-
-    def propose():
-        with proposals._one_blas_thread():
-            entered.set()
-
-    with threadpool_limits(2, user_api="blas"):
-        before = threads()
-        other = threading.Thread(target=propose)
-        with proposals._one_blas_thread():
-            assert set(threads()) == {1}
-            other.start()
-            assert not entered.wait(0.5)
-        other.join()
-        assert entered.is_set()
-        assert threads() == before

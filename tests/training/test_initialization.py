@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 from torch.nn import init
 
 from sknethp.training.activations import ACTIVATIONS
@@ -132,3 +133,13 @@ def test_signals_keep_their_size():
     for seed in range(5):
         signal = torch.relu(signal @ draw("he_normal", (400, 400), seed))
     assert math.sqrt(signal.square().mean().item()) == pytest.approx(1, rel=0.3)
+
+
+@pytest.mark.parametrize("seed", [7, 12, 38])
+def test_orthogonal_weights_do_not_depend_on_the_threads_of_blas(seed):
+    """Without the limit the last digits do, with these seeds (OpenBLAS with AVX-512)."""
+    drawn = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            drawn.append(draw("orthogonal", (600, 500), seed))
+    assert torch.equal(*drawn)

@@ -1,13 +1,15 @@
-"""Torch's threads are used where they pay, and left as they were."""
+"""The threads of torch and BLAS are used where they pay, and left as they were."""
 
+import threading
 import time
 from itertools import pairwise
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknethp.training import threads
-from sknethp.training.threads import Pace, one_torch_thread
+from sknethp.training.threads import Pace, one_blas_thread, one_torch_thread
 
 WORK = 10**9
 N_STEPS = 1000
@@ -92,3 +94,27 @@ def test_an_error_in_a_step_leaves_the_threads_as_they_were(two_threads):
     with pytest.raises(RuntimeError, match="step"):
         fail_in_a_step()
     assert torch.get_num_threads() == 2
+
+
+def test_threads_of_blas_are_put_back():
+    """Two threads never limit them at once: each would take the other's limit for what was."""
+
+    def threads():
+        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+    entered = threading.Event()
+
+    def limit():
+        with one_blas_thread():
+            entered.set()
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        other = threading.Thread(target=limit)
+        with one_blas_thread():
+            assert set(threads()) == {1}
+            other.start()
+            assert not entered.wait(0.1)
+        other.join()
+        assert entered.is_set()
+        assert threads() == before

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import skopt
 from skopt.space import Categorical, Dimension
-from threadpoolctl import threadpool_limits
 
 from sknethp.model_selection.bayesian.encoding import Encoding, index_of
 from sknethp.model_selection.bayesian.surrogate import GaussianProcess, Posterior
+from sknethp.training.threads import one_blas_thread
 
 _DESIGN = 8
 _EVERYWHERE = 2000
@@ -24,7 +23,6 @@ _NEAR_BEST = ((500, 0.2, 0.3), (500, 0.05, 0.3), (500, 0.02, 0.5))
 _NEAR_PROMISING = ((250, 0.1, 0.3), (250, 0.03, 0.3), (250, 0.01, 0.5))
 _N_BEST = 5
 _N_PROMISING = 10
-_BLAS_LIMIT = threading.Lock()
 
 
 class RoundOptimizer(skopt.Optimizer):
@@ -86,7 +84,7 @@ class RoundOptimizer(skopt.Optimizer):
             If one is asked for and the space has no more.
         """
         n = n_points or 1
-        with _one_blas_thread():
+        with one_blas_thread():
             places = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
         points = self._encoding.points(places)
         if n_points:
@@ -116,7 +114,7 @@ class RoundOptimizer(skopt.Optimizer):
             start = self.models[-1].theta_ if self.models else None
             process = GaussianProcess(self._encoding.dimension_of, start)
             features = self._encoding.features(self._encoding.places(self.Xi))
-            with _one_blas_thread():
+            with one_blas_thread():
                 self.models.append(process.fit(features, np.asarray(self.yi, dtype=float)))
             result = self.get_result()
         return result
@@ -182,16 +180,6 @@ class RoundOptimizer(skopt.Optimizer):
             return places, posterior
         posterior = posterior.joined(process.posterior(encoding.features(more)))
         return np.concatenate([places, more]), posterior
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Give BLAS one thread: on matrices so small more cost time.
-
-    The limit is the process's: two threads that set it and put it back in turn would keep it.
-    """
-    with _BLAS_LIMIT, threadpool_limits(1, user_api="blas"):
-        yield
 
 
 def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:
