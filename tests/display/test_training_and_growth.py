@@ -1,6 +1,7 @@
 """Plots of trainings and of layer growth."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn.svm import SVC
 from sknethp import DeepNetClassifier, fused
 from sknethp.display import LayerGrowthDisplay, TrainingDisplay
 from sknethp.model_selection import LayerGrowthSearchCV
+from tests.helpers import small_net
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +25,7 @@ def iris():
     return load_iris(return_X_y=True)
 
 
-def net(**parameters):
-    return DeepNetClassifier(**{"hidden_units": 8, "random_state": 0, "lr": 0.01, **parameters})
+net = partial(small_net, max_epochs=DeepNetClassifier().max_epochs, lr=0.01)
 
 
 def test_one_net(iris):

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cloudpickle
@@ -21,9 +22,9 @@ from sklearn.metrics import log_loss, recall_score
 from sklearn.preprocessing import scale
 from sklearn.utils import estimator_html_repr
 
-from sknethp import DeepNetClassifier
 from sknethp.constraints import AnyOf, Choice, PerLayer
 from sknethp.hyperparameters import TABLE
+from tests.helpers import small_net
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)
@@ -33,12 +34,7 @@ MAJORITY = np.bincount(y).max() / len(y)
 
 
 PLAIN = {"activation": "relu", "dropout": 0.2, "label_smoothing": 0.0}
-
-
-def net(**settings):
-    defaults = {"max_epochs": 5, "hidden_units": 32, "lr": 0.01, "random_state": 0, **PLAIN}
-    settings = defaults | settings
-    return DeepNetClassifier(**settings)
+net = partial(small_net, max_epochs=5, hidden_units=32, lr=0.01, **PLAIN)
 
 
 LABELS = {

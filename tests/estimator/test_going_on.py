@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,15 +11,13 @@ from sklearn.datasets import load_iris
 from sklearn.preprocessing import scale
 from torch.nn.utils import prune
 
-from sknethp import DeepNetClassifier
+from tests.helpers import small_net
 
 X, y = load_iris(return_X_y=True)
 X = scale(X)
 
 
-def net(**settings):
-    plain = {"hidden_units": 16, "max_epochs": 1, "lr": 0.01, "random_state": 7}
-    return DeepNetClassifier(**{**plain, **settings})
+net = partial(small_net, hidden_units=16, max_epochs=1, lr=0.01, random_state=7)
 
 
 def go_on(model, how):

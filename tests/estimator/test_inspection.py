@@ -1,5 +1,7 @@
 """scikit-learn's inspection and displays of a net, fitted on named columns and text labels."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,8 @@ from sklearn.model_selection import (
 )
 from sklearn.preprocessing import scale
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
+from tests.helpers import small_net
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
 
@@ -32,9 +35,7 @@ FRAME = pd.DataFrame(scale(X), columns=["sepal l", "sepal w", "petal l", "petal 
 NAMES = np.array(["setosa", "versicolor", "virginica"])[y]
 
 
-def net(**settings):
-    defaults = {"max_epochs": 4, "hidden_units": 16, "lr": 0.01, "random_state": 0}
-    return DeepNetClassifier(**{**defaults, **settings})
+net = partial(small_net, max_epochs=4, hidden_units=16, lr=0.01)
 
 
 @pytest.fixture(autouse=True)

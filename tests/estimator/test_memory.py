@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,13 @@ from joblib import Memory
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
+from tests.helpers import small_net
 
 X, y = load_iris(return_X_y=True)
 
 
-def net(**parameters):
-    defaults = {"hidden_units": 8, "max_epochs": 4, "random_state": 0}
-    return DeepNetClassifier(**{**defaults, **parameters})
+net = partial(small_net, max_epochs=4)
 
 
 def results_kept(folder):

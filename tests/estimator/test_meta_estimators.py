@@ -1,5 +1,7 @@
 """DeepNetClassifier inside scikit-learn's (and scikit-optimize's) other tools, on real data."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,7 +45,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skopt import BayesSearchCV
 from skopt.space import Categorical, Real
 
-from sknethp import DeepNetClassifier
+from tests.helpers import small_net
 
 IRIS = load_iris(return_X_y=True, as_frame=True)
 WINE = load_wine(return_X_y=True)
@@ -52,12 +54,7 @@ DIGITS = tuple(part[:600] for part in load_digits(return_X_y=True))
 
 
 PLAIN = {"activation": "relu", "dropout": 0.2, "label_smoothing": 0.0}
-
-
-def net(**settings):
-    defaults = {"max_epochs": 25, "hidden_units": 32, "lr": 0.01, "random_state": 0, **PLAIN}
-    settings = defaults | settings
-    return DeepNetClassifier(**settings)
+net = partial(small_net, max_epochs=25, hidden_units=32, lr=0.01, **PLAIN)
 
 
 def scaled(**settings):

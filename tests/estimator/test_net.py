@@ -1,6 +1,7 @@
 """The skorch net inside, its callbacks, what is printed and what is remembered."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,17 +21,15 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 
-from sknethp import DeepNetClassifier
 from sknethp import net as net_module
+from tests.helpers import small_net
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)
 LABELS = np.array(["barolo", "grignolino", "barbera"])
 
 
-def net(**settings):
-    settings = {"max_epochs": 4, "hidden_units": 16, "lr": 0.01, "random_state": 0} | settings
-    return DeepNetClassifier(**settings)
+net = partial(small_net, max_epochs=4, hidden_units=16, lr=0.01)
 
 
 def test_it_is_a_skorch_net():

@@ -11,26 +11,17 @@ from pathlib import Path
 import cloudpickle
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
+from tests.helpers import METRICS, assert_same_scores, fold_scores, scaled_net
 
 distributed = pytest.importorskip("distributed")
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 LRS = [1e-4, 1e-3, 1e-2, 1e-1]
-METRICS = ["accuracy", "neg_log_loss"]
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
 
 
 @pytest.fixture(scope="module")
@@ -70,24 +61,9 @@ class Started(Callback):
 
 
 def grid(max_epochs=3, callbacks=None):
-    net = DeepNetClassifier(
-        hidden_units=8, max_epochs=max_epochs, callbacks=callbacks, random_state=0
-    )
     names = {"deepnetclassifier__lr": LRS, "deepnetclassifier__dropout": [0.0, 0.3]}
-    pipeline = make_pipeline(StandardScaler(), net)
+    pipeline = scaled_net(max_epochs=max_epochs, callbacks=callbacks)
     return GridSearchCV(pipeline, names, cv=3, scoring=METRICS, refit="neg_log_loss")
-
-
-def fold_scores(search, data):
-    """Return all test scores, ``(n_metrics, n_folds, n_candidates)``."""
-    results = search.fit(*data).cv_results_
-    return np.array([[results[f"split{i}_test_{name}"] for i in range(3)] for name in METRICS])
-
-
-def assert_same(scores, others):
-    """Accuracies are equal, log-losses agree to the accuracy of float32."""
-    np.testing.assert_array_equal(scores[0], others[0])
-    np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -97,7 +73,7 @@ def test_same_scores_on_a_cluster(cluster, data, large_data):
         alone = fold_scores(grid(), each)
         with fused(backend="dask", silent=True) as summary:
             spread = fold_scores(grid(), each)
-        assert_same(spread, alone)
+        assert_same_scores(spread, alone)
         assert summary.workers == 2
         assert summary.tasks == summary.fits == summary.fused == len(LRS) * 2 * 3
 
@@ -127,7 +103,7 @@ def test_killed_worker(cluster, data, large_data, tmp_path, size):
         over.set()
         killer.join()
     assert killed
-    assert_same(spread, together)
+    assert_same_scores(spread, together)
     assert summary.tasks == summary.fits == len(LRS) * 2 * 3
     # Who was killed has not reported: others have done its work.
     assert killed[0] not in {pid for _, pid in summary._processes}

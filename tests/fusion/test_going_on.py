@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,15 +12,14 @@ from sklearn.model_selection import learning_curve
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import scale
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
+from tests.helpers import small_net
 
 X, y = load_iris(return_X_y=True)
 X = scale(X)
 
 
-def net(**settings):
-    plain = {"hidden_units": 16, "lr": 0.01, "lr_schedule": "constant", "random_state": 0}
-    return DeepNetClassifier(**{**plain, "max_epochs": 1, **settings})
+net = partial(small_net, hidden_units=16, max_epochs=1, lr=0.01, lr_schedule="constant")
 
 
 PRETRAINED = net().fit(X, y)

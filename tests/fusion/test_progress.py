@@ -19,8 +19,6 @@ from rich.progress import Progress as Bar
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, fused
 from sknethp.fusion import FusedBackend
@@ -30,6 +28,7 @@ from sknethp.fusion.reading import candidate, expected_epochs, score
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.tally import Board, Tally
 from sknethp.fusion.workers import WorkersBackend
+from tests.helpers import scaled_net as net
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -44,11 +43,6 @@ def _at_once(monkeypatch):
     """Show everything at once."""
     for name in ("_SECONDS_BEFORE", "_SECONDS_BETWEEN_UPDATES", "_SECONDS_BETWEEN_LINES"):
         monkeypatch.setattr(progress_module, name, 0.0)
-
-
-def net(**parameters):
-    defaults = {"hidden_units": 8, "max_epochs": 3, "random_state": 0}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**{**defaults, **parameters}))
 
 
 def grid():

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed, parallel_config
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_iris
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -26,22 +26,10 @@ from sklearn.model_selection import (
     validation_curve,
 )
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, fused
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
-
-
-def net(**parameters):
-    """Return a small net in a scaling pipeline."""
-    defaults = {"hidden_units": 8, "max_epochs": 3, "random_state": 0}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**{**defaults, **parameters}))
+from tests.helpers import scaled_net as net
 
 
 def grid(estimator=None, **parameters):

@@ -18,19 +18,15 @@ from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import Callback
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
 from sknethp.fusion.scheduler import Scheduler
+from tests.helpers import small_net as net
 
 
 @pytest.fixture(scope="module")
 def data():
     X, y = load_breast_cancer(return_X_y=True)
     return scale(X[::3]), y[::3]
-
-
-def net(**parameters):
-    defaults = {"hidden_units": 8, "max_epochs": 3, "random_state": 0}
-    return DeepNetClassifier(**{**defaults, **parameters})
 
 
 def state():

@@ -10,29 +10,22 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
-from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sknethp import DeepNetClassifier, fused
+from sknethp import fused
 from sknethp.fusion import workers
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.tally import Tally
 from sknethp.fusion.workers import deal, memory_of_each, run_together
+from tests.helpers import METRICS, assert_same_scores, fold_scores
+from tests.helpers import scaled_net as net
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-METRICS = ["accuracy", "neg_log_loss"]
+
 LRS = [1e-4, 1e-3, 1e-2, 1e-1]
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,27 +36,9 @@ def _workers():
     get_reusable_executor().shutdown(wait=True)
 
 
-def net(**parameters):
-    """Return a small net in a scaling pipeline."""
-    defaults = {"hidden_units": 8, "max_epochs": 3, "random_state": 0}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**{**defaults, **parameters}))
-
-
 def grid(**parameters):
     names = {"deepnetclassifier__" + name: values for name, values in parameters.items()}
     return GridSearchCV(net(), names, cv=3, scoring=METRICS, refit="neg_log_loss")
-
-
-def fold_scores(search, data):
-    """Return all test scores, ``(n_metrics, n_folds, n_candidates)``."""
-    results = search.fit(*data).cv_results_
-    return np.array([[results[f"split{i}_test_{name}"] for i in range(3)] for name in METRICS])
-
-
-def assert_same(scores, others):
-    """Accuracies are equal, log-losses agree to the accuracy of float32."""
-    np.testing.assert_array_equal(scores[0], others[0])
-    np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
 
 
 def test_same_scores_in_worker_processes(data):
@@ -74,8 +49,8 @@ def test_same_scores_in_worker_processes(data):
         together = fold_scores(grid(**parameters), data)
     with fused(n_jobs=2, silent=True) as summary:
         spread = fold_scores(grid(**parameters), data)
-    assert_same(spread, alone)
-    assert_same(together, alone)
+    assert_same_scores(spread, alone)
+    assert_same_scores(together, alone)
     assert summary.workers == 2
     assert summary.tasks == summary.fits == summary.fused == 4 * 2 * 2 * 3
     assert "2 worker processes" in str(summary)
@@ -93,7 +68,7 @@ def test_backend_alone_means_all_cores(data):
     alone = fold_scores(grid(lr=LRS), data)
     with fused(backend="loky", silent=True) as summary:
         spread = fold_scores(grid(lr=LRS), data)
-    assert_same(spread, alone)
+    assert_same_scores(spread, alone)
     assert summary.fits == 12
 
 
@@ -106,7 +81,7 @@ def test_large_arrays_are_mapped(data):
     alone = fold_scores(search, (X, y))
     with fused(n_jobs=2, silent=True) as summary:
         spread = fold_scores(search, (X, y))
-    assert_same(spread, alone)
+    assert_same_scores(spread, alone)
     assert summary.workers == 2
 
 

@@ -3,6 +3,7 @@
 import inspect
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,8 +17,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from skopt.callbacks import DeltaYStopper
@@ -28,6 +28,7 @@ import sknethp
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import BayesSearchCV, search_space
 from sknethp.model_selection.estimators import default_estimator
+from tests.helpers import BREAST_CANCER, DIGITS, scaled_net, scores
 
 LR = "deepnetclassifier__lr"
 RATES = {LR: Real(1e-4, 1e-1, prior="log-uniform")}
@@ -46,9 +47,7 @@ EXTRA = ("max_time", "memory", "progress")
 NON_FINITE = "ignore:One or more of the test scores are non-finite"
 
 
-def net(**parameters):
-    parameters = {"hidden_units": 8, "max_epochs": 2, "random_state": 0, **parameters}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**parameters))
+net = partial(scaled_net, max_epochs=2)
 
 
 class Moody(LogisticRegression):
@@ -63,12 +62,6 @@ class Moody(LogisticRegression):
 @pytest.fixture(scope="module")
 def data():
     return load_iris(return_X_y=True)
-
-
-def scores(search):
-    results = search.cv_results_
-    keys = [key for key in sorted(results) if "_test_" in key or "_train_" in key]
-    return np.stack([results[key] for key in keys])
 
 
 def searched(cls, *args, data, fit=None, **settings):
@@ -104,11 +97,11 @@ PARENT = {
 
 
 @pytest.mark.parametrize(
-    ("case", "file"), [*((case, "iris") for case in PARENT), ("plain", "pima")]
+    ("case", "file"), [*((case, "iris") for case in PARENT), ("plain", "breast cancer")]
 )
-def test_as_the_parent(case, file, data, real):
+def test_as_the_parent(case, file, data):
     """With scikit-optimize's own optimizer all is the same, only fused."""
-    data = data if file == "iris" else real(file, 200)
+    data = data if file == "iris" else BREAST_CANCER
     space, settings = PARENT[case]
     kwargs = {"n_initial_points": 5, **CHEAP}
     settings = {"n_points": 1, "n_iter": 6, "optimizer_kwargs": kwargs, **settings}
@@ -418,8 +411,8 @@ def test_all_rounds_have_the_same_folds(data):
 # What is ours --------------------------------------------------------------------------------
 
 
-def test_fused_as_one_at_a_time(data, real):
-    for X, y in (data, real("vehicle", 300)):
+def test_fused_as_one_at_a_time(data):
+    for X, y in (data, DIGITS):
         settings = {"n_iter": 20, "data": (X, y), "scoring": "neg_log_loss"}
         search = searched(BayesSearchCV, net(), SPACE, **settings)
         with parallel_config(backend="sequential"):

@@ -11,30 +11,20 @@ from scipy.stats import loguniform
 from sklearn import config_context
 from sklearn import model_selection as parents
 from sklearn.base import clone, is_classifier
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_iris
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, ShuffleSplit
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import LayerGrowthSearchCV, ManualSearchCV
 from sknethp.model_selection.curve import curve, ended
+from tests.helpers import DIGITS
+from tests.helpers import scaled_net as net
 
 LAYERS = "deepnetclassifier__hidden_layers"
-
-
-def net(**parameters):
-    parameters = {"hidden_units": 8, "max_epochs": 3, "random_state": 0, **parameters}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**parameters))
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
 
 
 def growth(data, **settings):
@@ -42,10 +32,10 @@ def growth(data, **settings):
     return search.fit(*data)
 
 
-def test_as_a_grid_over_the_depths_on_real_data(real):
+def test_as_a_grid_over_the_depths():
     """The parent's grid over the same depths has the same scores."""
-    X, y = real("vehicle", 300)
-    search = growth((X, y), param_grid={"hidden_units": [4, 16]})
+    X, y = DIGITS
+    search = growth(DIGITS, param_grid={"hidden_units": [4, 16]})
     depths = sorted(set(search.cv_results_[f"param_{LAYERS}"]))
     units = "deepnetclassifier__hidden_units"
     grid = [{LAYERS: [depth], units: [4, 16]} for depth in depths]

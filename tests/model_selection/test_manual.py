@@ -3,6 +3,7 @@
 import pickle
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,15 +12,15 @@ from scipy import stats
 from scipy.stats import loguniform
 from sklearn import model_selection as parents
 from sklearn.base import clone, is_classifier
-from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GroupKFold, ShuffleSplit
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import GridSearchCV, ManualSearchCV, RandomizedSearchCV
 from sknethp.model_selection.candidate_table import changes
 from sknethp.model_selection.significance import corrected_paired_test
+from tests.helpers import scaled_net
 
 UNITS, LR, LAYERS = (
     f"deepnetclassifier__{name}" for name in ("hidden_units", "lr", "hidden_layers")
@@ -27,15 +28,7 @@ UNITS, LR, LAYERS = (
 CANDIDATES = {"as it is": {}, "wider": {"hidden_units": 16}, "fast": {LR: 0.02}}
 
 
-def net(**parameters):
-    parameters = {"hidden_units": 4, "max_epochs": 3, "random_state": 0, **parameters}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**parameters))
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
+net = partial(scaled_net, hidden_units=4)
 
 
 @pytest.fixture
@@ -59,8 +52,8 @@ def same_results(found, expected):
             np.testing.assert_allclose(found[key], column, atol=1e-12)
 
 
-def test_as_the_parent_on_real_data(real):
-    X, y = real("pima", 300)
+def test_as_the_parent(data):
+    X, y = data
     grid = [{}, {UNITS: [16]}, {LR: [0.02]}]
     parent = parents.GridSearchCV(net(), grid, cv=3).fit(X, y)
     search = ManualSearchCV(net(), CANDIDATES, cv=3).fit(X, y)

@@ -30,6 +30,7 @@ from sknethp.model_selection import (
     ManualSearchCV,
     RandomizedSearchCV,
 )
+from tests.helpers import small_net as net
 
 try:
     import resource
@@ -37,10 +38,6 @@ except ImportError:  # Windows
     resource = None
 
 X, y = load_iris(return_X_y=True)
-
-
-def net(**parameters):
-    return DeepNetClassifier(**{"hidden_units": 8, "max_epochs": 3, "random_state": 0} | parameters)
 
 
 def kept(folder):

@@ -12,26 +12,23 @@ from scipy.stats import loguniform, uniform
 from sklearn import config_context
 from sklearn import model_selection as parents
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from sknethp import DeepNetClassifier
 from sknethp import model_selection as ours
 from sknethp.model_selection.estimators import default_estimator
+from tests.helpers import BREAST_CANCER, DIGITS, scores
+from tests.helpers import scaled_net as net
 
 NAMES = ("GridSearchCV", "RandomizedSearchCV", "HalvingRandomSearchCV")
 LR = "deepnetclassifier__lr"
-
-
-def net(**parameters):
-    parameters = {"hidden_units": 8, "max_epochs": 3, "random_state": 0, **parameters}
-    return make_pipeline(StandardScaler(), DeepNetClassifier(**parameters))
 
 
 SETTINGS = {
@@ -59,24 +56,9 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def data():
-    X, y = load_breast_cancer(return_X_y=True)
-    return X[::3], y[::3]
-
-
-def scores(search):
-    """Return all columns of numbers but the times, in one array."""
-    results = search.cv_results_
-    return np.stack(
-        [results[key] for key in sorted(results) if "_test_" in key or "_train_" in key]
-    )
-
-
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("file", ["pima", "vehicle"])
-def test_as_the_parent_on_real_data(name, file, real):
-    X, y = real(file, 400)
+@pytest.mark.parametrize(("X", "y"), [BREAST_CANCER, DIGITS], ids=["breast cancer", "digits"])
+def test_as_the_parent(name, X, y):
     parent = getattr(parents, name)(net(), **SETTINGS[name]).fit(X, y)
     search = getattr(ours, name)(net(), **SETTINGS[name]).fit(X, y)
     np.testing.assert_allclose(scores(search), scores(parent), atol=1e-6)

@@ -1,0 +1,40 @@
+"""What many tests need: nets that train in milliseconds, real data, and the scores of a search."""
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknethp import DeepNetClassifier
+
+BREAST_CANCER = tuple(part[::3] for part in load_breast_cancer(return_X_y=True))
+DIGITS = tuple(part[:300] for part in load_digits(return_X_y=True))
+METRICS = ["accuracy", "neg_log_loss"]
+
+
+def small_net(**settings) -> DeepNetClassifier:
+    return DeepNetClassifier(**{"hidden_units": 8, "max_epochs": 3, "random_state": 0, **settings})
+
+
+def scaled_net(**settings) -> Pipeline:
+    return make_pipeline(StandardScaler(), small_net(**settings))
+
+
+def scores(search) -> np.ndarray:
+    """Return all columns of numbers but the times, ``(n_columns, n_candidates)``."""
+    results = search.cv_results_
+    return np.stack(
+        [results[key] for key in sorted(results) if "_test_" in key or "_train_" in key]
+    )
+
+
+def fold_scores(search, data) -> np.ndarray:
+    """Return the test scores in three folds, ``(n_metrics, n_folds, n_candidates)``."""
+    results = search.fit(*data).cv_results_
+    return np.array([[results[f"split{i}_test_{name}"] for i in range(3)] for name in METRICS])
+
+
+def assert_same_scores(scores, others) -> None:
+    """Accuracies are equal, log-losses agree to the accuracy of float32."""
+    np.testing.assert_array_equal(scores[0], others[0])
+    np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
