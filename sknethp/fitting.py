@@ -10,11 +10,12 @@ import numpy as np
 
 from sknethp.net import EpochNet, FitPlan, new_net
 from sknethp.request import FitRequest, Subset
+from sknethp.session import current_session
 from sknethp.stopping import Monitor, Progress, is_measured
 from sknethp.training.module import detach
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part
-from sknethp.training.trainer import Trainer, current_trainer
+from sknethp.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
     ------
     DivergenceError
     """
-    parameters, trainer = request.parameters, current_trainer()
+    parameters, trainer = request.parameters, current_session()
     train, valid = _parts(request, trainer)
     network, net = _start(request, earlier)
     stops = parameters["early_stopping"] and valid is not None

@@ -14,8 +14,8 @@ import torch
 
 from sknethp.fitting import Fitted, fit_network, rebuilt
 from sknethp.request import FitRequest
+from sknethp.session import current_session
 from sknethp.training.network import Network
-from sknethp.training.trainer import current_trainer
 
 # To be raised when what a fit gives, or what is kept of it, becomes another.
 _FORMAT = 3
@@ -48,7 +48,7 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
         Fused fits all end with it.
     DivergenceError
     """
-    trainer = current_trainer()
+    session = current_session()
     try:
         folder = writable_folder(request.parameters["memory"])
         if folder is None or request.parameters["callbacks"]:
@@ -61,9 +61,9 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
             finished = _Finished(network, list(fitted.net.history), fitted.best_epoch)
             _keep(finished, file)
         else:
-            trainer.note_found()
+            session.count_recalled()
     except UnwritableMemoryError as error:
-        trainer.stop(error)
+        session.stop(error)
         raise
     return rebuilt(request, finished.network, finished.history, finished.best_epoch)
 

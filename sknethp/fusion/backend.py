@@ -10,7 +10,7 @@ from joblib.parallel import ParallelBackendBase, register_parallel_backend
 
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
-from sknethp.training.trainer import meeting
+from sknethp.session import current_shared_session
 
 # How many tasks scikit-learn hands over before it asks for a result is twice this.
 OFFERED_JOBS = 1000
@@ -65,8 +65,8 @@ class FusedBackend(ParallelBackendBase):
     def scheduler(self) -> Scheduler:
         """Where its tasks meet."""
         if self._scheduler is None:
-            trainer = meeting.get()
-            self._scheduler = trainer if isinstance(trainer, Scheduler) else Scheduler()
+            session = current_shared_session()
+            self._scheduler = session if isinstance(session, Scheduler) else Scheduler()
         return self._scheduler
 
     @property

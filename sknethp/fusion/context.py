@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
@@ -16,6 +17,10 @@ from sknethp.fusion.progress import Progress, wanted
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.workers import WorkersBackend
+from sknethp.session import lone_fit_listeners
+
+_WITHOUT_JOBLIB = "fitted without joblib (such as a refit)"
+_OTHER_THREAD = "fitted in another thread"
 
 
 def fused(
@@ -66,8 +71,9 @@ def fused(
 
     Notes
     -----
-    joblib's backends belong to a thread: what other threads fit inside the block trains alone, and
-    the summary counts it. A thread may have a block of its own.
+    joblib's backends belong to a thread: what other threads fit while the block is open trains
+    alone, and so does what is fitted without joblib, such as a search's refit. The summary counts
+    both. A thread may have a block of its own.
 
     The fits take turns in one thread. Each has its own warning filters, configuration of
     scikit-learn, joblib backend, streams, folder, environment variables and gradient mode of torch.
@@ -110,6 +116,7 @@ class _Block(AbstractContextManager, ContextDecorator):
     def __enter__(self) -> Summary:
         self._check_order()
         self._start = time.perf_counter()
+        self._thread = threading.get_ident()
         self._shown = Progress() if wanted(self._progress) else None
         self._backend, self.summary = _backend(*self._asked, self._shown)
         self._config = parallel_config(backend=self._backend)
@@ -126,6 +133,11 @@ class _Block(AbstractContextManager, ContextDecorator):
             self._shown.stop()
         if not self._silent:
             print(self.summary, file=sys.stderr)
+
+    def count_lone_fit(self, serial: int | None) -> None:
+        """Count a fit that none of the block's tasks has made."""
+        is_own = self._thread == threading.get_ident()
+        self.summary.count_lone_fit(serial, _WITHOUT_JOBLIB if is_own else _OTHER_THREAD)
 
     def _check_order(self) -> None:
         """Reject a block that would not be nested, as far as can be known now."""
@@ -152,6 +164,17 @@ class _Block(AbstractContextManager, ContextDecorator):
 # All open blocks, of all threads; and those that were entered in this context.
 _open: list[_Block] = []
 _entered: ContextVar[tuple[_Block, ...]] = ContextVar("entered", default=())
+
+
+def _count_lone_fit(serial: int | None) -> None:
+    """Let the block around a fit count it; if none is known, the innermost of each thread."""
+    blocks = _open.copy()
+    around = [block for block in _entered.get() if block in blocks]
+    for block in around[-1:] or {block._thread: block for block in blocks}.values():
+        block.count_lone_fit(serial)
+
+
+lone_fit_listeners.append(_count_lone_fit)
 
 
 def _backend(

@@ -97,11 +97,16 @@ class Scheduler:
         assert self._current is not None
         return self._current.wait(wish=epoch)
 
-    def note_found(self) -> None:
-        """Take note of a fit that was found finished."""
+    def is_current(self) -> bool:
+        """Whether the running code is that of a task, in the thread that all tasks share."""
+        task = self._current
+        return task is not None and task.is_running()
+
+    def count_recalled(self) -> None:
+        """Count a fit that was read from a memory instead of trained."""
+        assert self._current is not None
         self.summary.found += 1
-        if self._current is not None:
-            self._current.has_found = True
+        self._current.recalls = True
 
     def stop(self, error: Exception) -> None:
         """End all tasks with an error, even where the task that has it catches it."""
@@ -163,7 +168,7 @@ class Scheduler:
     def _count_idle(self, task: Task) -> None:
         if task.caller is None:
             return
-        if task.trains or task.has_found or task.children_train:
+        if task.trains or task.recalls or task.children_train:
             self._idle_tasks[task.caller] = -math.inf
             if task.parent is not None:
                 task.parent.children_train = True

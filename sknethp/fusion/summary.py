@@ -19,7 +19,7 @@ class Summary:
     tasks : int
         Tasks that joblib handed over.
     fits : int
-        Networks trained.
+        Networks trained, alone or together.
     found : int
         Fits that were found finished in a memory.
     fused : int
@@ -43,12 +43,13 @@ class Summary:
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
-    not_fused: Counter = field(default_factory=Counter)
+    _tasks_without_net: int = field(default=0, repr=False)
     _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
     _seen: set[frozenset] = field(default_factory=set, repr=False)
     _observed: set[Hashable] = field(default_factory=set, repr=False)
+    _lone: dict[Hashable, str] = field(default_factory=dict, repr=False)
     _processes: set[Hashable] = field(default_factory=set, repr=False)
-    _added: int = 0
+    _added: int = field(default=0, repr=False)
 
     @property
     def fits(self) -> int:
@@ -58,7 +59,7 @@ class Summary:
     @property
     def fused(self) -> int:
         """Networks that shared a population at least once."""
-        return sum(self._trained.values())
+        return sum(self._trained.copy().values())
 
     @property
     def populations(self) -> int:
@@ -67,8 +68,16 @@ class Summary:
 
     def count_task(self, task: Task) -> None:
         """Take note of a task that has ended."""
-        if not (task.trains or task.has_found):
-            self.not_fused["tasks that trained no DeepNetClassifier"] += 1
+        if not (task.trains or task.recalls):
+            self._tasks_without_net += 1
+
+    def count_lone_fit(self, serial: Hashable | None, reason: str) -> None:
+        """Count a fit made alone, of whatever thread; its network's serial is None if recalled."""
+        if serial is None:
+            self.found += 1
+        else:
+            self._lone[serial] = reason
+            self._trained[serial] = False
 
     def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
         """Take note of the populations of a round."""
@@ -107,15 +116,20 @@ class Summary:
 
         self.largest = max(self.largest, other.largest)
         self.seconds_training += other.seconds_training
-        self.not_fused += other.not_fused
+        self._tasks_without_net += other._tasks_without_net
         self._trained |= {here(serial): shared for serial, shared in other._trained.items()}
         self._seen |= {frozenset(map(here, serials)) for serials in other._seen}
         self._observed |= set(map(here, other._observed))
 
-    def reasons(self) -> Counter:
-        """Why networks or tasks were not fused, and how many."""
-        alone = {serial for serial, shared in self._trained.items() if not shared}
-        counted = Counter(self.not_fused)
+    @property
+    def not_fused(self) -> Counter:
+        """Reasons, and how many networks or tasks each kept apart."""
+        lone = self._lone.copy()  # other threads may be adding to it
+        trained = self._trained.copy()
+        alone = {serial for serial, shared in trained.items() if not shared} - lone.keys()
+        counted = Counter(lone.values())
+        if tasks := self._tasks_without_net:
+            counted["tasks that trained no DeepNetClassifier"] = tasks
         if observed := len(alone & self._observed):
             counted["callbacks that follow single batches"] = observed
         if others := len(alone - self._observed):
@@ -123,7 +137,7 @@ class Summary:
         return counted
 
     def __str__(self) -> str:
-        reasons = [f"{count} × {reason}" for reason, count in self.reasons().items()]
+        reasons = [f"{count} × {reason}" for reason, count in self.not_fused.items()]
         return f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s" + (
             f"; not fused: {', '.join(reasons)}" if reasons else ""
         )

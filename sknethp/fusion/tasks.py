@@ -9,8 +9,8 @@ from typing import Any
 from greenlet import GreenletExit, greenlet
 
 from sknethp.fusion.surroundings import Surroundings
+from sknethp.session import Session, shared_session
 from sknethp.training.epoch import Epoch, EpochResult
-from sknethp.training.trainer import Trainer, meeting
 
 
 class Task:
@@ -35,10 +35,10 @@ class Task:
         Memory that its waiting frames are thought to hold.
     trains : bool
         Whether it has asked for an epoch.
-    has_found : bool
-        Whether it has found a finished fit.
+    recalls : bool
+        Whether it has recalled a fit.
     children_train : bool
-        Whether a task that it has started has trained or found a net.
+        Whether a task that it has started has trained or recalled a net.
     caller : hashable
         What has started it inside another task; None outside all tasks.
     function : callable or None
@@ -62,7 +62,7 @@ class Task:
         self.done = False
         self.started = False
         self.trains = False
-        self.has_found = False
+        self.recalls = False
         self.children_train = False
         self.caller: Hashable = None
         self.held_bytes = 0
@@ -76,15 +76,19 @@ class Task:
         self._hub: greenlet | None = None
         self._inside: Surroundings | None = None
 
-    def resume(self, trainer: Trainer, value: EpochResult | None = None) -> None:
+    def resume(self, session: Session, value: EpochResult | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
         if self._greenlet is None:
             context = contextvars.copy_context()
-            context.run(meeting.set, trainer)
+            context.run(shared_session.set, session)
             self._greenlet = greenlet(self._run)
             self._greenlet.gr_context = context
             self.started = True
         self._enter(self._greenlet.switch, value)
+
+    def is_running(self) -> bool:
+        """Whether the code that asks is the task's own."""
+        return self._greenlet is not None and greenlet.getcurrent() is self._greenlet
 
     def wait(self, wish: Epoch | None = None, awaited: Task | None = None) -> Any:
         """Give the thread back until the wish is granted or the awaited task has ended.

@@ -1,8 +1,7 @@
-"""Where a network goes to be trained for an epoch: alone, or wherever tasks meet."""
+"""Trains networks an epoch at a time."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,12 +25,6 @@ class Trainer(Protocol):
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
 
-    def note_found(self) -> None:
-        """Take note of a fit that was found finished."""
-
-    def stop(self, error: Exception) -> None:
-        """End all that share this trainer with an error, whoever catches it in between."""
-
 
 class LoneTrainer:
     """Trains one network as a population of one."""
@@ -52,18 +45,3 @@ class LoneTrainer:
         if self._population is None or self._population.networks != [epoch.network]:
             self._population = Population([epoch.network], epoch.device)
         return self._population.run([epoch])[0]
-
-    def note_found(self) -> None:
-        """Do nothing: nobody counts."""
-
-    def stop(self, error: Exception) -> None:
-        """Do nothing: nobody shares it."""
-
-
-meeting: ContextVar[Trainer | None] = ContextVar("meeting", default=None)
-"""The trainer that fits in this context share, if any."""
-
-
-def current_trainer() -> Trainer:
-    """Return the shared trainer of this context, or a new one for a network alone."""
-    return meeting.get() or LoneTrainer()

@@ -203,7 +203,7 @@ def test_foreign_tasks_simply_run(data):
         together = cross_val_score(DecisionTreeClassifier(random_state=0), *data, cv=3)
     np.testing.assert_array_equal(together, alone)
     assert summary.fits == 0
-    assert sum(summary.reasons().values()) == 3
+    assert sum(summary.not_fused.values()) == 3
 
 
 def test_batch_callbacks_are_not_fused_and_said_so(data):
@@ -218,7 +218,7 @@ def test_batch_callbacks_are_not_fused_and_said_so(data):
         together = cross_val_score(net(callbacks=[Counting()]), *data, cv=2)
     np.testing.assert_array_equal(together, alone)
     assert summary.fused == 0
-    assert summary.reasons() == {"callbacks that follow single batches": 2}
+    assert summary.not_fused == {"callbacks that follow single batches": 2}
 
 
 def test_summary_line(data, capsys):

@@ -1,0 +1,70 @@
+"""Where fits are trained: each alone, or in a session that many share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Protocol
+
+from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.trainer import LoneTrainer, Trainer
+
+lone_fit_listeners: list[Callable[[int | None], None]] = []
+"""Called for each fit made alone with its network's serial; with None if it was recalled."""
+
+
+class Session(Trainer, Protocol):
+    """A trainer that also counts recalled fits, and can be stopped."""
+
+    def is_current(self) -> bool:
+        """Whether the running code may use the session."""
+
+    def count_recalled(self) -> None:
+        """Count a fit that was read from a memory instead of trained."""
+
+    def stop(self, error: Exception) -> None:
+        """End all fits of this session with an error, whoever catches it in between."""
+
+
+class LoneSession(LoneTrainer):
+    """The session of one fit that is trained by itself."""
+
+    def is_current(self) -> bool:
+        """Whoever holds it may use it."""
+        return True
+
+    def train(self, epoch: Epoch) -> EpochResult:
+        """Train the network at once."""
+        if self._population is None:
+            _tell_listeners(epoch.network.serial)
+        return super().train(epoch)
+
+    def count_recalled(self) -> None:
+        """Tell who counts fits made alone."""
+        _tell_listeners(None)
+
+    def stop(self, error: Exception) -> None:
+        """Do nothing: no other fit is part of it."""
+
+
+def _tell_listeners(serial: int | None) -> None:
+    for listener in lone_fit_listeners:
+        listener(serial)
+
+
+shared_session: ContextVar[Session | None] = ContextVar("shared_session", default=None)
+"""The session that fits in this context share, if they run where it does."""
+
+
+def current_shared_session() -> Session | None:
+    """Return the shared session of the running code.
+
+    Contexts can be copied, into other threads, too, where the session must not be used.
+    """
+    session = shared_session.get()
+    return session if session is not None and session.is_current() else None
+
+
+def current_session() -> Session:
+    """Return the shared session of the running code, or a new one for a fit alone."""
+    return current_shared_session() or LoneSession()
