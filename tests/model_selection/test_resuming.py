@@ -7,7 +7,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -311,7 +311,8 @@ def test_what_is_drawn_anew_is_no_use_to_keep(tmp_path):
 
 
 KILLED = """
-import json, os, random, signal, sys, time
+import json, os, signal, sys, time
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -320,104 +321,124 @@ from sknethp import DeepNetClassifier, fused
 from sknethp.model_selection import *
 
 X, y = load_iris(return_X_y=True)
-folder, kind, n_kills = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-net = DeepNetClassifier(hidden_units=8, random_state=0)
+folder, kind, kills = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 
-def make_search(**options):
-    grid = {"max_epochs": list(range(5, 65, 5)), "lr": [1e-3, 3e-3, 1e-2]}
+def kept():
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp"]
+
+class Stopping(DeepNetClassifier):
+    # Ends no fit once there are enough: a worker process that has one waits to be killed.
+    def fit(self, X, y):
+        super().fit(X, y)
+        if (folder.parent / "stop").exists() and len(kept()) >= kills[0]:
+            (folder.parent / "stopped").touch()
+            time.sleep(600)
+        return self
+
+def make_search(net, **options):
+    grid = {"max_epochs": list(range(5, 30, 5)), "lr": [1e-3, 1e-2]}
     if kind == "bayes":
-        space = {"max_epochs": (5, 60), "lr": (1e-3, 1e-1, "log-uniform")}
-        return BayesSearchCV(net, space, n_iter=24, random_state=0, **options)
+        space = {"max_epochs": (5, 30), "lr": (1e-3, 1e-1, "log-uniform")}
+        return BayesSearchCV(net, space, n_iter=16, random_state=0, **options)
     if kind == "random":
-        space = {"max_epochs": list(range(5, 40)), "lr": [1e-3, 3e-3, 1e-2]}
-        return RandomizedSearchCV(net, space, n_iter=150, random_state=0, **options)
+        space = {"max_epochs": list(range(5, 30)), "lr": [1e-3, 3e-3, 1e-2]}
+        return RandomizedSearchCV(net, space, n_iter=12, random_state=0, **options)
     if kind == "halving":
         return HalvingRandomSearchCV(
-            net, {"lr": [i / 1000 for i in range(1, 25)]}, n_candidates=24, factor=2,
-            resource="max_epochs", max_resources=64, random_state=0, **options,
+            net, {"lr": [i / 1000 for i in range(1, 13)]}, n_candidates=12, factor=2,
+            resource="max_epochs", max_resources=32, random_state=0, **options,
         )
     if kind == "growth":
         return LayerGrowthSearchCV(net, grid, max_layers=2, **options)
     if kind == "manual":
-        named = {str(n): {"max_epochs": n} for n in range(10, 60)}
+        named = {str(n): {"max_epochs": n} for n in range(10, 20)}
         return ManualSearchCV(net, named, **options)
     return GridSearchCV(net, grid, **options)
 
-def run(memory, workers=None):
-    search = make_search(cv=3, memory=memory, refit=False)
+def run(memory, workers):
+    net = (Stopping if kind == "workers" else DeepNetClassifier)(hidden_units=8, random_state=0)
+    search = make_search(net, cv=3, memory=memory, refit=False)
     with fused(workers, silent=True) as summary:
         search.fit(X, y)
     scores = search.cv_results_["mean_test_score"].tolist()
     best = search.cv_results_["params"][search.best_index_]
     return {"scores": scores, "best": best, "fits": summary.fits}
 
-def in_a_child(*args):
+def in_a_child(memory, prepare=lambda: None, workers=None):
     # Forked before torch has made threads.
     child = os.fork()
     if child == 0:
-        (folder / "result.json").write_text(json.dumps(run(*args), default=int))
+        prepare()
+        (folder.parent / "result.json").write_text(json.dumps(run(memory, workers), default=int))
         os._exit(0)
     return child
 
-def kept():
-    return list(folder.rglob("*.pkl"))
+def killed(child):
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
-def result(*args):
-    os.waitpid(in_a_child(*args), 0)
-    told = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").unlink()
-    return told
+def result(memory):
+    assert not killed(in_a_child(memory))
+    return json.loads((folder.parent / "result.json").read_text())
 
-def lives(process):
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+def kill_itself(number, before):
+    # At a fit that is kept: before its file has its name, or after.
+    replace, numbers = os.replace, count(1)
+    def replace_or_end(*names):
+        last = next(numbers) == number
+        if not (last and before):
+            replace(*names)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.replace = replace_or_end
 
-def damage():
-    newest = max(kept(), key=lambda path: path.stat().st_mtime_ns)
-    newest.write_bytes(newest.read_bytes()[:100])
-
-told = {"expected": result(None), "counts": [0], "workers": [], "survivors": 0}
-moments = random.Random(0)
-as_killed = (folder / "kept", 2 if kind == "workers" else None)
-for kill in range(n_kills):
-    wanted = len(kept()) + moments.randint(1, 12)
-    child = in_a_child(*as_killed)
-    while len(kept()) < wanted:
+def kill_with_its_workers():
+    (folder.parent / "stop").touch()
+    child = in_a_child(folder, workers=2)
+    while not (folder.parent / "stopped").exists():
         assert os.waitpid(child, os.WNOHANG) == (0, 0), "ended before it was killed"
-        time.sleep(0.002)
-    time.sleep(moments.uniform(0, 0.1))
+        time.sleep(0.01)
     workers = psutil.Process(child).children(recursive=True)
     os.kill(child, signal.SIGKILL)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "ended before it was killed"
-    end = time.monotonic() + 20
-    while any(map(lives, workers)) and time.monotonic() < end:
-        time.sleep(0.1)
+    assert killed(child)
+    (folder.parent / "stop").unlink()
+    return len(workers), len(psutil.wait_procs(workers, timeout=20)[1])
+
+told = {"expected": result(None), "counts": [], "workers": None}
+if kind == "workers":
+    told["workers"] = kill_with_its_workers()
     told["counts"].append(len(kept()))
-    told["workers"].append(len(workers))
-    told["survivors"] += sum(map(lives, workers))
-    if kill == n_kills // 2:
-        damage()
-told["found"] = result(*as_killed)
+else:
+    for i, number in enumerate(kills):
+        assert killed(in_a_child(folder, lambda: kill_itself(number, before=i % 2 == 0)))
+        told["counts"].append(len(kept()))
+newest = max(kept(), key=lambda path: path.stat().st_mtime_ns)
+newest.write_bytes(newest.read_bytes()[:100])
+told["found"] = result(folder)
 print(json.dumps(told))
 """
+
+# How many fits a search keeps until it is killed, at its first run, its second, and so on.
+KILLS = {
+    "random": [1, 12],
+    "bayes": [30, 1],  # in the second round
+    "halving": [40],  # in the second rung
+    "growth": [45],  # of the second depth
+    "manual": [7],
+    "workers": [5],
+}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-@pytest.mark.parametrize(
-    ("kind", "n_kills"),
-    [("random", 8), ("bayes", 3), ("halving", 3), ("growth", 3), ("manual", 3), ("workers", 1)],
-)
-def test_a_killed_search_goes_on(tmp_path, kind, n_kills):
-    """Killed at random moments, and with a damaged file, it ends as if it had not been.
+@pytest.mark.parametrize(("kind", "kills"), KILLS.items(), ids=KILLS)
+def test_a_killed_search_goes_on(tmp_path, kind, kills):
+    """Killed while it keeps a fit, and with a damaged file, it ends as if it had not been.
 
     Its worker processes do not outlive it.
     """
     pytest.importorskip("psutil")
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path, kind, str(n_kills)],
+        [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "kept", kind, json.dumps(kills)],
         capture_output=True,
         text=True,
         check=False,
@@ -426,11 +447,13 @@ def test_a_killed_search_goes_on(tmp_path, kind, n_kills):
     told = json.loads(run.stdout)
     assert told["found"]["scores"] == told["expected"]["scores"]
     assert told["found"]["best"] == told["expected"]["best"]
-    counts = told["counts"]
-    assert len(counts) == n_kills + 1
-    assert all(before < after for before, after in pairwise(counts))
-    # The damaged file is whole again, unless it was damaged after the last kill.
-    whole = counts[-1] - (n_kills == 1)
-    assert told["found"]["fits"] == told["expected"]["fits"] - whole > 0
-    assert all(told["workers"]) == (kind == "workers")
-    assert told["survivors"] == 0
+    if kind == "workers":
+        n_workers, n_left = told["workers"]
+        assert n_workers >= 2
+        assert n_left == 0
+        assert told["counts"][0] >= kills[0]
+    else:
+        # The first kill comes before the file is there.
+        assert told["counts"] == list(accumulate([kills[0] - 1, *kills[1:]]))
+    # One file was damaged.
+    assert told["found"]["fits"] == told["expected"]["fits"] - told["counts"][-1] + 1
