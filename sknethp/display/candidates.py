@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from skopt.space import Integer, Real
 
 from sknethp.constraints import as_python
 from sknethp.display.scales import UNSET, Scale, label_of
+from sknethp.hyperparameters import TABLE, Range, last_part
+from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.estimators import short_names
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
+from sknethp.model_selection.spaces import search_space
+
+_LOG_DISTRIBUTIONS = ("loguniform", "reciprocal", "lognorm")  # scipy's names
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Candidates:
         Name of the score.
     wall : bool
         Whether `seconds` add up to the time by the clock, not to that of single fits.
+    ranges : dict of str to bool
+        Hyperparameters that were drawn from a range; True for a log scale.
     """
 
     values: dict[str, list[Any]]
@@ -41,6 +49,7 @@ class Candidates:
     best: int | None
     metric: str = "score"
     wall: bool = False
+    ranges: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def mean(self) -> np.ndarray:
@@ -60,7 +69,12 @@ class Candidates:
     @cached_property
     def scales(self) -> dict[str, Scale]:
         """Where the values of each hyperparameter lie."""
-        return {name: Scale(values) for name, values in self.values.items()}
+        return {
+            name: Scale(
+                values, self.ranges.get(name, _is_usually_log(name)), drawn=name in self.ranges
+            )
+            for name, values in self.values.items()
+        }
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -113,6 +127,12 @@ class Candidates:
 
 def _joined(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "nothing"
+
+
+def _is_usually_log(name: str) -> bool | None:
+    """Whether the table searches a hyperparameter on a log scale; None where it does not say."""
+    entry = TABLE.get(last_part(name))
+    return entry.search.log if entry and isinstance(entry.search, Range) else None
 
 
 def results_of(search: Any) -> Mapping[str, Any]:
@@ -181,8 +201,42 @@ def candidates_of(
         best = np.nanargmax(scores.mean(axis=1))
     spent, wall = _seconds(search, results, scores.shape[1], seconds)
     return Candidates(
-        _values(results["params"]), scores, spent, None if best is None else int(best), metric, wall
+        _values(results["params"]),
+        scores,
+        spent,
+        None if best is None else int(best),
+        metric,
+        wall,
+        _ranges(search),
     )
+
+
+def _ranges(search: Any) -> dict[str, bool]:
+    """Return the hyperparameters that a search drew from ranges; True for a log scale."""
+    ranges = {}
+    for space in _spaces(search):
+        for name, place in space.items():
+            if isinstance(place, (Real, Integer)):
+                ranges[name] = place.prior == "log-uniform"
+            elif hasattr(place, "rvs"):
+                kind = getattr(getattr(place, "dist", place), "name", "")
+                ranges[name] = kind in _LOG_DISTRIBUTIONS
+    return ranges
+
+
+def _spaces(search: Any) -> list[Mapping[str, Any]]:
+    """Return the spaces that a search has drawn its candidates from."""
+    for name in ("search_spaces", "param_distributions", "param_grid"):
+        space = getattr(search, name, None)
+        if space is None and hasattr(search, name) and hasattr(search, "_space_method"):
+            space = search_space(search.estimator, search._space_method, search._space_size)
+        if name == "search_spaces" and space is not None:
+            return [dimensions for dimensions, _ in subspaces(space, 1)]
+        if isinstance(space, Mapping):
+            return [space]
+        if isinstance(space, (list, tuple)):
+            return list(space)
+    return []
 
 
 def _values(params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -21,7 +21,6 @@ from sknethp.display.figures import (
 )
 from sknethp.display.scales import Scale, labels_of
 
-_MOST_CELLS = 15  # in each direction
 _MOST_WRITTEN = 120
 _BANDWIDTH = 0.1  # of the length of an axis of numbers
 _RESOLUTION = 100
@@ -65,7 +64,7 @@ def draw_heat_map(
 ) -> None:
     """Draw cells or a surface, with a bar of colours."""
     sizes = [len(np.unique(found.positions(name))) for name in (x, y)]
-    if max(sizes) <= _MOST_CELLS:
+    if not (found.scales[x].is_range or found.scales[y].is_range):
         image = _draw_cells(ax, found, x, y, aggregate)
         if aggregate == "best" and len(found.mean) > np.prod(sizes):
             label = f"best {label}"

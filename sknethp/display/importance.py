@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sknethp.constraints import COUNT, complaint
 from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
-from sknethp.display.scales import FEW, UNSET
+from sknethp.display.scales import UNSET
 
 Method = Literal["fanova", "permutation"]
 _FEWEST = 8
@@ -183,16 +183,18 @@ def _column(found: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.nd
     indicators = np.eye(len(places))[:, ~is_number]
     numbers = np.where(is_number, places, -1.0)[:, None]
     codes = np.concatenate([numbers[:, : int(is_number.any())], indicators], axis=1)
-    return Axis(codes, _weights(places, is_number, chosen)), everyone
+    return Axis(codes, _weights(places, is_number, chosen, found.scales[name].is_range)), everyone
 
 
-def _weights(places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _weights(
+    places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray, is_range: bool
+) -> np.ndarray:
     """Return what share of the space each value stands for, ``(n_values,)``.
 
     Values of a list count alike. Numbers drawn from a range count by the part of it that is
     nearest to them, so that a search that has looked closely at some part does not make it large.
     """
-    if is_number.sum() <= FEW:
+    if not is_range or is_number.sum() < 2:
         return np.full(len(places), 1 / max(1, len(places)))
     shares = np.bincount(chosen, minlength=len(places)) / len(chosen)
     numbers = places[is_number]

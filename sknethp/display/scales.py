@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import kstest
 
 from sknethp.constraints import as_python
 
 
 class _Unset:
-    """The value of a hyperparameter that a candidate does not have."""
+    """The value of a hyperparameter that a candidate does not set."""
 
     def __repr__(self) -> str:
         return "unset"
@@ -24,29 +23,15 @@ class _Unset:
 
 UNSET: Final = _Unset()
 
-FEW = 12  # distinct numbers up to which they are looked at as a list, not as draws
-_FIRST = 12  # draws; a Bayesian search begins to look closer after eight
-_REGULAR = 2.0  # times as wide as the narrowest gap
-_LEAST_RATIO = 8.0
-_RATIO_OF_TWO = 100.0
+FEW = 15  # distinct numbers up to which each has its own tick
 _LONGEST_LABEL = 18
-_SLOT = 0.16  # between values that are no numbers, beside an axis of numbers of length 1
+_SLOT = 0.16  # between values that are not numbers, beside an axis of numbers of length 1
 _NEAREST_TICKS = 0.06
 
 
 def label_of(value: Any) -> str:
     """Return a value as short text.
 
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
     >>> [label_of(value) for value in (1e-05, 0.30000000000000004, (64, 32), None)]
     ['1e-5', '0.3', '(64, 32)', 'None']
     """
@@ -66,16 +51,6 @@ def label_of(value: Any) -> str:
 def labels_of(values: Sequence[Any]) -> list[str]:
     """Return short texts that tell different values apart.
 
-    Parameters
-    ----------
-    values : sequence of object
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
     >>> labels_of([0.10001, 0.10002, {"a": "a long value"}, {"a": "another long value"}])
     ['0.10001', '0.10002', 'dict 1', 'dict 2']
     """
@@ -88,100 +63,80 @@ def labels_of(values: Sequence[Any]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value has a place among numbers: infinity, NaN and True have none."""
+    """Whether a value has a place among numbers: infinity, NaN and True do not."""
     return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _key(value: Any) -> tuple[str, str]:
-    """Tell values apart that need not be hashable; 1 and 1.0 are one."""
+    """Tell values apart that need not be hashable; 1 and 1.0 are the same."""
     if _is_number(value):
         return "number", repr(_as_int(value))
     return type(value).__name__, repr(value)
 
 
-def is_log_spread(numbers: Sequence[float] | np.ndarray) -> bool:
-    """Whether positive numbers are spread more evenly by ratio than by difference.
+def _as_int(number: float) -> float:
+    return int(number) if number == int(number) else number
 
-    Parameters
-    ----------
-    numbers : sequence of float
-        Few distinct ones count as a list that is to be legible: its narrowest gap decides. So
-        do many at regular distances. Others count as draws: the first ones, before a search
-        looks closer at what it has found, decide by their distance from an even distribution
-        (that of Kolmogorov and Smirnov).
 
-    Returns
-    -------
-    bool
+def looks_log(numbers: np.ndarray) -> bool:
+    """Whether positive numbers, sorted, span a decade or more with a median low in their range.
 
-    Examples
-    --------
-    >>> is_log_spread([0.001, 0.01, 0.1]), is_log_spread([10, 20, 40, 60, 80, 100])
+    >>> looks_log(np.array([1, 2, 4, 8, 16])), looks_log(np.array([10, 20, 40, 60, 80, 100]))
     (True, False)
     """
-    numbers = np.asarray(numbers, dtype=float)
-    distinct = np.unique(numbers)
-    if len(distinct) < 2 or distinct[0] <= 0:
+    low, high = numbers[0], numbers[-1]
+    if not 0 < 10 * low <= high:
         return False
-    ratio = distinct[-1] / distinct[0]
-    if len(distinct) == 2 or ratio < _LEAST_RATIO:
-        return bool(len(distinct) == 2 and ratio >= _RATIO_OF_TWO)
-    logs = np.log(distinct)
-    by_difference, by_ratio = np.diff(_unit(distinct, distinct)), np.diff(_unit(logs, logs))
-    if len(distinct) <= FEW or _is_regular(by_difference) or _is_regular(by_ratio):
-        return bool(by_ratio.min() > by_difference.min())
-    first = numbers[:_FIRST]
-    return _unevenness(_unit(np.log(first), logs)) < _unevenness(_unit(first, distinct))
-
-
-def _unit(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    return (values - ordered[0]) / (ordered[-1] - ordered[0])
-
-
-def _is_regular(gaps: np.ndarray) -> bool:
-    """Whether gaps are about equally wide, as those of draws are not."""
-    return bool(gaps.max() < _REGULAR * gaps.min())
-
-
-def _unevenness(places: np.ndarray) -> float:
-    return float(kstest(places, "uniform").statistic)
+    middle = np.median(numbers)
+    by_ratio = np.log(middle / low) / np.log(high / low)
+    return bool(abs(by_ratio - 0.5) < abs((middle - low) / (high - low) - 0.5))
 
 
 class Scale:
     """Places for the values of one hyperparameter.
 
-    Numbers lie from 0 to 1, by their logarithm where that spreads them better. A value that is
-    no number, such as None, lies below them in a place of its own; so does 0 among numbers that
-    are spread by ratio. Where several values are no numbers, all lie at 0, 1, 2 and so on:
-    numbers by size, then the others in the order of their first appearance. `UNSET` lies lowest.
+    Numbers lie from 0 to 1, linearly or by their logarithm. A value that is not a number, such as
+    None, lies below them in a place of its own; so does 0 on a log scale. Where several values are
+    not numbers, all lie at 0, 1, 2 and so on: numbers by size, then the others in the order of
+    their first appearance. `UNSET` lies lowest.
 
     Parameters
     ----------
     values : sequence of object
         All that there are; repetitions do no harm.
+    log : bool or None
+        Whether numbers lie by their logarithm; None for what they look like.
+    drawn : bool
+        Whether numbers were drawn from a range rather than taken from a list.
 
     Attributes
     ----------
     kind : {"linear", "log", "categories"}
+    is_range : bool
+        Whether the numbers stand for a range rather than for themselves.
     others : list of object
         Values in places of their own, from left to right.
     limits : tuple of float
         The outermost places.
     """
 
-    def __init__(self, values: Sequence[Any]):
+    def __init__(self, values: Sequence[Any], log: bool | None = None, *, drawn: bool = False):
         values = [as_python(value) for value in values]
-        drawn = np.array([float(value) for value in values if _is_number(value)])
-        is_log = (drawn >= 0).all() and is_log_spread(drawn[drawn > 0])
-        numbers = np.unique(drawn)
-        self.numbers = numbers[numbers > 0] if is_log else numbers
-        self.kind = "log" if is_log else "linear" if len(numbers) else "categories"
+        numbers = np.unique([float(value) for value in values if _is_number(value)])
+        positive = numbers[numbers > 0]
+        is_log = len(positive) > 1 and not (numbers < 0).any()
+        if is_log and (looks_log(positive) if log is None else log):
+            self.kind, self.numbers = "log", positive
+        else:
+            self.kind, self.numbers = "linear" if len(numbers) else "categories", numbers
         others = {_key(value): value for value in values if not self._holds(value)}
         if all(isinstance(value, bool) for value in others.values()):
             others = dict(sorted(others.items(), key=lambda item: item[1]))
         if sum(value is not UNSET and _key(value) != _key(0) for value in others.values()) > 1:
             self.kind, self.numbers = "categories", numbers[:0]
             others = {_key(n): n for n in map(_as_int, numbers.tolist())} | others
+        self._is_whole = bool((self.numbers % 1 == 0).all())
+        self.is_range = len(self.numbers) > FEW or (drawn and not self._is_whole)
         self.others = sorted(others.values(), key=lambda value: value is not UNSET)
         n_others = len(self.others)
         step, start = (1.0, 0.0) if self.kind == "categories" else (_SLOT, -_SLOT * n_others - 0.02)
@@ -195,38 +150,20 @@ class Scale:
         return _is_number(value) and (self.kind != "log" or value > 0)
 
     def _of_numbers(self, numbers: Any) -> np.ndarray:
-        numbers = np.asarray(numbers, dtype=float)
-        low, high = self._ends()
-        if low == high:
-            return np.full(len(numbers), 0.5)
-        return (self._transformed(numbers) - low) / (high - low)
-
-    def _transformed(self, numbers: Any) -> np.ndarray:
-        return np.log10(numbers) if self.kind == "log" else np.asarray(numbers, dtype=float)
-
-    def _ends(self) -> tuple[float, float]:
-        if not len(self.numbers):
-            return 0.0, 0.0
-        low, high = self._transformed(self.numbers[[0, -1]])
-        return float(low), float(high)
+        transform = np.log10 if self.kind == "log" else np.asarray
+        found = transform(np.asarray(numbers, dtype=float))
+        if len(self.numbers) < 2:
+            return np.full(len(found), 0.5)
+        low, high = transform(self.numbers[[0, -1]])
+        return (found - low) / (high - low)
 
     def positions(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the places of values.
-
-        Parameters
-        ----------
-        values : sequence of object of shape (n_values,)
-            Among those that the scale was made of, or numbers.
-
-        Returns
-        -------
-        ndarray of shape (n_values,)
-        """
-        values = [as_python(value) for value in values]
+        """Return the places of values that the scale was made of, ``(n_values,)``."""
+        plain = [as_python(value) for value in values]
         return np.array(
             [
                 self._of_numbers([value])[0] if self._holds(value) else self._slots[_key(value)]
-                for value in values
+                for value in plain
             ],
             dtype=float,
         )
@@ -236,52 +173,37 @@ class Scale:
         return [*self.others, *map(_as_int, self.numbers.tolist())]
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Return where to write which values."""
-        shown = self._shown_numbers()
+        """Return where to write which values: all that there are, or round ones of a range."""
+        shown = self._round_numbers() if self.is_range else self._listed_numbers()
         return [*self._slots.values(), *self._of_numbers(shown)], labels_of([*self.others, *shown])
 
-    def _shown_numbers(self) -> list[float]:
-        """Return the numbers themselves where they are few, round ones otherwise."""
-        if len(self.numbers) <= FEW:
-            return _apart(self.numbers, self._of_numbers(self.numbers))
-        low, high = float(self.numbers[0]), float(self.numbers[-1])
+    def _listed_numbers(self) -> list[float]:
+        """Leave out numbers that lie too near to the one before; keep the last."""
+        kept: list[int] = []
+        places = self._of_numbers(self.numbers)
+        for i, place in enumerate(places):
+            if kept and place - places[kept[-1]] < _NEAREST_TICKS:
+                if i < len(places) - 1 or len(kept) == 1:
+                    continue
+                kept.pop()
+            kept.append(i)
+        return self.numbers[kept].tolist()
+
+    def _round_numbers(self) -> list[float]:
+        low, high = self.numbers[[0, -1]].tolist()
         if self.kind == "log":
-            return _round_by_ratio(low, high)
-        return _round_by_difference(low, high, bool((self.numbers % 1 == 0).all()))
+            # LogLocator has steps of equal differences wherever a range holds one power of ten.
+            powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            for digits in ((1,), (1, 3), (1, 2, 5)):
+                found = _within(np.outer(powers, digits).ravel(), low, high)
+                if len(found) > 2:
+                    return found[:: math.ceil(len(found) / 7)]
+        from matplotlib.ticker import MaxNLocator
+
+        n_bins = 4 if self.kind == "log" else 6
+        locator = MaxNLocator(n_bins, steps=[1, 2, 5, 10], integer=self._is_whole)
+        return _within(np.asarray(locator.tick_values(low, high)), low, high)
 
 
-def _as_int(number: float) -> float:
-    return int(number) if number == int(number) else number
-
-
-def _apart(numbers: np.ndarray, places: np.ndarray) -> list[float]:
-    """Leave out numbers that lie too near to the one before; keep the last."""
-    kept: list[int] = []
-    for i, place in enumerate(places):
-        if kept and place - places[kept[-1]] < _NEAREST_TICKS:
-            if i < len(places) - 1 or len(kept) == 1:
-                continue
-            kept.pop()
-        kept.append(i)
-    return [float(numbers[i]) for i in kept]
-
-
-def _round_by_ratio(low: float, high: float) -> list[float]:
-    """Return powers of ten between two numbers; with 2 and 5 where these are fewer than three."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1,), (1, 3), (1, 2, 5)):
-        found = [float(f"{digit}e{power}") for power in powers for digit in digits]
-        found = [number for number in found if low <= number <= high]
-        if len(found) >= 3:
-            break
-    return found[:: math.ceil(len(found) / 7)] if found else [low, high]
-
-
-def _round_by_difference(low: float, high: float, whole: bool) -> list[float]:
-    """Return about five round numbers between two."""
-    step = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(step))
-    step = min(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * 0.999)
-    step = max(step, 1.0) if whole else step
-    first = math.ceil(low / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+def _within(numbers: np.ndarray, low: float, high: float) -> list[float]:
+    return [number for number in numbers.tolist() if low <= number <= high]

@@ -29,7 +29,6 @@ from sknethp.display.parallel import draw_parallel_coordinates
 from sknethp.display.scales import UNSET, Scale
 
 Against = Literal["candidates", "seconds"]
-_FEW_PLACES = 12
 
 
 class SearchDisplay:
@@ -241,7 +240,7 @@ class SearchDisplay:
 def _draw_levels(ax: Any, scale: Scale, places: np.ndarray, mean: np.ndarray) -> None:
     """Mark the medians over the candidates of each value, where there are few values."""
     levels = [place for place in np.unique(places) if np.isfinite(mean[places == place]).any()]
-    if not 1 < len(levels) <= _FEW_PLACES or len(levels) == len(places):
+    if scale.is_range or not 1 < len(levels) < len(places):
         return
     heights = np.array([np.nanmedian(mean[places == place]) for place in levels])
     label = "median of a value's candidates"

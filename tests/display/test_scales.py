@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from sknethp.display.scales import UNSET, Scale, is_log_spread, label_of, labels_of
+from sknethp.display.scales import UNSET, Scale, label_of, labels_of
 
 RNG = np.random.default_rng(0)
 
@@ -12,24 +12,23 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("numbers", "expected"),
     [
-        ([1e-4, 1e-3, 1e-2], True),
-        ([8, 16, 32, 64, 128], True),
-        ([1, 2, 3, 4, 5], False),
-        ([0.1, 0.2, 0.5], False),
-        ([1e-3, 1.0], True),
-        ([0.5, 1.0], False),
-        ([-1, 10, 100, 1000], False),
-        (np.repeat(np.arange(5, 105, 5), 3), False),
-        (np.repeat(2.0 ** np.arange(14), 3), True),
-        (10 ** RNG.uniform(-5, 0, 30), True),
-        (RNG.uniform(0.001, 1, 30), False),
-        (np.r_[10 ** RNG.uniform(-4, -1, 16), RNG.uniform(0.08, 0.1, 60)], True),
-        (np.r_[RNG.uniform(0.001, 0.5, 16), RNG.uniform(0.001, 0.01, 60)], False),
+        ([1e-4, 1e-3, 1e-2], "log"),
+        ([8, 16, 32, 64, 128], "log"),
+        ([1, 2, 3, 4, 5], "linear"),
+        ([0.1, 0.2, 0.5], "linear"),
+        ([10, 20, 40, 60, 80, 100], "linear"),
+        ([0, 1e-4, 1e-3, 1e-2], "log"),
+        ([-1, 10, 100, 1000], "linear"),
+        (np.repeat(np.arange(5, 105, 5), 3), "linear"),
+        (np.repeat(2.0 ** np.arange(14), 3), "log"),
+        (10 ** RNG.uniform(-5, 0, 30), "log"),
+        (RNG.uniform(0.001, 1, 30), "linear"),
     ],
 )
-def test_which_numbers_are_spread_by_ratio(numbers, expected):
-    """Lists by their gaps, draws by their first ones, wherever a search then looks closer."""
-    assert is_log_spread(numbers) is expected
+def test_the_scale_of_numbers_of_which_nothing_is_known(numbers, expected):
+    assert Scale(numbers).kind == expected
+    assert Scale(numbers, log=False).kind == "linear"
+    assert Scale(numbers, log=True).kind == ("linear" if min(numbers) < 0 else "log")
 
 
 def test_numbers_by_ratio():
@@ -83,9 +82,21 @@ def test_labels():
     assert label_of(UNSET) == "unset"
 
 
-def test_ticks_of_many_numbers_are_round_and_apart():
-    for values in (RNG.uniform(0.03, 0.97, 50), 10 ** RNG.uniform(-5.5, -0.5, 50)):
-        places, labels = Scale(values).ticks()
-        assert 3 <= len(labels) <= 8
-        assert all(len(label.strip("0.")) <= 4 for label in labels)
-        assert np.diff(places).min() > 0.06
+@pytest.mark.parametrize(
+    ("drawn", "log"),
+    [
+        (RNG.uniform(0.03, 0.97, 50), False),
+        (RNG.uniform(0.21, 0.33, 10), False),
+        (10 ** RNG.uniform(-5.5, -0.5, 50), True),
+        (np.array([0.0031, 0.02, 0.09]), True),
+        (RNG.uniform(0.002, 0.009, 30), True),
+        (np.array([1e-30, 0.5, 1e30]), True),
+    ],
+)
+def test_ticks_of_a_range_are_round_and_apart(drawn, log):
+    places, labels = Scale(drawn, log, drawn=True).ticks()
+    assert 3 <= len(labels) <= 8
+    assert all(len(label.strip("0.")) <= 5 for label in labels)
+    assert np.diff(places).min() > 0.06
+    listed = Scale(drawn[:3], log).ticks()[1]
+    assert set(listed) <= set(labels_of(drawn[:3].tolist()))

@@ -7,11 +7,16 @@ import pytest
 import skopt
 from matplotlib import pyplot
 from matplotlib.colors import to_rgba
-from scipy.stats import loguniform
+from scipy.stats import loguniform, reciprocal, uniform
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    ParameterGrid,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -165,6 +170,60 @@ def test_a_surface_where_values_are_many(iris):
     assert image.get_array().shape == (100, 100)
     dots = max(display.ax_.collections, key=lambda c: len(c.get_offsets()))
     np.testing.assert_array_equal(dots.get_array(), search.cv_results_["mean_test_score"])
+
+
+def kinds(search):
+    return {
+        name: scale.kind
+        for name, scale in SearchDisplay.from_search(search).candidates.scales.items()
+    }
+
+
+def test_scales_are_those_of_the_space(iris):
+    """Three draws tell nothing of where they are from; the space does."""
+    spaces = [
+        {"C": loguniform(1, 5), "gamma": uniform(1e-4, 10)},
+        {"C": [1.0], "tol": reciprocal(1e-3, 2e-3)},
+    ]
+    drawn = RandomizedSearchCV(SVC(), spaces, n_iter=8, cv=2, random_state=0).fit(*iris)
+    assert kinds(drawn) == {"C": "log", "gamma": "linear", "tol": "log"}
+    assert kinds(drawn.cv_results_)["C"] == "linear"
+    scale = SearchDisplay.from_search(drawn).candidates.scales["gamma"]
+    assert scale.is_range
+    assert all(len(label) <= 5 for label in scale.ticks()[1])
+    own = [({"C": (1.0, 3.0, "log-uniform"), "gamma": skopt.space.Real(1e-4, 10)}, 3)]
+    for kind in (skopt.BayesSearchCV, ours.BayesSearchCV):
+        proposed = kind(SVC(), own, n_iter=3, cv=2, random_state=0).fit(*iris)
+        assert kinds(proposed) == {"C": "log", "gamma": "linear"}
+
+
+def test_scales_of_lists_are_those_of_the_table(iris):
+    """The hyperparameter table knows; of other names the values tell."""
+    net = DeepNetClassifier(max_epochs=1, hidden_units=4, random_state=0)
+    grid = {"lr": [0.1, 0.2], "dropout": [0.001, 0.01, 0.1], "weight_decay": [0, 0.1, 0.2]}
+    with fused(silent=True):
+        search = GridSearchCV(net, grid, cv=2).fit(*iris)
+    assert kinds(search) == {"lr": "log", "dropout": "linear", "weight_decay": "log"}
+    params = [{f"net__{name}": each[name] for name in each} for each in ParameterGrid(grid)]
+    prefixed = {"params": params, "mean_test_score": np.arange(len(params))}
+    assert kinds(prefixed) == {f"net__{name}": kind for name, kind in kinds(search).items()}
+    other = {"params": [{"a": a} for a in (0.001, 0.01, 0.1)], "mean_test_score": [1, 2, 3]}
+    assert kinds(other) == {"a": "log"}
+
+
+def test_scales_of_default_spaces(iris):
+    net = DeepNetClassifier(max_epochs=1, hidden_units=4, random_state=0)
+    searches = [
+        ours.GridSearchCV(net, cv=2),
+        ours.RandomizedSearchCV(net, n_iter=2, cv=2, random_state=0),
+        ours.BayesSearchCV(net, n_iter=2, cv=2, random_state=0),
+    ]
+    for search in searches:
+        search.fit(*iris)
+        assert candidates_of(search).scales["lr"].kind == "log"
+    assert searches[1].param_distributions is None
+    assert candidates_of(searches[1]).ranges["lr"]
+    assert not candidates_of(searches[1]).ranges["dropout"]
 
 
 def test_smoothing():
