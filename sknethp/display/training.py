@@ -189,7 +189,7 @@ def _nets(fitted: Any) -> Iterator[DeepNetClassifier]:
     elif isinstance(fitted, (list, tuple)):
         for part in fitted:
             yield from _nets(part)
-    elif type(fitted).__name__ == "_CalibratedClassifier":  # no estimator, but has one
+    elif type(fitted).__name__ in ("FrozenEstimator", "_CalibratedClassifier"):
         yield from _nets(fitted.estimator)
     elif isinstance(fitted, BaseEstimator):
         if hasattr(fitted, "steps"):  # a pipeline fits the steps it was given

@@ -6,16 +6,24 @@ from functools import partial
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import sknethp.model_selection as ours
 from sknethp import DeepNetClassifier, fused
-from sknethp.display import LayerGrowthDisplay, TrainingDisplay
+from sknethp.display import (
+    ImportanceDisplay,
+    LayerGrowthDisplay,
+    SearchDisplay,
+    TrainingDisplay,
+)
 from sknethp.model_selection import LayerGrowthSearchCV
 from tests.helpers import small_net
 
@@ -26,6 +34,14 @@ def iris():
 
 
 net = partial(small_net, max_epochs=DeepNetClassifier().max_epochs, lr=0.01)
+
+
+class Hiding(ClassifierMixin, BaseEstimator):
+    """A wrapper that lists no parameters of the net in it."""
+
+    def fit(self, X, y):
+        self.net_ = net(max_epochs=2).fit(X, y)
+        return self
 
 
 def test_one_net(iris):
@@ -82,6 +98,35 @@ def test_nets_inside_other_estimators(iris):
         assert len(TrainingDisplay.from_estimator(fitted).histories) == n_nets
     figure, axes = pyplot.subplots(2)
     assert TrainingDisplay.from_estimator(search).plot(axes).figure_ is figure
+
+
+def test_frozen_nets(iris):
+    """Alone, in a pipeline, as part of an ensemble, and behind a wrapper without parameters."""
+    frozen = FrozenEstimator(net(max_epochs=2).fit(*iris))
+    pipeline = FrozenEstimator(make_pipeline(StandardScaler(), net(max_epochs=2)).fit(*iris))
+    pair = [("net", frozen), ("svc", SVC())]
+    voting = VotingClassifier(pair).fit(*iris)
+    search = GridSearchCV(StackingClassifier(pair, cv=2), {"svc__C": [0.1, 1]}, cv=2).fit(*iris)
+    calibrated = CalibratedClassifierCV(frozen).fit(*iris)
+    wrapper = Hiding().fit(*iris)
+    for fitted in (frozen, pipeline, make_pipeline(frozen), voting, search, calibrated, wrapper):
+        display = TrainingDisplay.from_estimator(fitted).plot()
+        assert len(display.histories) == 1
+        assert len(display.histories[0]) == 2
+
+
+def test_searches_over_frozen_nets(iris):
+    """All plots of a search in which a frozen net is a fixed part or one of the values."""
+    nets = [FrozenEstimator(net(max_epochs=epochs).fit(*iris)) for epochs in (1, 2)]
+    stacking = StackingClassifier([("net", nets[0]), ("svc", SVC())], cv=2)
+    grid = {"svc__C": [0.1, 0.2, 0.3, 0.4], "net": nets}
+    for kind in (GridSearchCV, ours.GridSearchCV):
+        search = kind(stacking, grid, cv=2).fit(*iris)
+        display = SearchDisplay.from_search(search)
+        display.plot().plot_convergence().plot_parallel_coordinates().plot_heat_map("C", "net")
+        labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+        assert labels == ["FrozenEstimator 1", "FrozenEstimator 2"]
+        assert set(ImportanceDisplay.from_search(search).plot().importance.mean) == set(grid)
 
 
 def test_nothing_to_plot(iris):

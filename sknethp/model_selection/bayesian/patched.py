@@ -16,6 +16,7 @@ from skopt.callbacks import check_callback
 from skopt.space import Dimension
 
 from sknethp.compat import BaseSearchCV, eval_callbacks
+from sknethp.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.bayesian.quantiles import as_regressor
@@ -126,7 +127,7 @@ class Proposals:
     def next(self, n_points: int) -> list[Candidate]:
         """Return some candidates; fewer, or none, where the space has no more."""
         asked = self._optimizer.ask(n_points=n_points)
-        self._points = [[v.item() if isinstance(v, np.generic) else v for v in p] for p in asked]
+        self._points = [[as_python(value) for value in point] for point in asked]
         return [dict(zip(self._names, point, strict=True)) for point in self._points]
 
     def learn(self, scores: np.ndarray) -> OptimizeResult:
