@@ -471,7 +471,9 @@ _RUNNING = (
         None,
         AnyOf((Such(_are_callbacks, "a list of skorch callbacks"), Nothing())),
         "running",
-        "Callbacks of skorch. One that follows single batches keeps its network out of fusion.",
+        "Callbacks of skorch. One that follows single batches keeps its network out of fusion. "
+        "skorch's EarlyStopping ends the training of its net; any other KeyboardInterrupt is "
+        "Ctrl-C, and ends ``fit`` and the search around it.",
     ),
     Hyperparameter(
         "memory",

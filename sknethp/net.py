@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset
+from skorch.exceptions import SkorchException
 
 from sknethp.batches import BatchEvents, follows_batches
 from sknethp.exceptions import DivergenceError
@@ -99,21 +102,28 @@ class EpochNet(ClassifierMixin, NeuralNet):
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; skorch's EarlyStopping ends the training, Ctrl-C all."""
+        """Tell the callbacks; skorch's EarlyStopping interrupts to end the training."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
-            if _is_raised_by_skorch(interrupt):
-                raise _StopTraining from interrupt
-            raise
-        except KeyError as error:
-            if "found in history" not in str(error):
+            # Any other is Ctrl-C, which ends fit and whatever search it is part of.
+            if method_name != "on_epoch_end" or not any(map(_has_lost_patience, self.callbacks_)):
                 raise
-            columns = ", ".join(name for name in self.history[-1] if name != "batches")
-            raise ValueError(
-                f"A callback monitors what is not recorded: {error.args[0]} There are {columns}; "
-                "what begins with valid_ needs early_stopping=True, or X_val and y_val."
-            ) from error
+            raise _StopTraining from interrupt
+        except (KeyError, SkorchException) as error:
+            if missing := re.search("Key (.+) was not found in history", str(error)):
+                raise ValueError(self._no_column(missing[1])) from error
+            raise
+
+    def _no_column(self, column: str) -> str:
+        """Say that a callback looks for a column, given as text with its quotes."""
+        monitors = {repr(getattr(c, "monitor", None)): type(c).__name__ for _, c in self.callbacks_}
+        present = [name for name in self.history[-1] if name != "batches"]
+        return (
+            f"{monitors.get(column, 'A callback')} looks for {column} in the history, which has "
+            f"{', '.join(present)}: monitor one of these; those of a validation part need fit with "
+            "early_stopping=True, or with X_val and y_val."
+        )
 
     def _observer(self, plan: FitPlan) -> BatchEvents | None:
         if not any(follows_batches(callback) for _, callback in self.callbacks_):
@@ -146,12 +156,12 @@ class EpochNet(ClassifierMixin, NeuralNet):
             row |= result.valid.measures.named("valid")
         if plan.monitor is not None:
             row.setdefault(plan.monitor.name, score)
-        self._record(row, seconds, len(plan.train))
+        self._record(row, seconds, plan)
         return stop
 
-    def _record(self, row: dict[str, float], seconds: float, n_samples: int) -> None:
+    def _record(self, row: dict[str, float], seconds: float, plan: FitPlan) -> None:
         if self.callbacks_:
-            self._record_for_callbacks(row, n_samples)
+            self._record_for_callbacks(row, plan)
         self.history[-1].update({**row, "seconds": seconds})
         if self.verbose:
             numbers = "  ".join(
@@ -159,12 +169,14 @@ class EpochNet(ClassifierMixin, NeuralNet):
             )
             print(f"epoch {len(self.history):>4}  {numbers}")
 
-    def _record_for_callbacks(self, row: dict[str, float], n_samples: int) -> None:
-        """Record what skorch's Checkpoint looks for: a last batch, and which values are best."""
+    def _record_for_callbacks(self, row: dict[str, float], plan: FitPlan) -> None:
+        """Record what skorch's callbacks look for: batches, and which values are best."""
         if not self.history[-1]["batches"]:
-            self.history.new_batch()
-            self.history.record_batch("train_loss", row["train_loss"])
-            self.history.record_batch("train_batch_size", n_samples)
+            for part, samples in (("train", plan.train), ("valid", plan.valid)):
+                if samples is not None:
+                    self.history.new_batch()
+                    self.history.record_batch(f"{part}_loss", row[f"{part}_loss"])
+                    self.history.record_batch(f"{part}_batch_size", len(samples))
         for name, value in row.items():
             if name == "lr":
                 continue
@@ -173,12 +185,10 @@ class EpochNet(ClassifierMixin, NeuralNet):
             self.history.record(f"{name}_best", sign * value > max(before, default=-np.inf))
 
 
-def _is_raised_by_skorch(interrupt: KeyboardInterrupt) -> bool:
-    """Whether one of skorch's callbacks asks for the end of training, as it does in this way."""
-    trace = interrupt.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals["__name__"].startswith("skorch.")
+def _has_lost_patience(entry: tuple[str, Any]) -> bool:
+    """Whether a callback is skorch's EarlyStopping, and ends the training now."""
+    callback = entry[1]
+    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
 
 
 def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:

@@ -1,6 +1,7 @@
 """The skorch net inside, its callbacks, what is printed and what is remembered."""
 
 import re
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from joblib import Memory
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 from skorch import NeuralNet
 from skorch.callbacks import (
@@ -18,9 +20,11 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochScoring,
     GradientNormClipping,
+    PassthroughScoring,
     TrainEndCheckpoint,
 )
 
+from sknethp import fused
 from sknethp import net as net_module
 from tests.helpers import small_net
 
@@ -214,50 +218,98 @@ def test_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("monitor", "valid"),
-    [("train_loss_best", False), ("train_accuracy_best", False), ("f1_macro_best", True)],
+    ("column", "sign"),
+    [
+        ("train_loss", -1),
+        ("train_accuracy", 1),
+        ("valid_loss", -1),
+        ("valid_accuracy", 1),
+        ("balanced_accuracy", 1),
+    ],
 )
-def test_checkpoints_of_the_best_of_anything(tmp_path, monitor, valid):
-    best = Checkpoint(monitor=monitor, dirname=tmp_path)
-    model = net(callbacks=[best], early_stopping=valid, monitor="f1_macro").fit(X, y)
-    column = [row[monitor.removesuffix("_best")] for row in model.history_]
-    value = min if "loss" in monitor else max
-    flags = [row[monitor] for row in model.history_]
-    assert flags[0]
-    assert max(i for i, flag in enumerate(flags) if flag) == column.index(value(column))
-    assert (tmp_path / "params.pt").exists()
+def test_checkpoint_at_the_best_of_any_number(column, sign, tmp_path):
+    checkpoint = Checkpoint(f"{column}_best", dirname=tmp_path)
+    settings = {"early_stopping": True, "monitor": "balanced_accuracy", "max_epochs": 8}
+    rows = net(callbacks=[checkpoint], lr=0.1, **settings).fit(X, y).history_
+    numbers = [sign * row[column] for row in rows]
+    best = [number > max(numbers[:i], default=-np.inf) for i, number in enumerate(numbers)]
+    assert [row["event_cp"] for row in rows] == best
+    assert not all(best)
 
 
-@pytest.mark.parametrize("on_train", [False, True])
-def test_batch_scoring(on_train):
-    scoring = BatchScoring("accuracy", name="by_batch", on_train=on_train, lower_is_better=False)
-    model = net(
-        callbacks=[scoring], early_stopping=True, batch_size=7, validation_fraction=0.3
-    ).fit(X, y)
-    ours = "train_accuracy" if on_train else "valid_accuracy"
-    history = pd.DataFrame(model.history_)
-    np.testing.assert_allclose(history["by_batch"], history[ours])
-    assert history["by_batch_best"].iloc[0]
+@pytest.mark.parametrize("data", [load_wine, load_breast_cancer])
+@pytest.mark.parametrize("batch_size", [7, 500])
+def test_batch_scoring_on_validation(data, batch_size):
+    points, labels = data(return_X_y=True)
+    scorings = [
+        BatchScoring("accuracy", name="by_batch", lower_is_better=False),
+        BatchScoring("accuracy", name="in_training", lower_is_better=False, on_train=True),
+        PassthroughScoring("valid_loss"),
+    ]
+    settings = {"early_stopping": True, "batch_size": batch_size}
+    rows = net(callbacks=scorings, **settings).fit(scale(points), labels).history_
+    plain = net(**settings).fit(scale(points), labels).history_
+    for row, other in zip(rows, plain, strict=True):
+        assert row["by_batch"] == pytest.approx(row["valid_accuracy"])
+        assert row["in_training"] == pytest.approx(row["train_accuracy"])
+        assert row["valid_loss"] == pytest.approx(other["valid_loss"], rel=1e-5)
 
 
-def test_a_monitor_that_is_not_recorded_is_named():
-    stop = EarlyStopping(sink=lambda text: None)
-    with pytest.raises(
-        ValueError, match=r"'valid_loss' was not found .*train_loss.*early_stopping"
-    ):
-        net(callbacks=[stop]).fit(X, y)
+def test_callback_sees_validation_batches():
+    class Sizes(Callback):
+        def initialize(self):
+            self.seen = []
+            return self
+
+        def on_batch_end(self, net, batch=None, training=None, loss=None, y_pred=None, **kwargs):
+            assert len(y_pred) == len(batch[0]) == len(batch[1])
+            self.seen.append((len(batch[0]), training))
+
+    sizes = Sizes()
+    net(callbacks=[sizes], max_epochs=1, batch_size=100).fit(X, y, X_val=X, y_val=y)
+    assert sizes.seen == [(100, True), (78, True), (100, False), (78, False)]
 
 
-@pytest.mark.parametrize("event", ["on_epoch_begin", "on_epoch_end", "on_batch_end"])
-def test_ctrl_c_in_a_callback_is_not_swallowed(event):
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (EarlyStopping(), "EarlyStopping looks for 'valid_loss' in the history, .*early_stopping="),
+        (EarlyStopping("valid_acc"), "EarlyStopping looks for 'valid_acc' .* train_accuracy, "),
+        (Checkpoint(f_params=None), "Checkpoint looks for 'valid_loss_best'"),
+        (Checkpoint(lambda net: net.history[-1, "f1"]), "A callback looks for 'f1' in the history"),
+    ],
+)
+def test_a_column_that_the_history_does_not_have(callback, words):
+    with pytest.raises(ValueError, match=words):
+        net(callbacks=[callback]).fit(X, y)
+
+
+def test_other_errors_of_callbacks_are_theirs():
+    class Broken(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            return {}["mine"]
+
+    with pytest.raises(KeyError, match="mine"):
+        net(callbacks=[Broken()]).fit(X, y)
+
+
+EVENTS = ["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("around", [nullcontext, fused])
+def test_ctrl_c_inside_a_callback_ends_fit_and_search(event, around):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    callback = type("Interrupted", (Callback,), {event: interrupt})()
-    model = net(callbacks=[callback])
+    pressed = type("Pressed", (Callback,), {event: interrupt})()
+    model = net(callbacks=[EarlyStopping("train_loss"), pressed])
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert not hasattr(model, "net_")
+    search = GridSearchCV(model, {"lr": [0.1, 0.01]}, cv=2)
+    with around(), pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
 
 
 def test_callbacks_are_not_shared_between_fits():
