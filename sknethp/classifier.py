@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sknethp.fitting import Fitted, fit_network
-from sknethp.hyperparameters import TABLE, described
+from sknethp.hyperparameters import described, hyperparameters_of
 from sknethp.memory import fit_or_recall
 from sknethp.prediction import forward_in_double, log_probabilities, probabilities
 from sknethp.request import Samples, fit_request
@@ -201,7 +201,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         DivergenceError
             If the loss becomes NaN or infinite; a ``ValueError`` too.
         """
-        parameters = self._parameters()
+        parameters = check_hyperparameters(hyperparameters_of(self))
         X, y = check_data(self, X, y)
         _check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
@@ -209,9 +209,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         samples = Samples(X, encoded, _weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         objective = classification(len(classes))
-        request = fit_request(parameters, objective, samples, validation, self._seed())
+        request = fit_request(parameters, objective, samples, validation, _seed(parameters))
         with one_torch_thread():
-            earlier = self._earlier(classes) if self.warm_start else None
+            earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
         return self
 
@@ -235,7 +235,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         ValueError
             If `y` has labels that are not among the classes.
         """
-        parameters = self._parameters() | _ONE_MORE_EPOCH
+        parameters = check_hyperparameters(hyperparameters_of(self)) | _ONE_MORE_EPOCH
         first = not hasattr(self, "net_")
         X, y = check_data(self, X, y, reset=first)
         _check_targets(y)
@@ -251,7 +251,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 )
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
         objective = classification(len(known))
-        request = fit_request(parameters, objective, samples, None, self._seed(), n_epochs=1)
+        request = fit_request(parameters, objective, samples, None, _seed(parameters), n_epochs=1)
         with one_torch_thread():
             earlier = None if first else self._earlier(known)
             self._keep(fit_network(request, earlier), known)
@@ -311,15 +311,6 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     def _objective(self) -> Objective:
         return classification(len(self.classes_))
 
-    def _parameters(self) -> dict[str, Any]:
-        """Return the hyperparameters, checked; what a subclass does not have is the default."""
-        return check_hyperparameters(
-            {name: getattr(self, name, entry.default) for name, entry in TABLE.items()}
-        )
-
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self, "net_")
         X = check_data(self, X, reset=False)
@@ -370,6 +361,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
 def _parameter_names(kind: Any) -> list[str]:
     """Return the names of a class's parameters; looking at its signature takes long."""
     return kind._get_param_names()
+
+
+def _seed(parameters: dict[str, Any]) -> int:
+    return int(check_random_state(parameters["random_state"]).randint(2**31 - 1))
 
 
 def _check_targets(y: np.ndarray) -> None:

@@ -513,6 +513,11 @@ def last_part(name: str) -> str:
     return name.rpartition("__")[2]
 
 
+def hyperparameters_of(net: Any) -> dict[str, Any]:
+    """Return a net's values; a subclass may have other parameters, and fix those that it hides."""
+    return {name: getattr(net, name, entry.default) for name, entry in TABLE.items()}
+
+
 def described(role: str) -> str:
     """Return the numpydoc entries of one role's parameters, indented as in a class's docstring."""
     lines = []

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from sknethp.constraints import Constraint, Such, complaint, is_sequence, optional
 from sknethp.fusion.arguments import PROGRESS, is_number_of_jobs
-from sknethp.hyperparameters import PER_LAYER, TABLE, last_part
+from sknethp.hyperparameters import PER_LAYER, TABLE, hyperparameters_of, last_part
 from sknethp.memory import writable_folder
 from sknethp.model_selection.estimators import (
     full_name,
@@ -178,7 +178,7 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
         return None
     for network in networks_in(with_parameters(estimator, candidate)).values():
         try:
-            check_hyperparameters(network.get_params(deep=False))
+            check_hyperparameters(hyperparameters_of(network))
         except ValueError as error:
             return str(error)
     return None
@@ -187,18 +187,18 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
 def check_memories(estimator: Any) -> None:
     """Raise an OSError for a memory that cannot be written, which else would fail every fit."""
     for network in networks_in(estimator).values():
-        if TABLE["memory"].allowed.allows(network.memory):
-            writable_folder(network.memory)
+        memory = hyperparameters_of(network)["memory"]
+        if TABLE["memory"].allowed.allows(memory):
+            writable_folder(memory)
 
 
 def check_seeds(search: Any) -> None:
     """Warn if a memory is of no use, since each run of the script draws something else."""
-    networks = {
-        p: network for p, network in networks_in(search.estimator).items() if network.memory
-    }
+    networks = {p: hyperparameters_of(net) for p, net in networks_in(search.estimator).items()}
+    networks = {p: values for p, values in networks.items() if values["memory"]}
     if not networks:
         return
-    unseeded = [f"{p}random_state" for p, each in networks.items() if each.random_state is None]
+    unseeded = [f"{p}random_state" for p, each in networks.items() if each["random_state"] is None]
     cv = getattr(search.cv, "splitter", search.cv)
     if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
         unseeded.append("random_state of cv")

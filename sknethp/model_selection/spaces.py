@@ -20,7 +20,7 @@ from skopt import space as skopt_space
 
 from sknethp.classifier import DeepNetClassifier
 from sknethp.constraints import COUNT, Choice, complaint, is_sequence
-from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range
+from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range, hyperparameters_of
 from sknethp.model_selection.estimators import check_is_estimator, default_estimator, networks_in
 
 Place = Range | Options
@@ -285,7 +285,7 @@ def _network_space(
     max_candidates: int,
 ) -> list[dict[str, Any]]:
     """Return the space of one net: names without prefix."""
-    own = {name: getattr(network, name) for name in TABLE}
+    own = hyperparameters_of(network)
     known = network.get_params()  # a subclass may have fewer
     names = [name for name in _searchable(SIZES[size], own) if name in known]
     places: dict[str, Place] = {}
