@@ -31,10 +31,10 @@ class BatchEvents:
 
     def __init__(self, net: NeuralNet, objective: Objective, network: Network, train: Part):
         self._net, self._objective, self._network, self._train = net, objective, network, train
-        self._smoothing = torch.tensor(network.settings.label_smoothing)
+        self._smoothing = train.targets.new_tensor(network.settings.label_smoothing)
 
     def _batch(self, part: Part, samples: Tensor) -> tuple[Tensor, Tensor]:
-        X = torch.empty(len(samples), part.rows.shape[1])
+        X = part.targets.new_empty(len(samples), part.rows.shape[1])
         part.rows.gather(samples, X)
         return X, self._objective.criterion_targets(part.targets[samples.long()])
 

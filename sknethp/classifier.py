@@ -339,9 +339,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self.classes_ = classes
         self.net_ = fitted.net
         # The weights are in module_ alone: where they are loaded or edited, training goes on there.
-        self._network = replace(
-            fitted.network, parameters=torch.empty(0), statistics=torch.empty(0)
-        )
+        empty = torch.empty(0, dtype=torch.float32, device="cpu")
+        self._network = replace(fitted.network, parameters=empty, statistics=empty)
         self.best_epoch_ = fitted.best_epoch
         self.history_ = [
             {name: value for name, value in row.items() if name != "batches"}

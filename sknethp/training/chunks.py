@@ -102,7 +102,7 @@ def sample_weights(parts: Sequence[Part], index: Tensor) -> Tensor | None:
     """Weights of samples ``(n_steps, n_networks, n_rows)``, or None if all are one."""
     if all(part.weight is None for part in parts):
         return None
-    weights = torch.ones(index.shape, device=index.device)
+    weights = torch.ones(index.shape, dtype=torch.float32, device=index.device)
     for i, part in enumerate(parts):
         if part.weight is not None:
             weights[:, i] = part.weight[index[:, i].long()]
@@ -140,7 +140,7 @@ class Chunk:
         amounts = [epoch.network.settings.label_smoothing for epoch in self._epochs]
         if not any(amounts):
             return targets
-        column = torch.tensor(amounts, device=targets.device).view(-1, 1, 1)
+        column = targets.new_tensor(amounts).view(-1, 1, 1)
         return self._objective.smoothed(targets, column)
 
     def _loss_weight(self) -> Tensor | None:

@@ -72,13 +72,13 @@ def _summaries(
     weights: Tensor | None,
 ) -> list[Evaluation]:
     """Weighted means over each part's own samples."""
-    lengths = torch.tensor([len(part) for part in parts])
+    lengths = torch.tensor([len(part) for part in parts], device="cpu")
 
     def by_network(values: Tensor) -> Tensor:
         values = values.cpu().transpose(0, 1)
         return values.reshape(values.shape[0], -1, *values.shape[3:])
 
-    mask = torch.arange(logits.shape[0] * logits.shape[2]) < lengths[:, None]
+    mask = torch.arange(logits.shape[0] * logits.shape[2], device="cpu") < lengths[:, None]
     weight = mask.float() if weights is None else mask * by_network(weights)
     weights_in_all = total(weight, 1)
     measured = [

@@ -271,7 +271,8 @@ class RowShares:
     """
 
     def __init__(self, n_networks: int, n_rows: int, device: torch.device):
-        share = torch.full((n_networks, n_rows, 1), 1 / n_rows, device=device)
+        shape = (n_networks, n_rows, 1)
+        share = torch.full(shape, 1 / n_rows, dtype=torch.float32, device=device)
         self.set(share, n_rows == 1)
 
     def set(self, share: Tensor, any_single: bool) -> None:

@@ -119,17 +119,18 @@ def attach(module: nn.Module, network: Network) -> None:
         part, _, own_name = name.rpartition(".")
         norm = module.get_submodule(part)
         setattr(norm, own_name, value)
-        norm.num_batches_tracked = torch.tensor(network.n_steps)
+        norm.num_batches_tracked = torch.tensor(network.n_steps, device="cpu")
 
 
 def detach(module: nn.Module) -> None:
     """End the training: give the module parameters of its own, and set it to predict."""
     module.eval()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
-            parameter.grad = None
+    # Copies made in inference mode could never be trained.
+    with torch.inference_mode(False), torch.no_grad():
         for part in module.modules():
+            for name, parameter in part.named_parameters(recurse=False):
+                copy = parameter.clone(memory_format=torch.contiguous_format)
+                setattr(part, name, nn.Parameter(copy))
             for name, buffer in part.named_buffers(recurse=False):
                 setattr(part, name, buffer.clone())
 
@@ -156,8 +157,8 @@ def read(module: nn.Module, network: Network) -> Network:
     architecture = network.architecture
     copy = replace(
         network,
-        parameters=torch.empty(architecture.n_parameters),
-        statistics=torch.empty(architecture.n_statistics),
+        parameters=torch.empty(architecture.n_parameters, dtype=torch.float32, device="cpu"),
+        statistics=torch.empty(architecture.n_statistics, dtype=torch.float32, device="cpu"),
     )
     twin = build_module(architecture, (0.0,) * (1 + len(architecture.hidden_units)))
     attach(twin, copy)

@@ -156,7 +156,9 @@ class Network:
     streams: Streams
     parameters: Tensor
     moments: list[Tensor] = field(default_factory=list)
-    statistics: Tensor = field(default_factory=lambda: torch.zeros(0))
+    statistics: Tensor = field(
+        default_factory=lambda: torch.zeros(0, dtype=torch.float32, device="cpu")
+    )
     n_steps: int = 0
     serial: int = field(init=False, default_factory=_serials.__next__)
 

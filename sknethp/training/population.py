@@ -78,11 +78,14 @@ class Population:
         largest = [torch.linalg.vector_norm(row, torch.inf, dim=1) for row in rows]
         return torch.stack(largest).isfinite().all(0).tolist()
 
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float32, device=self.device)
+
     def _new_blocks(self, own: Tensor | None = None) -> Blocks:
         """Lay blocks out over a lone network's own vector, or over new memory."""
         n = len(self.networks)
         if own is None:
-            own = torch.zeros(n * self.architecture.n_parameters, device=self.device)
+            own = self._zeros(n * self.architecture.n_parameters)
         return Blocks(own, n, self.architecture)
 
     @cached_property
@@ -94,9 +97,7 @@ class Population:
             statistics = {name: values.unsqueeze(0) for name, values in own.items()}
         else:
             parameters = self._new_blocks()
-            statistics = {
-                slot.name: torch.zeros(n, *slot.shape, device=self.device) for slot in slots
-            }
+            statistics = {slot.name: self._zeros(n, *slot.shape) for slot in slots}
         return Storage(self.architecture, parameters, self._new_blocks(), statistics, self.device)
 
     @cached_property
@@ -163,7 +164,7 @@ class Population:
     def _train(self, plan: EpochPlan, first: Epoch) -> list[Measures]:
         """Train; return the means of each network over the epoch."""
         names = first.objective.score_names
-        totals = torch.zeros(1 + len(names), len(self.networks), dtype=torch.float64)
+        totals = torch.zeros(1 + len(names), len(self.networks), dtype=torch.float64, device="cpu")
         for chunk in plan.chunks(self.architecture):
             program = self._program(chunk.n, chunk.n_rows, True)
             updates = self._updates_of(chunk.n)

@@ -35,7 +35,7 @@ BYTE_VALUES = 256
 def dropout_thresholds(rates: Sequence[float]) -> Tensor:
     """Return the random byte, ``(n_networks, 1, 1)``, below which a unit is dropped."""
     bytes_ = [min(round(rate * BYTE_VALUES), BYTE_VALUES - 1) for rate in rates]
-    return torch.tensor(bytes_, dtype=torch.uint8).view(-1, 1, 1)
+    return torch.tensor(bytes_, dtype=torch.uint8, device="cpu").view(-1, 1, 1)
 
 
 @dataclass
@@ -100,7 +100,8 @@ class Program:
             operation.backward()
 
     def _empty(self, n_units: int) -> Tensor:
-        return torch.empty((*self._shape, n_units), device=self.storage.device)
+        shape = (*self._shape, n_units)
+        return torch.empty(shape, dtype=torch.float32, device=self.storage.device)
 
     def _signal(self, n_units: int) -> Signal:
         return Signal(self._empty(n_units), self._empty(n_units) if self.training else None)

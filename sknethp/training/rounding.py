@@ -157,7 +157,7 @@ def layer_can_be_padded(
     def drawn(first: tuple[int, int], second: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Return random numbers for one network, and for two of them among zeros."""
         numbers = torch.from_numpy(rng.standard_normal((1, first[0], second[0]), np.float32))
-        among_zeros = torch.zeros(2, first[1], second[1])
+        among_zeros = numbers.new_zeros(2, first[1], second[1])
         among_zeros[:, : first[0], : second[0]] = numbers
         return numbers, among_zeros
 
