@@ -4,13 +4,7 @@ import torch
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of a name, ``"auto"`` included.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device here.
-    """
+    """Return the device of a name, ``"auto"`` included; ValueError if it is not there."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

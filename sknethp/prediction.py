@@ -21,19 +21,10 @@ _WIDE = 1024
 
 
 def forward_in_double(module: nn.Module, X: Any) -> Tensor:
-    """Return the logits of samples in float64.
+    """Return the logits of samples in float64, ``(n_samples, n_outputs)``.
 
     In float32 a sample's logits would depend, in the last digits, on how many others are
     predicted with it. The module is only read: any number of threads may predict with it.
-
-    Parameters
-    ----------
-    module : nn.Module
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-
-    Returns
-    -------
-    Tensor of shape (n_samples, n_outputs)
     """
     # Torch's threads would round by their number, and are not there in a forked child.
     with one_torch_thread(), torch.inference_mode():

@@ -50,9 +50,7 @@ class Monitor:
     ----------
     name : str
         "valid_loss", "valid_accuracy" or the name of a scikit-learn scorer.
-    objective : Objective
     classes : ndarray of shape (n_classes,)
-    X, y : the validation part, for scorers
     """
 
     name: str

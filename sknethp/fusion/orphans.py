@@ -18,11 +18,7 @@ def end_with(parent: int) -> None:
     minutes for another. On Windows, where a process does not get another parent when its own has
     ended, nothing is noticed.
 
-    Parameters
-    ----------
-    parent : int
-        Process id of who has started this process and sends it work. Nothing is done if it is
-        this process itself.
+    `parent` is the id of the process that sends work here; if that is this one, nothing is done.
     """
     with _lock:
         if parent == os.getpid() or parent in _watched:

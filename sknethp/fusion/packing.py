@@ -57,15 +57,7 @@ class _Unpickler(pickle.Unpickler):
 def pack(functions: Sequence[Function], large: Arrays) -> bytes:
     """Pickle tasks; what several of them hold is in the pickle once.
 
-    Parameters
-    ----------
-    functions : sequence of callable
-    large : Arrays
-        Takes the large arrays, which are not in the pickle.
-
-    Returns
-    -------
-    bytes
+    `large` takes the large arrays, which are not in the pickle.
     """
     file = io.BytesIO()
     _Pickler(file, large).dump(list(functions))
@@ -80,14 +72,7 @@ def unpack(packed: bytes, arrays: Sequence[np.ndarray]) -> list[Function]:
 def portable(error: Exception) -> Exception:
     """Return an error that can be sent to another process, with its traceback as a note.
 
-    Parameters
-    ----------
-    error : Exception
-
-    Returns
-    -------
-    Exception
-        The same, or a ``RuntimeError`` with its text if it cannot be pickled.
+    One that cannot be pickled becomes a ``RuntimeError`` with its text.
     """
     note = "In a worker process:\n" + "".join(traceback.format_exception(error))
     stand_in = RuntimeError(f"{type(error).__name__}: {error}")

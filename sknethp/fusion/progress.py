@@ -33,12 +33,7 @@ def _on_terminal() -> bool:
 
 
 class BestScore:
-    """The best candidate's mean test score, among the candidates whose folds are all done.
-
-    Attributes
-    ----------
-    best : float or None
-    """
+    """The best candidate's mean test score, among the candidates whose folds are all done."""
 
     def __init__(self) -> None:
         self.best: float | None = None

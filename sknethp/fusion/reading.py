@@ -38,17 +38,7 @@ def _parameters(call: Call) -> dict[str, Any]:
 
 
 def expected_epochs(function: Callable[[], Any]) -> int | None:
-    """Return how many epochs a task trains if nothing stops it, or None if that is not known.
-
-    Parameters
-    ----------
-    function : callable
-        The task, as joblib hands it over.
-
-    Returns
-    -------
-    int or None
-    """
+    """Return how many epochs a task trains if nothing stops it, or None if that is not known."""
     total = 0
     for call in _calls(function):
         numbers = [

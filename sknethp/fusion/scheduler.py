@@ -50,7 +50,6 @@ class Scheduler:
 
     Attributes
     ----------
-    summary : Summary
     stopped_by : Exception or None
         What a task has ended all of them with.
     """
@@ -129,13 +128,7 @@ class Scheduler:
         return task
 
     def result(self, task: Task) -> Any:
-        """Return a task's result, running all tasks until it is there.
-
-        Raises
-        ------
-        BaseException
-            What the task raised.
-        """
+        """Return a task's result, running all tasks until it is there.; raise what it raised."""
         if self._current is not None:
             if not task.done:
                 self._current.wait(awaited=task)

@@ -72,12 +72,7 @@ class Tally(Watcher):
 
 
 class Board:
-    """A file in which batches of tasks note how far they are, for whoever watches.
-
-    Parameters
-    ----------
-    path : Path
-    """
+    """A file in which batches of tasks note how far they are, for whoever watches."""
 
     _NUMBERS = 4
 
@@ -102,13 +97,7 @@ class Board:
 
 
 class NotedTally(Tally):
-    """Counts in a worker process, noted on a board now and then.
-
-    Parameters
-    ----------
-    board : Board
-    batch : int
-    """
+    """Counts in a worker process, noted on a board now and then."""
 
     def __init__(self, board: Board, batch: int):
         super().__init__()

@@ -91,13 +91,7 @@ class Task:
         return self._greenlet is not None and greenlet.getcurrent() is self._greenlet
 
     def wait(self, wish: Epoch | None = None, awaited: Task | None = None) -> Any:
-        """Give the thread back until the wish is granted or the awaited task has ended.
-
-        Raises
-        ------
-        BaseException
-            What the training of the wish raised.
-        """
+        """Give the thread back until the wish is granted or the awaited task has ended."""
         self.wish, self.awaited = wish, awaited
         self.trains = self.trains or wish is not None
         answer = self._hub.switch()  # type: ignore[union-attr]
@@ -113,13 +107,7 @@ class Task:
         self.function = self._greenlet = None
 
     def outcome(self) -> Any:
-        """Return what the function returned.
-
-        Raises
-        ------
-        BaseException
-            What it raised.
-        """
+        """Return what the function returned.; raise what it raised."""
         if self.error is not None:
             raise self.error
         return self.result

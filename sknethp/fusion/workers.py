@@ -46,9 +46,8 @@ class Report:
         Its number.
     outcomes : list of (result, error)
         For each task; one of the two is None. Fewer than tasks after an interrupt.
-    summary : Summary
-    tally : Tally
-        Both without the number of tasks of the batch, which is known to who has sent them.
+    summary, tally
+        Without the number of tasks of the batch, which the sender knows.
     process : hashable
         Where it ran.
     interrupt : BaseException or None
@@ -69,20 +68,7 @@ def this_process() -> tuple[str, int]:
 
 
 def run_together(functions: Sequence[Function], max_memory: int, tally: Tally) -> Report:
-    """Run tasks in this process, their networks together.
-
-    Parameters
-    ----------
-    functions : sequence of callable
-    max_memory : int
-        Bytes that waiting fits may hold.
-    tally : Tally
-        Counts the tasks.
-
-    Returns
-    -------
-    Report
-    """
+    """Run tasks in this process, their networks together."""
     scheduler = Scheduler(max_memory, tally)
     report = Report(0, [], scheduler.summary, tally, this_process())
     tasks = [scheduler.submit(function, lambda _: None) for function in functions]
@@ -111,25 +97,8 @@ def run_packed(
 ) -> Report:
     """Run tasks in a worker process.
 
-    Parameters
-    ----------
-    batch : int
-        Their number.
-    packed : bytes
-        The tasks.
-    max_memory : int
-        Bytes that waiting fits may hold.
-    path : Path or None
-        Of the board, if somebody watches.
-    parent : int or None
-        Process id of the worker's parent, if the worker is to end with it.
-    *arrays : ndarray
-        The large arrays of the tasks.
-
-    Returns
-    -------
-    Report
-        An interrupt is in it, not raised: it would end some backends' workers.
+    `path` is that of the board, if somebody watches; the worker ends with its `parent`. An
+    interrupt is in the report, not raised: it would end some backends' workers.
     """
     if parent is not None:
         end_with(parent)
@@ -152,15 +121,8 @@ def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
     Neighbours in a search are alike, and long ones may come at regular distances: shuffled, the
     batches take about equally long.
 
-    Parameters
-    ----------
-    n_tasks, n_workers : int
-
-    Returns
-    -------
-    list of list of int
-        Positions of the tasks, in ascending order within a batch; a multiple of `n_workers`
-        batches where there are tasks enough.
+    The positions of the tasks ascend within a batch; there are a multiple of `n_workers` batches
+    where there are tasks enough.
 
     Examples
     --------
@@ -181,15 +143,7 @@ def memory_of_each(max_memory: int, n_workers: int) -> int:
 
     What the processes themselves take is taken off, but at most half of all.
 
-    Parameters
-    ----------
-    max_memory : int
-        Bytes for all workers together.
-    n_workers : int
-
-    Returns
-    -------
-    int
+    `max_memory` is in bytes, for all workers together.
     """
     return max(max_memory - n_workers * _BYTES_OF_A_WORKER, max_memory // 2) // n_workers
 
@@ -226,8 +180,8 @@ class WorkersBackend(ParallelBackendBase):
     Parameters
     ----------
     n_jobs : int
-        Worker processes; negative numbers count from the number of cores or, for clusters, of
-        the workers there are.
+        Worker processes; negative numbers count from the number of cores or, for clusters, of the
+        workers there are.
     backend : str
         A backend of joblib, such as "loky", "dask" or "ray".
     max_memory : int or None

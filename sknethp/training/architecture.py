@@ -53,13 +53,10 @@ class Architecture:
 
     Attributes
     ----------
-    n_features : int
     hidden_units : tuple of int
         One entry per hidden layer.
     activations : tuple of str
         One entry per hidden layer.
-    n_outputs : int
-    normalization : {None, "batch", "layer"}
     residual : bool
         Whether a hidden layer's input is added to its output where their widths are equal.
     """

@@ -20,7 +20,6 @@ class Blocks:
     Parameters
     ----------
     flat : Tensor of shape (n_networks * n_parameters,)
-    n_networks : int
     architecture : Architecture
         Wide enough for every network; what a network does not use of it is zero.
     """

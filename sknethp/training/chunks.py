@@ -49,7 +49,6 @@ class Gather:
 
     Parameters
     ----------
-    parts : sequence of Part
     orders : sequence of ndarray
         The same object for networks whose batches have the same positions.
     index : Tensor of shape (n_steps, n_networks, n_rows), int32
@@ -157,12 +156,9 @@ class Chunk:
         return self._index[s, 0, : int(self._counts[s, 0])]
 
     def noise(self, layers: Sequence[int], architecture: Architecture) -> list[Tensor]:
-        """Draw random bytes for each layer with dropout.
+        """Draw random bytes ``(n_steps, n, n_rows, n_units)`` for each layer with dropout.
 
-        Returns
-        -------
-        list of Tensor of shape (n_steps, n, n_rows, n_units)
-            Or ``(n_steps, 1, n_rows, n_units)`` where all networks have the same bytes.
+        There are ``(n_steps, 1, n_rows, n_units)`` where all networks have the same.
         """
         return [self._layer_noise(layer, architecture.widths[layer]) for layer in layers]
 
@@ -210,7 +206,6 @@ class EpochPlan:
     ----------
     epochs : sequence of Epoch
         Those with more steps first.
-    device : torch.device
 
     Attributes
     ----------
@@ -250,13 +245,9 @@ class EpochPlan:
                 yield Chunk(self, slice(first, min(first + length, steps.stop)), n, n_rows)
 
     def index(self, steps: slice, n: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return which samples each batch has, and how many.
+        """Return the samples of batches, ``(n_steps, n, n_rows)``, and numbers, ``(n_steps, n)``.
 
-        Returns
-        -------
-        index : ndarray of shape (n_steps, n, n_rows), int32
-            Rows beyond a network's samples repeat sample 0.
-        counts : ndarray of shape (n_steps, n)
+        Rows beyond a network's samples repeat sample 0.
         """
         n_steps = steps.stop - steps.start
         samples = np.zeros((n, n_steps * self._batch), np.int32)

@@ -35,14 +35,8 @@ class Epoch:
 
     Attributes
     ----------
-    network : Network
-    train : Part
-    valid : Part or None
     rates : ndarray of shape (n_steps,)
         The learning rate of each update.
-    objective : Objective
-    device : torch.device
-    observer : Observer or None
     """
 
     network: Network

@@ -121,17 +121,9 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
 
 
 def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
-    """Partition networks into populations.
+    """Partition the positions of `epochs` into populations.
 
-    Parameters
-    ----------
-    epochs : sequence of Epoch
-
-    Returns
-    -------
-    list of list of int
-        Positions in `epochs`; each occurs once. Within a population those with more steps come
-        first, and neighbours are alike.
+    Within a population those with more steps come first, and neighbours are alike.
     """
     kinds: dict[Hashable, list[int]] = defaultdict(list)
     for i, epoch in enumerate(epochs):

@@ -62,17 +62,7 @@ def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def resolve(schemes: Sequence[str], architecture: Architecture) -> list[str]:
-    """Replace ``"auto"`` and torch's names by schemes of this module, one per layer.
-
-    Parameters
-    ----------
-    schemes : sequence of str, one per layer, the output layer included
-    architecture : Architecture
-
-    Returns
-    -------
-    list of str
-    """
+    """Replace ``"auto"`` and torch's names by schemes of this module, one per layer."""
     fitting = [ACTIVATIONS[name].weight_init for name in architecture.activations]
     return [
         fits if scheme == "auto" else _ALIASES.get(scheme, scheme)
@@ -83,19 +73,10 @@ def resolve(schemes: Sequence[str], architecture: Architecture) -> list[str]:
 def initial_parameters(
     architecture: Architecture, schemes: Sequence[str], rng: np.random.Generator
 ) -> Tensor:
-    """Draw the flat parameter vector of a new network.
+    """Draw the flat parameter vector of a new network, ``(n_parameters,)``.
 
-    Parameters
-    ----------
-    architecture : Architecture
-    schemes : sequence of str
-        One of `WEIGHT_INITS` per layer, the output layer included.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Tensor of shape (n_parameters,)
-        Biases and shifts are zero, scales are one.
+    There is one of `WEIGHT_INITS` per layer, the output layer included. Biases and shifts are
+    zero, scales one.
     """
     resolved = resolve(schemes, architecture)
     weights = [

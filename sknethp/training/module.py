@@ -53,17 +53,8 @@ def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Pa
 def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.Module:
     """Build a module that gives the logits and needs nothing but torch to run.
 
-    Parameters
-    ----------
-    architecture : Architecture
-    dropout : tuple of float
-        Rates of the inputs and of each hidden layer.
-
-    Returns
-    -------
-    nn.Module
-        From ``(n_samples, n_features)`` to logits ``(n_samples, n_outputs)``; its parameters
-        have no values until `attach`.
+    `dropout` has rates of the inputs and of each hidden layer. The parameters have no values
+    until `attach`.
     """
     first: _Parts = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
     hidden = [
@@ -138,21 +129,8 @@ def detach(module: nn.Module) -> None:
 def read(module: nn.Module, network: Network) -> Network:
     """Return a network as it is, but with the parameters that a module has now.
 
-    Parameters
-    ----------
-    module : nn.Module
-        Built for the network's architecture; its parameters may have been loaded, edited, pruned
-        or moved since.
-    network : Network
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    ValueError
-        If the module has another structure.
+    They may have been loaded, edited, pruned or moved since the module was built; a module of
+    another structure is a ValueError.
     """
     architecture = network.architecture
     copy = replace(

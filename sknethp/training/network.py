@@ -73,13 +73,8 @@ class Stream:
     def once(self, known: dict, what: Hashable, draw: Callable[[Stream], np.ndarray]) -> np.ndarray:
         """Draw, unless an equal stream has drawn the same; then only go on to where it is.
 
-        Parameters
-        ----------
-        known : dict
-            What has been drawn so far; the candidates of a search often have one seed.
-        what : hashable
-            Equal for equal draws.
-        draw : callable
+        `known` has what was drawn so far (the candidates of a search often have one seed), `what`
+        is equal for equal draws.
         """
         key = self.place, what
         if key not in known:
@@ -96,7 +91,6 @@ class Streams:
 
     Attributes
     ----------
-    shuffle : Stream
     noise : list of Stream
         One for each layer with dropout.
     """
@@ -108,17 +102,7 @@ class Streams:
 
 
 def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return each network's samples in the order of its next epoch; equal orders are one object.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-    indices : sequence of ndarray of shape (n_samples,)
-
-    Returns
-    -------
-    list of ndarray of shape (n_samples,)
-    """
+    """Return each network's samples in the order of its next epoch; equal orders are one object."""
     known: dict = {}
     orders = []
     for network, index in zip(networks, indices, strict=True):
@@ -137,9 +121,6 @@ class Network:
 
     Attributes
     ----------
-    architecture : Architecture
-    settings : Settings
-    streams : Streams
     parameters : Tensor of shape (n_parameters,)
     moments : list of Tensor of shape (n_parameters,)
         Kept by the optimizer.
@@ -180,20 +161,7 @@ def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:
 def new_network(
     architecture: Architecture, settings: Settings, weight_init: tuple[str, ...], seed: int
 ) -> Network:
-    """Initialise a network.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    settings : Settings
-    weight_init : tuple of str
-        A scheme per layer, the output layer included.
-    seed : int
-
-    Returns
-    -------
-    Network
-    """
+    """Initialise a network; there is a scheme per layer, the output layer included."""
     initial, streams = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.Generator(np.random.SFC64(initial))
     parameters = initial_parameters(architecture, weight_init, rng)

@@ -20,7 +20,6 @@ class Objective(ABC):
 
     Attributes
     ----------
-    n_outputs, n_classes : int
     score_names : tuple of str
         What is measured beside the loss; higher is better.
     criterion : type of nn.Module

@@ -57,7 +57,6 @@ class Rule:
         From `StepInputs` to arrays that broadcast to ``(n_steps, n_networks)``.
     update : callable
         ``update(parameters, gradient, moments, coefficients)``, in place.
-    torch : type of torch.optim.Optimizer
     uses : tuple of str
         The hyperparameters that it depends on, beside `lr` and `weight_decay`.
     decoupled_decay : bool

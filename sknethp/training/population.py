@@ -30,7 +30,6 @@ class Population:
     ----------
     networks : sequence of Network
         In the order of `grouping.plan`: those with more steps in an epoch first.
-    device : torch.device
     """
 
     def __init__(self, networks: Sequence[Network], device: torch.device):
@@ -47,17 +46,7 @@ class Population:
         self._pace = Pace(len(networks) * batch_size * self.architecture.n_parameters)
 
     def run(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
-        """Train every network for an epoch, then evaluate it on its validation part.
-
-        Parameters
-        ----------
-        epochs : sequence of Epoch
-            One per network, in the order of the networks.
-
-        Returns
-        -------
-        list of EpochResult
-        """
+        """Train every network for an epoch, then evaluate it on its validation part."""
         with torch.no_grad(), one_torch_thread():
             self._load()
             plan = EpochPlan(epochs, self.device)

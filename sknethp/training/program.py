@@ -54,10 +54,8 @@ class Program:
 
     Parameters
     ----------
-    storage : Storage
     networks : sequence of Network
         The first `n` networks of the population.
-    n_rows : int
     training : bool
         Whether there is dropout and a backward pass.
 

@@ -46,16 +46,7 @@ def _n_in_whole_vectors(size: int, n_threads: int) -> int:
 def in_whole_vectors(function: Callable[..., object], size: int) -> Callable[..., object]:
     """Return an elementwise function that rounds each number alike, wherever it stands.
 
-    Parameters
-    ----------
-    function : callable
-        ``function(*inputs, out=out)`` of contiguous tensors on the CPU, all of one shape.
-    size : int
-        Numbers in each of them.
-
-    Returns
-    -------
-    callable
+    It is called as ``function(*inputs, out=out)``, with contiguous tensors of `size` numbers.
     """
     if all(_n_in_whole_vectors(size, n) == size for n in (1, most_threads())):
         return function
@@ -112,11 +103,7 @@ def norm(values: Tensor, dim: int) -> Tensor:
 def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``x.T @ d`` of each network, where the sizes do not let it be written directly.
 
-    Parameters
-    ----------
-    x : Tensor of shape (n, n_rows, fan_in)
-    d : Tensor of shape (n, n_rows, fan_out)
-    out : Tensor of shape (n, fan_in, fan_out) or None
+    `x` ``(n, n_rows, fan_in)``; `d` ``(n, n_rows, fan_out)``; `out` ``(n, fan_in, fan_out)``.
     """
     fan_in, fan_out = x.shape[2], d.shape[2]
     if fan_in * fan_out % ALIGNED:
@@ -135,17 +122,8 @@ def layer_can_be_padded(
 ) -> bool:
     """Try whether a layer's products round alike at its own and at a greater width.
 
-    Parameters
-    ----------
-    n_rows : int
-    own, wide : (int, int)
-        Numbers of inputs and of units.
-    is_first : bool
-        Whether there is no gradient of the inputs.
-
-    Returns
-    -------
-    bool
+    `own` and `wide` are numbers of inputs and of units; of a first layer's inputs there is no
+    gradient.
     """
     if own == wide:
         return True

@@ -30,8 +30,6 @@ class Update:
         Those of the run.
     run : slice
         Their rows in the blocks.
-    parameters, gradients : Blocks
-    moments : sequence of Blocks
     """
 
     def __init__(
@@ -79,12 +77,7 @@ class Update:
     def prepare(self, rates: np.ndarray, first: int) -> None:
         """Compute what the steps of a chunk need.
 
-        Parameters
-        ----------
-        rates : ndarray of shape (n_steps, n_run)
-            Learning rates.
-        first : int
-            Updates that the networks have already made in this epoch.
+        `rates` are ``(n_steps, n_run)``; `first` updates have been made in this epoch.
         """
         made = np.array([network.n_steps for network in self._networks])
         steps = made + first + 1 + np.arange(len(rates))[:, None]
