@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import joblib
 import torch
 
 from sknethp.fitting import Fitted, fit_network, rebuilt
-from sknethp.request import FitRequest
+from sknethp.request import FitRequest, Subset
 from sknethp.session import current_session
-from sknethp.training.network import Network
+from sknethp.stored_fit import StoredFit, load, save
 
 # To be raised when what a fit gives, or what is kept of it, becomes another.
-_FORMAT = 3
+_FORMAT = 4
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 
@@ -27,20 +26,11 @@ class UnwritableMemoryError(OSError):
     """A finished fit cannot be kept: no failure of the fit, but the end of the search."""
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """What is kept of a fit: all but the optimizer's moments and what can be built again."""
-
-    network: Network
-    history: list[dict[str, Any]]
-    best_epoch: int
-
-
 def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
-    """Train a net, or take it from where finished fits are kept.
+    """Train a net, or read it from where finished fits are kept.
 
     With callbacks every fit is made anew: what they do is not known. With a memory the
-    optimizer's moments are zero, whether the net was trained or found.
+    optimizer's moments are zero, whether the net was trained or recalled.
 
     Raises
     ------
@@ -48,69 +38,109 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
         Fused fits all end with it.
     DivergenceError
     """
+    memory = None if request.parameters["callbacks"] else request.parameters["memory"]
     session = current_session()
     try:
-        folder = writable_folder(request.parameters["memory"])
-        if folder is None or request.parameters["callbacks"]:
+        folder = memory_folder(memory)
+        if folder is None:
             return fit_network(request, earlier)
-        file = folder / f"{_key(request, earlier)}.pkl"
-        finished = _found(file)
-        if finished is None:
+        file = folder / f"{_key(request, earlier)}.npz"
+        n_before = 0 if earlier is None else len(earlier.net.history)
+        stored = _recalled(file, request)
+        if stored is None:
+            _check_writable(memory, folder)
             fitted = fit_network(request, earlier)
-            network = replace(fitted.network, moments=[])
-            finished = _Finished(network, list(fitted.net.history), fitted.best_epoch)
-            _keep(finished, file)
+            rows = list(fitted.net.history)[n_before:]
+            stored = StoredFit.of(fitted.network, rows, fitted.best_epoch - n_before)
+            _keep(stored, file)
         else:
             session.count_recalled()
     except UnwritableMemoryError as error:
         session.stop(error)
         raise
-    return rebuilt(request, finished.network, finished.history, finished.best_epoch)
+    network = stored.network(request.architecture, request.settings)
+    rows = ([] if earlier is None else list(earlier.net.history)) + stored.rows(n_before)
+    return rebuilt(request, network, rows, n_before + stored.best_epoch)
 
 
-def writable_folder(memory: Any) -> Path | None:
-    """Return the folder of a memory, which is made if it is not there, and can be written.
-
-    Parameters
-    ----------
-    memory : path, joblib.Memory or None
-
-    Returns
-    -------
-    pathlib.Path or None
-        A folder of our own inside; None where nothing is to be kept.
+def memory_folder(memory: Any) -> Path | None:
+    """Return the folder of our own inside a path or joblib.Memory, made if it is not there.
 
     Raises
     ------
     UnwritableMemoryError
+        If it can neither be read nor made, or if others may write to it.
     """
-    place = getattr(memory, "location", memory)
+    place = _place(memory)
     if place is None:
         return None
-    place = os.fspath(place)
     folder = Path(place, _FOLDER).expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(folder, os.R_OK | os.X_OK):
             raise PermissionError("Permission denied")
     except OSError as error:
+        raise _unwritable(memory, error) from error
+    if _others_may_write(folder):
         raise UnwritableMemoryError(
-            f"memory={place!r} cannot be written ({error.strerror or error}): give a folder of "
-            "your own."
-        ) from error
+            f"memory={place!r} is not safe, since any user of this machine may write to "
+            f"{str(folder)!r} or put another folder there: give a folder of your own, or take away "
+            "the permission."
+        )
     return folder
+
+
+def _place(memory: Any) -> str | None:
+    location = getattr(memory, "location", memory)
+    return None if location is None else os.fspath(location)
+
+
+def _others_may_write(folder: Path) -> bool:
+    """Whether any user may put fits into a folder, or may have put the folder where it is.
+
+    A group may be let in: nothing that is kept can be executed, and groups are made on purpose.
+    """
+    if os.name != "posix":
+        return False
+    own, around = folder.stat(), folder.parent.stat()
+    is_mine = own.st_uid == os.geteuid()
+    return bool(own.st_mode & stat.S_IWOTH or (around.st_mode & stat.S_IWOTH and not is_mine))
+
+
+def _check_writable(memory: Any, folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise _unwritable(memory, PermissionError("Permission denied"))
+
+
+def _unwritable(memory: Any, error: OSError) -> UnwritableMemoryError:
+    return UnwritableMemoryError(
+        f"memory={_place(memory)!r} cannot be written ({error.strerror or error}): give a folder "
+        "of your own."
+    )
 
 
 def _key(request: FitRequest, earlier: Fitted | None) -> str:
     """Return a hash of all that decides what a fit gives."""
-    parameters = request.parameters
     deciding = {
-        name: value for name, value in parameters.items() if name not in _NO_PART_IN_THE_RESULT
+        name: value
+        for name, value in request.parameters.items()
+        if name not in _NO_PART_IN_THE_RESULT
     }
+    parts = _without_tensors(request.train), _without_tensors(request.valid)
     made_by = _FORMAT, torch.__version__
-    everything = deciding, request.train, request.valid, request.seed, _state_of(earlier), made_by
+    everything = deciding, parts, request.seed, _state_of(earlier), made_by
     # Worker processes get large data mapped into memory.
     return joblib.hash(everything, coerce_mmap=True)
+
+
+def _without_tensors(part: Subset | None) -> tuple | None:
+    """Return what is in a part of the samples; equal tensors do not hash alike."""
+    if part is None:
+        return None
+    weight = None if part.weight is None else part.weight.numpy()
+    return part.samples, part.index, weight
 
 
 def _state_of(earlier: Fitted | None) -> tuple | None:
@@ -120,23 +150,21 @@ def _state_of(earlier: Fitted | None) -> tuple | None:
     network = earlier.network
     tensors = network.parameters, *network.moments, network.statistics
     return (
-        network.architecture,
-        network.settings,
-        network.streams,
+        repr(network.architecture),  # without what it has cached
+        repr(network.settings),
+        network.streams.states(),
         network.n_steps,
         [tensor.numpy() for tensor in tensors],
         len(earlier.net.history),
     )
 
 
-def _found(file: Path) -> _Finished | None:
+def _recalled(file: Path, request: FitRequest) -> StoredFit | None:
     """Return a fit that was kept; None if there is none, or none that can be read."""
-    try:
-        finished = joblib.load(file)
-        if not isinstance(finished, _Finished):
-            raise TypeError(f"it has a {type(finished).__name__}")
-    except FileNotFoundError:
+    if not file.exists():
         return None
+    try:
+        return load(file, request.architecture, request.settings)
     except Exception as error:
         warnings.warn(
             f"A finished fit is made again, since {str(file)!r} cannot be read "
@@ -145,18 +173,14 @@ def _found(file: Path) -> _Finished | None:
             stacklevel=2,
         )
         return None
-    return finished
 
 
-def _keep(finished: _Finished, file: Path) -> None:
-    """Write a fit, whole or not at all."""
-    scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
+def _keep(stored: StoredFit, file: Path) -> None:
+    """Write a fit, unless a directory is in its place."""
+    if file.is_dir():
+        return
     try:
-        try:
-            joblib.dump(finished, scratch)
-            os.replace(scratch, file)
-        finally:
-            scratch.unlink(missing_ok=True)
+        save(stored, file)
     except OSError as error:
         raise UnwritableMemoryError(
             f"memory={str(file.parent.parent)!r} could not keep a finished fit "

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from sknethp.constraints import Constraint, Such, complaint, is_sequence, optional
 from sknethp.fusion.arguments import PROGRESS, is_number_of_jobs
 from sknethp.hyperparameters import PER_LAYER, TABLE, hyperparameters_of, last_part
-from sknethp.memory import writable_folder
+from sknethp.memory import memory_folder
 from sknethp.model_selection.estimators import (
     full_name,
     networks_in,
@@ -185,11 +185,11 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
 
 
 def check_memories(estimator: Any) -> None:
-    """Raise an OSError for a memory that cannot be written, which else would fail every fit."""
+    """Raise an OSError for a memory that cannot be used, which else would fail every fit."""
     for network in networks_in(estimator).values():
         memory = hyperparameters_of(network)["memory"]
         if TABLE["memory"].allowed.allows(memory):
-            writable_folder(memory)
+            memory_folder(memory)
 
 
 def check_seeds(search: Any) -> None:

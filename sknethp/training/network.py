@@ -53,6 +53,26 @@ class Stream:
         self._bits = np.random.SFC64(seed)
         self.place: Hashable = (seed.entropy, seed.spawn_key)
 
+    @property
+    def state(self) -> tuple[int, ...]:
+        """All that decides what is drawn from here on, as six integers."""
+        state = self._bits.state
+        return *state["state"]["state"].tolist(), state["has_uint32"], state["uinteger"]
+
+    @classmethod
+    def from_state(cls, state: Sequence[int]) -> Stream:
+        """Return a stream that goes on from a state; equal states are equal places."""
+        *words, has_uint32, uinteger = state
+        stream = cls(np.random.SeedSequence(0))
+        stream.place = tuple(state)
+        stream._bits.state = {
+            "bit_generator": "SFC64",
+            "state": {"state": np.array(words, np.uint64)},
+            "has_uint32": has_uint32,
+            "uinteger": uinteger,
+        }
+        return stream
+
     def permutation(self, index: np.ndarray) -> np.ndarray:
         """Return the entries in random order."""
         self.place = hash((self.place, len(index)))
@@ -99,6 +119,17 @@ class Streams:
         seeds = seed.spawn(1 + n_dropouts)
         self.shuffle = Stream(seeds[0])
         self.noise = [Stream(child) for child in seeds[1:]]
+
+    def states(self) -> np.ndarray:
+        """Return the state of each stream, ``(n_streams, 6)``."""
+        return np.array([stream.state for stream in (self.shuffle, *self.noise)], np.uint64)
+
+    @classmethod
+    def from_states(cls, states: np.ndarray) -> Streams:
+        """Return streams that go on from states ``(n_streams, 6)``."""
+        streams = cls(np.random.SeedSequence(0), 0)
+        streams.shuffle, *streams.noise = map(Stream.from_state, states.tolist())
+        return streams
 
 
 def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """Finished fits outlive the process: what was killed goes on where it was."""
 
 import os
-import pickle
+import stat
 import subprocess
 import sys
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import Memory
+from joblib import Memory, Parallel, delayed
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
@@ -23,7 +23,7 @@ net = partial(small_net, max_epochs=4)
 
 
 def results_kept(folder):
-    return sorted(folder.rglob("*.pkl"))
+    return sorted(folder.rglob("*.npz"))
 
 
 def search(folder, **parameters):
@@ -62,29 +62,85 @@ def test_fits_that_are_missing_train_together(tmp_path):
     np.testing.assert_array_equal(scores(again), scores(search(None).fit(X, y)))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "something else"])
-def test_a_damaged_file_costs_one_fit(tmp_path, damage):
-    """A fit whose file cannot be read is made again, with a warning; the others stay."""
-    search(tmp_path).fit(X, y)
-    damaged = results_kept(tmp_path)[7]
-    whole = damaged.read_bytes()
-    others = {
-        "truncated": whole[: len(whole) // 2],
-        "garbage": b"\x80xyz",
-        "empty": b"",
-        "something else": pickle.dumps([1, 2]),
-    }
-    damaged.write_bytes(others[damage])
-    with (
-        fused(silent=True) as summary,
-        pytest.warns(UserWarning, match=f"made again, since '{damaged}' cannot be read"),
-    ):
-        again = search(tmp_path).fit(X, y)
-    assert (summary.found, summary.fits) == (11, 1)
-    np.testing.assert_array_equal(scores(again), scores(search(None).fit(X, y)))
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_permissions(tmp_path):
+    """The folder is the user's own; a group may be let in, and nobody else."""
+    net(memory=tmp_path / "new" / "place").fit(X, y)
+    folder = tmp_path / "new" / "place" / "sknethp"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o775)
     with fused(silent=True) as summary:
-        search(tmp_path).fit(X, y)
-    assert summary.fits == 0
+        net(memory=tmp_path / "new" / "place").fit(X, y)
+    assert summary.found == 1
+    folder.chmod(0o707)
+    with pytest.raises(OSError, match=r"is not safe, since any user .*sknethp' or put another"):
+        net(memory=tmp_path / "new" / "place").fit(X, y)
+    search_with_memory = search(tmp_path / "new" / "place")
+    with fused(silent=True), pytest.raises(OSError, match="is not safe"):
+        search_with_memory.fit(X, y)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_a_folder_that_others_may_have_put_there(tmp_path, monkeypatch):
+    """In a place where everybody may write, the folder must be the user's own."""
+    tmp_path.chmod(0o1777)
+    net(memory=tmp_path).fit(X, y)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(OSError, match="is not safe"):
+        net(memory=tmp_path).fit(X, y)
+    tmp_path.chmod(0o755)
+    net(memory=tmp_path).fit(X, y)  # somebody has made it for this user to read
+
+
+def test_a_folder_that_can_only_be_read(tmp_path, monkeypatch):
+    """What is complete is recalled; what is missing ends with a sentence, before any training."""
+    search(tmp_path).fit(X, y)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and access(path, mode))
+    with fused(silent=True) as summary:
+        again = search(tmp_path).fit(X, y)
+    assert (summary.found, summary.fits) == (12, 0)
+    np.testing.assert_array_equal(scores(again), scores(search(None).fit(X, y)))
+    monkeypatch.setattr("sknethp.memory.fit_network", None)
+    with pytest.raises(OSError, match=r"cannot be written \(Permission denied\): give a folder"):
+        net(memory=tmp_path, lr=0.5).fit(X, y)
+
+
+def test_files_of_earlier_versions_are_left_alone(tmp_path):
+    net(memory=tmp_path).fit(X, y)
+    (kept,) = results_kept(tmp_path)
+    old = kept.rename(kept.with_suffix(".pkl"))
+    old.write_bytes(b"from an earlier version")
+    net(memory=tmp_path).fit(X, y)
+    assert old.read_bytes() == b"from an earlier version"
+    assert results_kept(tmp_path) == [kept]
+
+
+SAME_FIT = """
+import sys, torch
+import numpy as np
+from sklearn.datasets import load_iris
+from sknethp import DeepNetClassifier
+others = [torch.zeros(n) for n in range(int(sys.argv[2]))]
+X, y = load_iris(return_X_y=True)
+net = DeepNetClassifier(
+    max_epochs=3, random_state=0, memory=sys.argv[1], early_stopping=True, class_weight="balanced"
+)
+net.fit(X, y, sample_weight=np.arange(1.0, 151.0))
+"""
+
+
+def test_two_processes_make_one_fit(tmp_path):
+    """At the same time, with weights and with other tensors around: one file, and whole."""
+    runs = [subprocess.Popen([sys.executable, "-c", SAME_FIT, tmp_path, n]) for n in ("0", "50")]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert len(list(tmp_path.rglob("*.*"))) == len(results_kept(tmp_path)) == 1
+    parameters = {"max_epochs": 3, "early_stopping": True, "class_weight": "balanced"}
+    models = [DeepNetClassifier(**parameters, random_state=0, memory=m) for m in (tmp_path, None)]
+    with fused(silent=True) as summary:
+        fitted = [model.fit(X, y, sample_weight=np.arange(1.0, 151.0)) for model in models]
+    assert (summary.found, summary.fits) == (1, 1)
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in fitted))
 
 
 def test_what_is_kept_is_small(tmp_path):
@@ -95,11 +151,53 @@ def test_what_is_kept_is_small(tmp_path):
     assert n_bytes < kept.stat().st_size < 1.3 * n_bytes
 
 
-def test_found_and_fresh_fits_go_on_alike(tmp_path):
-    """Further training does not depend on whether the fit was trained or found."""
-    models = [net(memory=tmp_path).fit(X, y).partial_fit(X, y) for _ in range(2)]
-    np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
-    assert models[0].n_iter_ == models[1].n_iter_ == 5
+KINDS = {
+    "plain": {},
+    "in order": {"shuffle": False},
+    "dropout": {"dropout": 0.3, "optimizer": "sgd"},
+    "normalised": {"normalization": "batch", "hidden_units": [8, 4], "early_stopping": True},
+    "monitored": {"early_stopping": True, "monitor": "f1_macro", "input_dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recalled_fits_are_like_fresh_ones(tmp_path, kind):
+    """To the last bit, history and further training included, alone or fused."""
+
+    def fit(memory, function):
+        model = function(net(memory=memory, **KINDS[kind]).fit(X, y))
+        return model, model.predict_proba(X).tobytes(), list(model.history_)
+
+    def same(model):
+        return model
+
+    def further(model):
+        return model.partial_fit(X, y).partial_fit(X, y)
+
+    def warm(model):
+        return model.set_params(warm_start=True, max_epochs=3).fit(X, y)
+
+    assert fit(tmp_path, same)[1] == fit(None, same)[1]
+    for function in (same, further, warm):
+        fresh, *made = fit(tmp_path / function.__name__, function)
+        recalled, *recalled_made = fit(tmp_path / function.__name__, function)
+        assert recalled_made[0] == made[0]
+        assert [list(row) for row in recalled_made[1]] == [list(row) for row in made[1]]
+        times = {"seconds", "dur"}
+        for row, other in zip(made[1], recalled_made[1], strict=True):
+            assert {k: v for k, v in row.items() if k not in times} == {
+                k: v for k, v in other.items() if k not in times
+            }
+            assert [type(value) for value in row.values()] == [
+                type(value) for value in other.values()
+            ]
+        assert recalled.best_epoch_ == fresh.best_epoch_
+        assert recalled.n_iter_ == fresh.n_iter_
+    with fused(silent=True) as summary:
+        together = Parallel()(delayed(fit)(tmp_path / "further", further) for _ in range(2))
+    assert summary.found == 2
+    reference = fit(tmp_path / "further", further)[1]
+    assert [probabilities for _, probabilities, _ in together] == [reference] * 2
 
 
 def test_fits_that_go_on_are_found(tmp_path):

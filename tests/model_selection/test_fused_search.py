@@ -167,7 +167,7 @@ def test_memory_reaches_clones_of_all_nets(data, tmp_path):
     assert with_memory(estimator, None) is estimator
     search = Search(small(), GRID, cv=2, memory=tmp_path).fit(*data)
     assert search.estimator.memory is None
-    kept = sum(1 for path in tmp_path.rglob("*.pkl"))
+    kept = sum(1 for path in tmp_path.rglob("*.npz"))
     assert kept == 2 * 3 + 1
     again = Search(small(), GRID, cv=2, memory=tmp_path).fit(*data)
     assert again.fused_summary_.fits == 0

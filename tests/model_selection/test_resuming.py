@@ -41,7 +41,7 @@ X, y = load_iris(return_X_y=True)
 
 
 def kept(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.pkl")}
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.npz")}
 
 
 SEARCHES = {

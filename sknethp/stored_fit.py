@@ -1,0 +1,140 @@
+"""A finished fit as a file of plain arrays: reading one cannot execute anything."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from sknethp.training.architecture import Architecture
+from sknethp.training.network import Network, Settings, Streams
+
+_ALWAYS_RECORDED = {"lr", "train_loss", "seconds"}
+_RECORDED_ANEW = ("batches", "epoch")
+
+
+@dataclass(frozen=True)
+class StoredFit:
+    """What a fit has made, except the optimizer's moments; each field is an array of the file.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,), float32
+    statistics : ndarray of shape (n_statistics,), float32
+    streams : ndarray of shape (n_streams, 6), uint64
+    columns : ndarray of shape (n_columns,), str
+    history : ndarray of shape (n_epochs, n_columns), float64
+        Of the epochs of this fit, not of an earlier one that it went on from.
+    counts : ndarray of shape (2,), int64
+        The optimizer's steps, and which of the epochs was best, counted from 1.
+    """
+
+    parameters: np.ndarray
+    statistics: np.ndarray
+    streams: np.ndarray
+    columns: np.ndarray
+    history: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, network: Network, rows: Sequence[Mapping[str, Any]], best_epoch: int) -> StoredFit:
+        """Return what is to be stored of a fit whose epochs recorded `rows`."""
+        columns = [name for name in rows[0] if name not in _RECORDED_ANEW]
+        return cls(
+            parameters=network.parameters.numpy(),
+            statistics=network.statistics.numpy(),
+            streams=network.streams.states(),
+            columns=np.array(columns),
+            history=np.array([[row[name] for name in columns] for row in rows], np.float64),
+            counts=np.array([network.n_steps, best_epoch], np.int64),
+        )
+
+    def network(self, architecture: Architecture, settings: Settings) -> Network:
+        """Return the network, without moments."""
+        return Network(
+            architecture,
+            settings,
+            Streams.from_states(self.streams),
+            torch.from_numpy(self.parameters).clone(),
+            statistics=torch.from_numpy(self.statistics).clone(),
+            n_steps=int(self.counts[0]),
+        )
+
+    def rows(self, n_before: int) -> list[dict[str, Any]]:
+        """Return the rows of a skorch history, those of the epochs after `n_before`."""
+        names = self.columns.tolist()
+        return [
+            {"batches": [], "epoch": epoch, **dict(zip(names, values, strict=True))}
+            for epoch, values in enumerate(self.history.tolist(), n_before + 1)
+        ]
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch of this fit, counted from 1."""
+        return int(self.counts[1])
+
+    def check(self, architecture: Architecture, settings: Settings) -> None:
+        """Raise a ValueError unless a fit of this kind can have been stored like that."""
+        n_epochs, n_columns = len(self.history), self.columns.size
+        n_streams = {2 + len(architecture.hidden_units)}
+        if not any(settings.dropout):
+            n_streams.add(1)
+        is_possible = (
+            _is(self.parameters, np.float32, architecture.n_parameters)
+            and _is(self.statistics, np.float32, architecture.n_statistics)
+            and _is(self.streams, np.uint64, len(self.streams), 6)
+            and len(self.streams) in n_streams
+            and (self.streams[:, 4:] < (2, 2**32)).all()
+            and self.columns.dtype.kind == "U"
+            and set(self.columns.tolist()) >= _ALWAYS_RECORDED
+            and _is(self.history, np.float64, n_epochs, n_columns)
+            and _is(self.counts, np.int64, 2)
+            and self.counts[0] >= 0
+            and 1 <= self.best_epoch <= n_epochs
+        )
+        if not is_possible:
+            raise ValueError("it holds something other than this fit")
+
+
+def _is(array: np.ndarray, dtype: type, *shape: int) -> bool:
+    return array.dtype == dtype and array.shape == shape
+
+
+def save(fit: StoredFit, file: Path) -> None:
+    """Write a fit, whole or not at all."""
+    content = io.BytesIO()
+    np.savez(content, **vars(fit))
+    scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
+    try:
+        scratch.write_bytes(content.getbuffer())
+        os.replace(scratch, file)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def load(file: Path, architecture: Architecture, settings: Settings) -> StoredFit:
+    """Read a fit of a network of this kind.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if the file holds no such fit.
+    """
+    if not file.is_file():
+        raise ValueError("it is not a regular file")
+    with zipfile.ZipFile(file) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > file.stat().st_size:
+        raise ValueError("it is compressed")
+    with np.load(file, allow_pickle=False) as arrays:
+        fit = StoredFit(**{field.name: arrays[field.name] for field in fields(StoredFit)})
+    fit.check(architecture, settings)
+    return fit
