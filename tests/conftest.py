@@ -1,4 +1,10 @@
-"""Data that many tests use."""
+"""One thread of BLAS for each process of the tests, and data that many tests use."""
+
+import os
+
+# Tests run side by side, on small matrices, for which threads of BLAS wait for each other longer
+# than they compute. Processes that a test starts have it, too.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 

@@ -15,7 +15,6 @@ IMPOSSIBLE = {
 }
 VARIANTS = [
     DeepNetClassifier(),
-    DeepNetClassifier(early_stopping=False),
     DeepNetClassifier(early_stopping=True),
     DeepNetClassifier(hidden_layers=3, normalization="batch", residual=True),
 ]
