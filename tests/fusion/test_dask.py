@@ -1,5 +1,6 @@
 """Populations on a Dask cluster, and what becomes of a search when a worker is killed."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -48,16 +49,20 @@ def cluster():
             yield client
 
 
-class Started(Callback):
-    """Leaves a file with the process's number, and takes its time."""
+class Victim(Callback):
+    """Lets the process that gets there first leave its number in a file, and wait to be killed."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, file):
+        self.file = file
 
     def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) == 1:
-            Path(self.folder, str(os.getpid())).touch()
-        time.sleep(0.005)
+        if len(net.history) != 5:
+            return
+        mine = Path(f"{self.file}-{os.getpid()}")
+        mine.write_text(str(os.getpid()))
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, self.file)
+            time.sleep(600)
 
 
 def grid(max_epochs=3, callbacks=None):
@@ -85,12 +90,14 @@ def test_killed_worker(cluster, data, large_data, tmp_path, size):
     data = data if size == "small" else large_data
     with fused(silent=True):
         together = fold_scores(grid(10), data)
+    file = tmp_path / "victim"
     killed = []
 
     def kill():
-        while not killed and not over.wait(0.01):
-            killed.extend(int(path.name) for path in tmp_path.iterdir())
-        if killed:
+        while not file.exists() and not over.wait(0.01):
+            pass
+        if file.exists():
+            killed.append(int(file.read_text()))
             os.kill(killed[0], signal.SIGKILL)
 
     over = threading.Event()
@@ -98,7 +105,7 @@ def test_killed_worker(cluster, data, large_data, tmp_path, size):
     killer.start()
     try:
         with fused(backend="dask", silent=True) as summary:
-            spread = fold_scores(grid(10, [Started(str(tmp_path))]), data)
+            spread = fold_scores(grid(10, [Victim(str(file))]), data)
     finally:
         over.set()
         killer.join()

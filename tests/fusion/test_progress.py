@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -281,10 +280,8 @@ def test_interrupt_gives_the_cursor_back():
     while b"fits" not in text:
         text += os.read(ours, 4096)
     process.send_signal(signal.SIGINT)
-    start = time.monotonic()
     text = text.decode() + read_all(ours)
     process.communicate()
-    assert time.monotonic() - start < 10
     assert process.returncode not in (0, None)
     assert "KeyboardInterrupt" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")

@@ -4,6 +4,8 @@ import inspect
 import time
 import warnings
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from skopt.space import Categorical, Integer, Real
 import sknethp
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import BayesSearchCV, search_space
+from sknethp.model_selection.bayesian import patched
 from sknethp.model_selection.estimators import default_estimator
 from tests.helpers import BREAST_CANCER, DIGITS, scaled_net, scores
 
@@ -438,16 +441,17 @@ def test_the_same_again(data):
     assert other.cv_results_["params"][1:] != search.cv_results_["params"][1:]
 
 
-def test_max_time(data):
+def test_max_time(data, monkeypatch):
     spaces = [PENALTY, PENALTY]
     every = searched(BayesSearchCV, SVC(), spaces, n_iter=20, data=data, max_time=1e6)
     assert len(every.cv_results_["params"]) == 40
     one = searched(BayesSearchCV, SVC(), spaces, n_iter=20, data=data, max_time=1e-9)
     assert one.cv_results_["params"] == every.cv_results_["params"][:8]
     assert len(one.optimizer_results_) == 1
-    nap = {"callback": lambda result: time.sleep(1.0)}
-    some = searched(BayesSearchCV, SVC(), PENALTY, n_iter=40, data=data, max_time=1.5, fit=nap)
-    assert len(some.cv_results_["params"]) in (8, 16)
+    now = count()  # a second for each round
+    monkeypatch.setattr(patched, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    some = searched(BayesSearchCV, SVC(), PENALTY, n_iter=40, data=data, max_time=1.5)
+    assert len(some.cv_results_["params"]) == 16
 
 
 def test_the_estimators_own_parameters_come_first(data):

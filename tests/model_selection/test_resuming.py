@@ -205,8 +205,10 @@ def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
 
 @pytest.mark.skipif(resource is None, reason="no limit on the size of files")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-@pytest.mark.parametrize("units", [[8, 256], [256]])
+@pytest.mark.parametrize(
+    ("backend", "units"),
+    [("sequential", [8, 256]), ("threading", [256]), ("loky", [8, 256])],
+)
 def test_what_cannot_be_kept_ends_a_search_on_any_backend(tmp_path, backend, units):
     """A part of the fits or all: none counts as a candidate that failed."""
     search = GridSearchCV(net(), {"hidden_units": units}, cv=3, memory=tmp_path, n_jobs=2)
