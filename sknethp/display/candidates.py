@@ -14,7 +14,8 @@ from sknethp.constraints import as_python
 from sknethp.display.scales import UNSET, Scale, label_of
 from sknethp.hyperparameters import TABLE, Range, last_part
 from sknethp.model_selection.bayesian.dimensions import subspaces
-from sknethp.model_selection.estimators import short_names
+from sknethp.model_selection.estimators import default_estimator, parameters, short_names
+from sknethp.model_selection.manual import ManualSearchCV
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
 from sknethp.model_selection.spaces import search_space
 
@@ -95,13 +96,7 @@ class Candidates:
         return names or list(self.values)
 
     def find(self, name: str) -> str:
-        """Return the full name of a hyperparameter, which may be given without its prefix.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or several.
-        """
+        """Return the full name of a hyperparameter, which may be given without its prefix."""
         if name in self.values:
             return name
         found = [full for full in self.values if full.endswith(f"__{name}")]
@@ -111,7 +106,7 @@ class Candidates:
         return found[0]
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
-        """Return full names; of all that have more than one value where none are given."""
+        """Return full names; where none are given, of all that have more than one value."""
         if isinstance(names, str):
             raise ValueError(f"names={names!r} is a text: give a list of names, [{names!r}].")
         found = self.varied() if names is None else [self.find(name) for name in names]
@@ -136,20 +131,7 @@ def _is_usually_log(name: str) -> bool | None:
 
 
 def results_of(search: Any) -> Mapping[str, Any]:
-    """Return the results of a search, or those that were given in its place.
-
-    Parameters
-    ----------
-    search : fitted search or mapping
-
-    Returns
-    -------
-    mapping
-
-    Raises
-    ------
-    ValueError
-    """
+    """Return the results of a search, or those that were given in its place."""
     results = search if isinstance(search, Mapping) else getattr(search, "cv_results_", None)
     if isinstance(results, Mapping) and "params" in results:
         return results
@@ -162,27 +144,7 @@ def results_of(search: Any) -> Mapping[str, Any]:
 def candidates_of(
     search: Any, metric: str | None = None, seconds: float | None = None
 ) -> Candidates:
-    """Read the results of a search.
-
-    Parameters
-    ----------
-    search : fitted search or mapping
-        Anything with ``cv_results_`` as scikit-learn's searches have it, or these results.
-    metric : str or None
-        Which score; None for the one that the search refits by, or else the first.
-    seconds : float or None
-        The time of the whole search by the clock. None for what a search of ours has noted, or
-        else the sum of its single fits.
-
-    Returns
-    -------
-    Candidates
-
-    Raises
-    ------
-    ValueError
-        If it was not fitted, or has not this metric.
-    """
+    """Read a search or its ``cv_results_``; `seconds` by the clock where single fits have none."""
     results = results_of(search)
     metrics = metrics_of(results)
     if not metrics or metric not in (None, *metrics):
@@ -191,17 +153,17 @@ def candidates_of(
             if metrics
             else "The results have no column mean_test_…: give those of a search with test scores."
         )
-    is_default = metric in (None, metric_of(results, getattr(search, "refit", None)))
-    metric = metric or metric_of(results, getattr(search, "refit", None))
+    default = metric_of(results, getattr(search, "refit", None))
+    metric = metric or default
     scores = _scores(results, metric, getattr(search, "error_score", np.nan))
-    best = getattr(search, "best_index_", None) if is_default else None
+    best = getattr(search, "best_index_", None) if metric == default else None
     if not np.isfinite(scores.mean(axis=1)).any():
         best = None
     elif best is None or not np.isfinite(scores[best].mean()):
         best = np.nanargmax(scores.mean(axis=1))
     spent, wall = _seconds(search, results, scores.shape[1], seconds)
     return Candidates(
-        _values(results["params"]),
+        _values(search, results["params"]),
         scores,
         spent,
         None if best is None else int(best),
@@ -239,10 +201,13 @@ def _spaces(search: Any) -> list[Mapping[str, Any]]:
     return []
 
 
-def _values(params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _values(search: Any, params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the candidates' values by name; of one tried by hand, all else is the estimator's."""
+    is_manual = isinstance(search, ManualSearchCV)
+    own = parameters(search.estimator or default_estimator()) if is_manual else {}
     names = dict.fromkeys(name for candidate in params for name in candidate)
     return {
-        name: [as_python(candidate[name]) if name in candidate else UNSET for candidate in params]
+        name: [as_python(candidate.get(name, own.get(name, UNSET))) for candidate in params]
         for name in names
     }
 

@@ -11,20 +11,8 @@ from sknethp.display.figures import BEST, FAINT, INK, SCORE, mark_failed, set_fl
 
 
 def best_so_far(scores: np.ndarray) -> np.ndarray:
-    """Return the highest of the scores up to each.
+    """Return the highest score up to each candidate, ``(n_candidates,)``; NaN where all failed.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_candidates,)
-        NaN for failed candidates.
-
-    Returns
-    -------
-    ndarray of shape (n_candidates,)
-        NaN before the first that did not fail.
-
-    Examples
-    --------
     >>> best_so_far(np.array([np.nan, 0.5, 0.4, 0.7])).tolist()
     [nan, 0.5, 0.5, 0.7]
     """

@@ -62,34 +62,13 @@ class Effects:
 
 
 def encoded(axes: Sequence[Axis], chosen: np.ndarray) -> np.ndarray:
-    """Return the columns that trees are fitted to.
-
-    Parameters
-    ----------
-    axes : sequence of Axis
-    chosen : ndarray of int of shape (n_points, n_axes)
-        Positions among each axis's values.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_points, n_columns)
-    """
+    """Return what trees are fitted to, ``(n_points, n_columns)``, from positions on each axis."""
     columns = [axis.codes[chosen[:, i]] for i, axis in enumerate(axes)]
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
 def leaves_of(tree: DecisionTreeRegressor, axes: Sequence[Axis]) -> Leaves:
-    """Return the partition of a tree that was fitted to encoded points.
-
-    Parameters
-    ----------
-    tree : DecisionTreeRegressor
-    axes : sequence of Axis
-
-    Returns
-    -------
-    Leaves
-    """
+    """Return the partition of a tree that was fitted to encoded points."""
     nodes: Any = tree.tree_
     owner = np.repeat(np.arange(len(axes)), [axis.codes.shape[1] for axis in axes])
     codes = [code for axis in axes for code in axis.codes.astype(np.float32).T]
@@ -114,23 +93,9 @@ def leaves_of(tree: DecisionTreeRegressor, axes: Sequence[Axis]) -> Leaves:
 
 
 def effects_of(leaves: Leaves, axes: Sequence[Axis], *, with_pairs: bool = False) -> Effects | None:
-    """Divide a tree's variance over the space, exactly.
+    """Divide a tree's variance over the space, exactly; None where its prediction is constant.
 
-    Parameters
-    ----------
-    leaves : Leaves
-    axes : sequence of Axis
-    with_pairs : bool
-        Whether to look at interactions of two axes.
-
-    Returns
-    -------
-    Effects or None
-        None where the tree says the same everywhere.
-
-    References
-    ----------
-    Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter
+    As in Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter
     importance, ICML.
     """
     volumes = leaves.shares.prod(axis=1)

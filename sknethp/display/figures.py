@@ -1,4 +1,4 @@
-"""What all plots share: when matplotlib is imported, colours, and axes to draw on."""
+"""What all plots share: matplotlib, imported late, colours, axes and marks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,7 @@ _LETTER = 0.02  # width of a letter, as a share of an axis of usual size
 
 
 def pyplot() -> Any:
-    """Import matplotlib's pyplot.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        With the command that installs it.
-    """
+    """Import matplotlib's pyplot."""
     try:
         import matplotlib.pyplot
     except ImportError as error:
@@ -39,27 +29,7 @@ def pyplot() -> Any:
 
 
 def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3.1)) -> np.ndarray:
-    """Return axes to draw on.
-
-    Parameters
-    ----------
-    ax : Axes, sequence of Axes or None
-        None for a new figure.
-    n_axes : int
-    n_columns : int
-        At most, in a new figure.
-    size : tuple of float
-        Width and height of each, in inches.
-
-    Returns
-    -------
-    ndarray of shape (n_axes,)
-
-    Raises
-    ------
-    ValueError
-        If there are not as many axes as needed.
-    """
+    """Return axes to draw on, ``(n_axes,)``: those given, or new ones of a size in inches."""
     if ax is not None:
         found = np.asarray(ax, dtype=object).ravel()
         if len(found) != n_axes:
@@ -83,7 +53,7 @@ def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3
 
 
 def tidy(ax: Any, *, grid: str = "y") -> None:
-    """Take away what is not needed around a plot, and put a faint grid behind it."""
+    """Remove what a plot does not need around it, and put a faint grid behind it."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color("#9AA5B1")
     ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
@@ -92,13 +62,13 @@ def tidy(ax: Any, *, grid: str = "y") -> None:
 
 
 def put_ticks(axis: Any, scale: Scale) -> None:
-    """Write a hyperparameter's values along an axis, slantwise where they would touch."""
+    """Write a hyperparameter's values along an axis, at an angle where they would touch."""
     low, high = limits_of(scale)
     write_along(axis, *scale.ticks(), high - low)
 
 
 def write_along(axis: Any, places: Any, labels: Sequence[str], length: float) -> None:
-    """Write labels along an axis of some length, slantwise where they would touch."""
+    """Write labels along an axis of some length, at an angle where they would touch."""
     axis.set_ticks(places, labels)
     if axis.axis_name == "x" and _touch(np.array(places) / length, labels):
         for text in axis.get_ticklabels():
@@ -132,16 +102,7 @@ def apart(places: np.ndarray, width: float) -> np.ndarray:
 def floor_of(mean: np.ndarray) -> float:
     """Return the score below which candidates are drawn at the edge.
 
-    A few very bad scores would else press all others together.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (n_candidates,)
-
-    Returns
-    -------
-    float
-        The lowest score, where it is not far below the rest.
+    Otherwise a few very bad scores would leave no room for the differences of the others.
     """
     known = mean[np.isfinite(mean)]
     if not len(known):
@@ -164,6 +125,18 @@ def set_floor(ax: Any, x: np.ndarray, mean: np.ndarray, spread: np.ndarray | Non
     _at_bottom(ax, x[below], "v", FAINT, "off the scale")
 
 
+def mark_best(ax: Any, x: float, y: float, size: float, label: str = "best") -> None:
+    """Mark the best candidate by a star."""
+    ax.scatter(
+        x, y, size, BEST, marker="*", edgecolor="white", linewidth=0.7, zorder=5, label=label
+    )
+
+
+def score_label(metric: str) -> str:
+    """Return what to write along an axis of scores."""
+    return "test score" if metric == "score" else f"test {metric}"
+
+
 def mark_failed(ax: Any, x: np.ndarray) -> None:
     """Mark candidates without a score at the bottom of a plot."""
     _at_bottom(ax, x, "x", FAILED, "failed")
@@ -179,7 +152,7 @@ def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> N
 
 
 def put_legend(axes: np.ndarray, ax: Any, place: str = "best") -> None:
-    """Say what the marks mean: beside the plots of a figure of ours, else on the first."""
+    """Explain the marks: below the plots of a new figure, or on the first of the axes given."""
     found: dict[str, Any] = {}
     for panel in axes:
         marks, labels = panel.get_legend_handles_labels()

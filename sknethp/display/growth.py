@@ -15,9 +15,11 @@ from sknethp.display.figures import (
     SCORE,
     apart,
     figure_of,
+    mark_best,
     mark_failed,
     new_axes,
     put_legend,
+    score_label,
     tidy,
 )
 from sknethp.display.scales import UNSET
@@ -114,7 +116,7 @@ class LayerGrowthDisplay:
         return [depth["n_layers"] for depth in self.growth if depth["improved"]][-1]
 
     def plot(self, ax: Any = None) -> LayerGrowthDisplay:
-        """Draw the best score of each depth with its standard error, and what is to be beaten.
+        """Draw the best score of each depth with its standard error, and the score to beat.
 
         Parameters
         ----------
@@ -144,22 +146,19 @@ class LayerGrowthDisplay:
         right = max(n_layers.max(), self.depths.max()) + 0.4
         ax.fill_between(
             [n_layers[at], right], mean[at], mean[at] + error[at], color=BEST, alpha=0.16,
-            linewidth=0, label="one standard error, to be beaten",
+            linewidth=0, label="one standard error, to beat",
         )  # fmt: skip
         ax.errorbar(
             n_layers, mean, error, color=SCORE, linewidth=2, elinewidth=1.2, capsize=3, marker="o",
             markersize=6, markeredgecolor="white", label="best candidate of a depth", zorder=3,
         )  # fmt: skip
         label = f"chosen: {n_layers[at]} hidden layer{'' if n_layers[at] == 1 else 's'}"
-        ax.scatter(
-            n_layers[at], mean[at], 190, BEST, marker="*", zorder=5, edgecolor="white", label=label
-        )
+        mark_best(ax, n_layers[at], mean[at], 190, label)
         mark_failed(ax, self.depths[failed])
         ax.set_xticks(np.unique([*n_layers, *self.depths]))
         ax.set_xlim(min(n_layers.min(), self.depths.min()) - 0.4, right)
         ax.set_xlabel("hidden layers", color=INK)
-        what = "test score" if self.metric == "score" else f"test {self.metric}"
-        ax.set_ylabel(what, color=INK)
+        ax.set_ylabel(score_label(self.metric), color=INK)
         tidy(ax)
 
 
@@ -178,7 +177,7 @@ def _growth(depths: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
     """Return the curve of candidates in any order."""
     order = np.argsort(depths, kind="stable")
     failed = [n for n in np.unique(depths) if not np.isfinite(scores[depths == n].mean(1)).any()]
-    order = order[~np.isin(depths[order], failed)]  # a depth that failed does not end the others
+    order = order[~np.isin(depths[order], failed)]  # a failed depth does not hide the others
     if not len(order):
         raise ValueError("All candidates of the search failed: there is nothing to show.")
     return [

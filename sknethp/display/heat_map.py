@@ -9,12 +9,12 @@ import numpy as np
 
 from sknethp.display.candidates import Candidates
 from sknethp.display.figures import (
-    BEST,
     FAILED,
     INK,
     SCORES,
     floor_of,
     limits_of,
+    mark_best,
     put_ticks,
     tidy,
     write_along,
@@ -29,23 +29,7 @@ _RESOLUTION = 100
 def cells(
     found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"] = "mean"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one score for each pair of values.
-
-    Parameters
-    ----------
-    found : Candidates
-    x, y : str
-        Hyperparameters.
-    aggregate : {"mean", "best"}
-        Over the candidates of a pair; failed ones do not count.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_values_of_y, n_values_of_x)
-        NaN where no candidate has a score.
-    failed : ndarray of int of shape (n_values_of_y, n_values_of_x)
-        How many candidates have failed.
-    """
+    """Return a score for each pair of values and how many failed, ``(n_values_y, n_values_x)``."""
     columns, rows = (np.unique(found.positions(name), return_inverse=True)[1] for name in (x, y))
     shape = rows.max() + 1, columns.max() + 1
     scores, failed = np.full(shape, np.nan), np.zeros(shape, dtype=int)
@@ -128,25 +112,9 @@ def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
 def smoothed(
     points: np.ndarray, scores: np.ndarray, grid: np.ndarray, bandwidth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth scores by a Gaussian kernel.
+    """Smooth scores over a grid by a Gaussian kernel (Nadaraya, 1964), ``(n_places,)``.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, 2)
-    scores : ndarray of shape (n_points,)
-    grid : ndarray of shape (n_places, 2)
-        Where to smooth.
-    bandwidth : ndarray of shape (2,)
-
-    Returns
-    -------
-    smooth : ndarray of shape (n_places,)
-    nearness : ndarray of shape (n_places,)
-        1 at a point, near 0 some bandwidths away from all.
-
-    References
-    ----------
-    Nadaraya (1964), On estimating regression, Theory of Probability & Its Applications 9.
+    The second array is 1 at a point, and near 0 some bandwidths away from all.
     """
     distances = (((grid[:, None] - points) / bandwidth) ** 2).sum(axis=2)
     nearest = distances.min(axis=1)
@@ -176,17 +144,7 @@ def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
         )
     if found.best is not None:
         x_best, y_best = points[found.best]
-        ax.scatter(
-            x_best,
-            y_best,
-            170,
-            BEST,
-            marker="*",
-            edgecolor="white",
-            linewidth=0.8,
-            zorder=5,
-            label="best",
-        )
+        mark_best(ax, x_best, y_best, 170)
     if failed.any():
         ax.scatter(
             *points[failed].T, 34, FAILED, marker="x", linewidth=1.6, zorder=4, label="failed"

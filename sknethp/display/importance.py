@@ -82,7 +82,7 @@ def hyperparameter_importance(
     looks at each hyperparameter by itself, the second at all it takes part in.
 
     Failed candidates are left out. Where a candidate does not have a hyperparameter, that has
-    no effect: in each tree another candidate's value stands there, drawn anew.
+    no effect: each tree draws another candidate's value there.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def hyperparameter_importance(
     metric : str or None
         Which of several scores; None for the one that the search refits by.
     pairs : bool
-        Whether to look at interactions of two hyperparameters; for "fanova" alone.
+        Whether to look at interactions of two hyperparameters; for "fanova" only.
     cutoff : float or None
-        Lower scores count as this one, so that what tells the bad from the very bad is not taken
-        for important.
+        Lower scores count as this one, so that what separates bad from very bad candidates does
+        not count as important.
     n_trees : int
     random_state : int, RandomState or None
 

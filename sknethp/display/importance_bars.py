@@ -86,7 +86,7 @@ class ImportanceDisplay:
     def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
         labels, lengths, spreads = zip(*bars, strict=True)
         heights = np.arange(len(bars))
-        # A share is never below nothing, nor of the analysis above all, whatever its deviation.
+        # A share is never negative, and that of a variance never above one, whatever its deviation.
         largest = 1.0 if self.importance.method == "fanova" else np.inf
         below = np.minimum(spreads, np.maximum(0.0, lengths))
         above = np.minimum(spreads, np.maximum(0.0, largest - np.array(lengths)))

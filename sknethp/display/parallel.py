@@ -14,19 +14,9 @@ _STEPS = 40  # of a curve between two axes
 
 
 def heights(found: Candidates, names: list[str]) -> np.ndarray:
-    """Return where each candidate's line crosses each axis.
+    """Return where each candidate's line crosses each axis, ``(n_candidates, len(names) + 1)``.
 
-    Parameters
-    ----------
-    found : Candidates
-    names : list of str
-        Hyperparameters.
-
-    Returns
-    -------
-    ndarray of shape (n_candidates, len(names) + 1)
-        From 0 at the bottom to 1; the last axis is the score's, which ends at a floor, NaN for
-        failed candidates.
+    From 0 at the bottom to 1. The last axis is the score's: NaN for failed candidates.
     """
     columns = []
     for name in names:

@@ -1,4 +1,4 @@
-"""What a search has found, seen from several sides."""
+"""Plots of a search's candidates: by hyperparameter, by pairs of them, and over time."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.convergence import draw_convergence
 from sknethp.display.figures import (
-    BEST,
     FAINT,
     INK,
     SCORE,
     apart,
     figure_of,
     limits_of,
+    mark_best,
     mark_failed,
     new_axes,
     put_legend,
     put_ticks,
+    score_label,
     set_floor,
     tidy,
 )
@@ -87,7 +88,7 @@ class SearchDisplay:
         Raises
         ------
         ValueError
-            If the search was not fitted, or has not this metric.
+            If the search was not fitted, or did not compute this metric.
         """
         return cls(candidates_of(search, metric, seconds))
 
@@ -112,7 +113,7 @@ class SearchDisplay:
         axes = new_axes(ax, len(names), size=(4.0, 3.0))
         for i, (panel, name) in enumerate(zip(axes, names, strict=True)):
             self._draw(panel, name)
-            panel.set_ylabel(self._score_label() if i % 3 == 0 else "", color=INK)
+            panel.set_ylabel(score_label(self.candidates.metric) if i % 3 == 0 else "", color=INK)
         put_legend(axes, ax)
         return self._keep(axes)
 
@@ -150,7 +151,14 @@ class SearchDisplay:
             raise ValueError(f"aggregate={aggregate!r} is not known: give 'mean' or 'best'.")
         found = self.candidates
         axes = new_axes(ax, 1, size=(6.0, 4.4))
-        draw_heat_map(axes[0], found, found.find(x), found.find(y), aggregate, self._score_label())
+        draw_heat_map(
+            axes[0],
+            found,
+            found.find(x),
+            found.find(y),
+            aggregate,
+            score_label(self.candidates.metric),
+        )
         put_legend(axes, ax)
         return self._keep(axes)
 
@@ -176,7 +184,7 @@ class SearchDisplay:
         axes = new_axes(ax, len(against), size=(4.8, 3.4))
         for panel, name in zip(axes, against, strict=True):
             draw_convergence(panel, self.candidates, name)
-        axes[0].set_ylabel(self._score_label(), color=INK)
+        axes[0].set_ylabel(score_label(self.candidates.metric), color=INK)
         put_legend(axes, ax, "lower right")
         return self._keep(axes)
 
@@ -197,7 +205,9 @@ class SearchDisplay:
         """
         names = self.candidates.chosen(names)
         axes = new_axes(ax, 1, size=(2.6 + 1.7 * len(names), 4.4))
-        draw_parallel_coordinates(axes[0], self.candidates, names, self._score_label())
+        draw_parallel_coordinates(
+            axes[0], self.candidates, names, score_label(self.candidates.metric)
+        )
         put_legend(axes, ax)
         return self._keep(axes)
 
@@ -205,10 +215,6 @@ class SearchDisplay:
         self.ax_ = axes if len(axes) > 1 else axes[0]
         self.figure_ = figure_of(axes)
         return self
-
-    def _score_label(self) -> str:
-        metric = self.candidates.metric
-        return "test score" if metric == "score" else f"test {metric}"
 
     def _draw(self, ax: Any, name: str) -> None:
         found, scale = self.candidates, self.candidates.scales[name]
@@ -225,10 +231,7 @@ class SearchDisplay:
             ax.scatter(x[shown], mean[shown], 20, color, alpha=crowd, linewidth=0, zorder=3)
         _draw_levels(ax, scale, places, mean)
         if found.best is not None:
-            ax.scatter(
-                x[found.best], mean[found.best], 90, BEST, marker="*", zorder=5,
-                edgecolor="white", linewidth=0.7, label="best",
-            )  # fmt: skip
+            mark_best(ax, x[found.best], mean[found.best], 90)
         set_floor(ax, x, mean, spread)
         mark_failed(ax, x[found.failed])
         put_ticks(ax.xaxis, scale)

@@ -182,7 +182,7 @@ def _mean(curves: np.ndarray) -> np.ndarray:
 
 
 def _nets(fitted: Any) -> Iterator[DeepNetClassifier]:
-    """Find the fitted nets inside an estimator: in the fitted parts, not in those given."""
+    """Find the fitted nets inside an estimator, among its fitted parts only."""
     if isinstance(fitted, DeepNetClassifier):
         if hasattr(fitted, "history_"):
             yield fitted

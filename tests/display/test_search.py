@@ -326,6 +326,18 @@ def test_prefixes_and_lists_of_grids(iris):
     assert display.candidates.find("lr") == "deepnetclassifier__lr"
 
 
+def test_what_is_not_tried_by_hand_is_the_estimators_own(iris):
+    net = DeepNetClassifier(hidden_units=4, lr=0.1, max_epochs=1, random_state=0)
+    tried = {"start": {}, "wide": {"hidden_units": 8}, "slow": {"lr": 0.01}}
+    search = ours.ManualSearchCV(make_pipeline(net), tried, cv=2).fit(*iris)
+    values = candidates_of(search).values
+    assert values["deepnetclassifier__hidden_units"] == [4, 8, 4]
+    assert values["deepnetclassifier__lr"] == [0.1, 0.1, 0.01]
+    default = ours.ManualSearchCV()
+    default.cv_results_ = search.cv_results_
+    assert candidates_of(default).values["deepnetclassifier__hidden_units"][0] == 256
+
+
 def test_several_metrics(iris):
     search = GridSearchCV(
         SVC(), GRID, cv=3, scoring=["accuracy", "f1_macro"], refit="f1_macro"
