@@ -2,7 +2,8 @@
 
 Axis order of every array: ``(n_networks, n_samples, n_units)``. Gradients are written by hand:
 for the small networks of tabular data the bookkeeping of automatic differentiation takes longer
-than the arithmetic. The tests compare each layer with ``torch.autograd``.
+than the arithmetic (``benchmarks/bench_gradients.py`` measures by how much). The tests compare
+each layer with ``torch.autograd``.
 """
 
 from __future__ import annotations
