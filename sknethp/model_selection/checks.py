@@ -172,6 +172,22 @@ def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) ->
         raise ValueError(f"No candidate can be fitted: {first}")
 
 
+def check_named(candidates: Any) -> None:
+    """Reject what is no dict from names to a candidate's parameters, or has none."""
+    if not isinstance(candidates, Mapping) or not all(
+        isinstance(name, str) and isinstance(params, Mapping) for name, params in candidates.items()
+    ):
+        raise ValueError(
+            f"candidates={candidates!r} is not valid: give a dict from names to dicts of "
+            'parameters, such as {"wider": {"hidden_units": 512}}.'
+        )
+    if not candidates:
+        raise ValueError(
+            "candidates={} has nothing to try: name at least one, or give None to start with "
+            "the estimator as it is."
+        )
+
+
 def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the parameters of a candidate's networks; None for nothing."""
     if not networks_in(estimator):

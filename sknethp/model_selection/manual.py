@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +16,7 @@ from sknethp.model_selection.candidate_table import CandidateTable
 from sknethp.model_selection.checks import (
     check_candidates,
     check_name,
+    check_named,
     invalid_because,
 )
 from sknethp.model_selection.estimators import (
@@ -36,21 +36,15 @@ from sknethp.model_selection.fused_search import (
 from sknethp.model_selection.results import (
     Results,
     best_index,
+    fits_of,
     fold_scores,
     metric_of,
     why_all_failed,
     without_failed,
+    without_groups,
 )
 
 _SHARED = ("scoring", "n_jobs", "refit", "cv", "error_score", "return_train_score", "memory")
-
-
-class _SearchWithFits(GridSearchCV):
-    """Keeps what scikit-learn makes its results of."""
-
-    def _format_results(self, candidate_params, n_splits, out, more_results=None):
-        self.fits_ = list(out)
-        return super()._format_results(candidate_params, n_splits, out, more_results)
 
 
 class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
@@ -171,7 +165,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Kept, with `y` and `params`, for later tries; a pickle does without them.
+            Kept, with `y` and `params`, for later candidates, but not pickled.
         y : array-like of shape (n_samples,) or None
         **params : dict of str to object
             For the estimator's ``fit``, the splitter and the scorer.
@@ -183,7 +177,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         Raises
         ------
         ValueError
-            If a candidate names what the estimator has not, or none can be fitted.
+            If a candidate names no parameter of the estimator, or none can be fitted.
         """
         super().fit(X, y, **params)
         self._data = (X, y, params)
@@ -191,7 +185,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _conclude(self) -> None:
         """Get ready for more candidates."""
-        self.splits_ = self.cv.splits
+        self.splits_ = self.cv.splits  # of the fixed folds that are in its place
         self.kept_ = None
         self._base: dict[str, Any] = {}
         self._kept_before: list[str | None] = [None] * len(self._names())
@@ -213,7 +207,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         Raises
         ------
         ValueError
-            If the name is taken, or the candidate cannot be fitted; what there was stays.
+            If the name is taken, or the candidate cannot be fitted; nothing changes then.
         """
         X, _, _ = self._kept_data()
         if not isinstance(name, str):
@@ -240,7 +234,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return self
 
     def keep(self, name):
-        """Make a candidate the best one, and the base that further tries change.
+        """Make a candidate the best one, and the base that further candidates change.
 
         Parameters
         ----------
@@ -292,18 +286,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _check(self) -> None:
         given = self._given()
-        if not isinstance(given, Mapping) or not all(
-            isinstance(name, str) and isinstance(params, Mapping) for name, params in given.items()
-        ):
-            raise ValueError(
-                f"candidates={given!r} is not valid: give a dict from names to dicts of "
-                'parameters, such as {"wider": {"hidden_units": 512}}.'
-            )
-        if not given:
-            raise ValueError(
-                "candidates={} has nothing to try: name at least one, or give None to start with "
-                "the estimator as it is."
-            )
+        check_named(given)
         check_candidates(self.estimator, [self._with_prefixes(params) for params in given.values()])
 
     def _run_search(self, evaluate_candidates):  # type: ignore[override]
@@ -315,7 +298,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         )
 
     def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a net's parameters their prefix, and reject what is no parameter."""
+        """Give a network's parameters their prefix, and reject what is no parameter."""
         named = {full_name(self.estimator, name): value for name, value in params.items()}
         for name in named:
             check_name(self.estimator, name, {**getattr(self, "_base", {}), **named})
@@ -324,29 +307,16 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _evaluated(self, name: str, candidate: dict[str, Any]) -> list[Any]:
         """Return what scikit-learn knows of the fits of one candidate."""
         X, y, params = self._kept_data()
-        inner = _SearchWithFits(
-            self.estimator,
-            {key: [value] for key, value in candidate.items()},
-            scoring=self.scoring,
-            n_jobs=self.n_jobs,
-            refit=False,
-            cv=self.splits_,
-            verbose=self.verbose,
-            pre_dispatch=self.pre_dispatch,
-            error_score=self.error_score,
-            return_train_score=self.return_train_score,
-        )
         try:
-            inner.fit(X, y, **{key: value for key, value in params.items() if key != "groups"})
+            return fits_of(self, candidate, X, y, without_groups(params))
         except ValueError as error:
             reason = why_all_failed(error)
             if reason is None:
                 raise
             raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}") from error
-        return inner.fits_
 
     def _choose(self, index: int, results: Results) -> None:
-        """Make a candidate the best one; the estimator in place is the resolved one."""
+        """Make a candidate the best one, while what None stands for is in place."""
         if index == getattr(self, "best_index_", None):
             return
         params = results["params"][index]
@@ -367,17 +337,17 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.best_estimator_ = best
 
     def _fit_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Return what of the parameters given to ``fit`` is for the estimator's."""
+        """Return those of the parameters given to ``fit`` that are for the estimator's."""
         if get_config()["enable_metadata_routing"] and params:
             return process_routing(self, "fit", **params).estimator.fit
-        return {name: value for name, value in params.items() if name != "groups"}
+        return without_groups(params)
 
     def _kept_data(self) -> tuple[Any, Any, dict[str, Any]]:
         check_is_fitted(self, "cv_results_")
         if self._data is None:
             raise ValueError(
-                "A pickle or copy of a search is without its data: call fit with them before "
-                "another try."
+                "A pickle or copy of a search does not hold its data: call fit with them before "
+                "another candidate."
             )
         return self._data
 

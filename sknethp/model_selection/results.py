@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV
 
 Results = dict[str, Any]
 
@@ -58,3 +59,29 @@ def best_index(results: Mapping[str, Any], refit: Any) -> int:
             )
         return int(index)
     return int(results[f"rank_test_{metric_of(results, refit)}"].argmin())
+
+
+class _SearchWithFits(GridSearchCV):
+    """Keeps what scikit-learn makes its results of."""
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        self.fits_ = list(out)
+        return super()._format_results(candidate_params, n_splits, out, more_results)
+
+
+def fits_of(search: Any, candidate: Mapping[str, Any], X: Any, y: Any, params: Any) -> list[Any]:
+    """Return what scikit-learn knows of the fits of one more candidate on a search's folds."""
+    kept = ("scoring", "n_jobs", "verbose", "pre_dispatch", "error_score", "return_train_score")
+    inner = _SearchWithFits(
+        search.estimator,
+        {name: [value] for name, value in candidate.items()},
+        refit=False,
+        cv=search.splits_,
+        **{name: getattr(search, name) for name in kept},
+    )
+    return inner.fit(X, y, **params).fits_
+
+
+def without_groups(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is for the splitter only."""
+    return {name: value for name, value in params.items() if name != "groups"}

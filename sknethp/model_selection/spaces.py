@@ -23,7 +23,7 @@ from sknethp.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range, hyperparameters_of
 from sknethp.model_selection.estimators import check_is_estimator, default_estimator, networks_in
 
-Place = Range | Options
+Domain = Range | Options
 Method = Literal["grid", "random", "bayes"]
 Size = Literal["small", "medium", "large"]
 
@@ -51,86 +51,53 @@ _EVEN_LEVELS = 3
 _FEWEST_RESIDUAL_LAYERS = 2  # the first has no input of its own width
 
 
-def fitted_to_data(name: str, place: Place, n_samples: int | None, n_features: int | None) -> Place:
-    """Narrow a range to what makes sense for the size of the data.
+def fitted_to_data(
+    name: str, domain: Domain, n_samples: int | None, n_features: int | None
+) -> Domain:
+    """Narrow a range of the table to what makes sense for the size of the data, where it is known.
 
-    Parameters
-    ----------
-    name : str
-        The hyperparameter.
-    place : Range or Options
-        From the table.
-    n_samples, n_features : int or None
-        None where not known.
-
-    Returns
-    -------
-    Range or Options
-        Units: at most 256 below 10,000 samples (the range of Gorishniy et al. is for larger
-        tables, and 256 did best on smaller ones), and at least about half the features, since
-        a first layer should not be much narrower than its input (Bengio, 2012).
-        Batches: the smallest, and those that leave 8 updates an epoch.
+    Units: at most 256 below 10,000 samples (the range of Gorishniy et al. is for larger tables, and
+    256 did best on smaller ones), and at least about half the features, since a first layer should
+    not be much narrower than its input (Bengio, 2012). Batches: the smallest, and those that leave
+    8 updates an epoch.
     """
-    if name == "hidden_units" and isinstance(place, Range):
-        low, high = place.low, place.high
+    if name == "hidden_units" and isinstance(domain, Range):
+        low, high = domain.low, domain.high
         if n_samples is not None and n_samples < _MANY_SAMPLES:
             high = min(high, _WIDEST_FOR_FEW_SAMPLES)
         if n_features is not None and n_features > 2 * low:
             low = min(2 ** int(math.log2(n_features / 2)), _WIDEST_LOW_END)
-        levels = tuple(level for level in place.levels if low <= level <= high)
-        return Range(low, high, place.log, place.integer, levels)
-    if name == "batch_size" and isinstance(place, Options) and n_samples is not None:
-        most = max(n_samples // _UPDATES_PER_EPOCH, min(place.values))
-        return Options(tuple(value for value in place.values if value <= most))
-    return place
+        levels = tuple(level for level in domain.levels if low <= level <= high)
+        return Range(low, high, domain.log, domain.integer, levels)
+    if name == "batch_size" and isinstance(domain, Options) and n_samples is not None:
+        most = max(n_samples // _UPDATES_PER_EPOCH, min(domain.values))
+        return Options(tuple(value for value in domain.values if value <= most))
+    return domain
 
 
 def has_effect(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether a hyperparameter matters at all beside given values of the others.
-
-    Parameters
-    ----------
-    name : str
-    values : mapping
-        All parameters of a net.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a hyperparameter matters at all beside given values of all others."""
     return all(values[other] in allowed for other, allowed in TABLE[name].needs.items())
 
 
 def subspaces(
-    names: Sequence[str], own: Mapping[str, Any], places: Mapping[str, Place]
-) -> list[dict[str, Place]]:
-    """Split a space so that in each part every parameter has an effect.
+    names: Sequence[str], own: Mapping[str, Any], domains: Mapping[str, Domain]
+) -> list[dict[str, Domain]]:
+    """Split the space of some names so that in each part every parameter has an effect.
 
-    Parameters
-    ----------
-    names : sequence of str
-        What to search.
-    own : mapping
-        The net's own value of every parameter; holds for what is not searched.
-    places : mapping
-        Where to search each of the names.
-
-    Returns
-    -------
-    list of dict
-        One where nothing depends on anything; else one for each value of what decides.
+    `own` has the network's own value of every parameter, which holds for what is not searched.
     """
     deciding = [
         name
         for name in names
-        if isinstance(places[name], Options)
+        if isinstance(domains[name], Options)
         and (any(name in TABLE[other].needs for other in names) or name == "residual")
     ]
     parts = []
-    for chosen in product(*(_values(places[name]) for name in deciding)):
+    for chosen in product(*(_values(domains[name]) for name in deciding)):
         fixed = dict(zip(deciding, chosen, strict=True))
         searched = [name for name in names if has_effect(name, {**own, **fixed})]
-        part = {name: places[name] for name in searched}
+        part = {name: domains[name] for name in searched}
         part |= {name: Options((value,)) for name, value in fixed.items()}
         if fixed.get("residual"):
             deep = _deep(part.get("hidden_layers", Options((own["hidden_layers"],))))
@@ -141,96 +108,72 @@ def subspaces(
     return parts
 
 
-def _deep(place: Place) -> Place:
+def _deep(domain: Domain) -> Domain:
     """Leave out the numbers of layers for which residual connections have no effect."""
-    if isinstance(place, Options):
-        return Options(tuple(n for n in place.values if n >= _FEWEST_RESIDUAL_LAYERS))
-    kept = tuple(n for n in place.levels if n >= _FEWEST_RESIDUAL_LAYERS)
-    return replace(place, low=max(place.low, _FEWEST_RESIDUAL_LAYERS), levels=kept)
+    if isinstance(domain, Options):
+        return Options(tuple(n for n in domain.values if n >= _FEWEST_RESIDUAL_LAYERS))
+    kept = tuple(n for n in domain.levels if n >= _FEWEST_RESIDUAL_LAYERS)
+    return replace(domain, low=max(domain.low, _FEWEST_RESIDUAL_LAYERS), levels=kept)
 
 
-def _values(place: Place) -> tuple[Any, ...]:
-    return place.values if isinstance(place, Options) else ()
+def _values(domain: Domain) -> tuple[Any, ...]:
+    return domain.values if isinstance(domain, Options) else ()
 
 
-def levels(place: Place) -> list[Any]:
+def levels(domain: Domain) -> list[Any]:
     """Return what a grid may take from a range, the most useful first.
-
-    Parameters
-    ----------
-    place : Range or Options
-
-    Returns
-    -------
-    list
 
     Examples
     --------
     >>> levels(Range(0.1, 10.0, log=True))
     [0.1, 1.0, 10.0]
     """
-    if isinstance(place, Options):
-        return list(place.values)
-    if place.levels:
-        return list(place.levels)
-    return _spread(place, _EVEN_LEVELS)
+    if isinstance(domain, Options):
+        return list(domain.values)
+    if domain.levels:
+        return list(domain.levels)
+    return _spread(domain, _EVEN_LEVELS)
 
 
-def _spread(place: Range, n: int) -> list[Any]:
-    spaced = np.geomspace if place.log else np.linspace
-    points = spaced(place.low, place.high, n).tolist()
-    return list(dict.fromkeys(round(p) for p in points)) if place.integer else points
+def _spread(domain: Range, n: int) -> list[Any]:
+    spaced = np.geomspace if domain.log else np.linspace
+    points = spaced(domain.low, domain.high, n).tolist()
+    return list(dict.fromkeys(round(p) for p in points)) if domain.integer else points
 
 
-def distribution(place: Place) -> Any:
+def distribution(domain: Domain) -> Any:
     """Return what a random search draws from: a list, or a distribution of scipy's.
 
-    Parameters
-    ----------
-    place : Range or Options
-
-    Returns
-    -------
-    list or scipy.stats.rv_frozen
-        Whole numbers on a logarithmic scale are a list, each about twice the one before: nets
-        of the same width also train together better.
+    Integers on a logarithmic scale are a list, each about twice the one before: networks of the
+    same width also train together better.
     """
-    if isinstance(place, Options):
-        return list(place.values)
-    if place.integer and place.log:
-        return _spread(place, round(math.log2(place.high / place.low)) + 1)
-    if place.integer:
-        return stats.randint(int(place.low), int(place.high) + 1)
-    if place.log:
-        return stats.loguniform(place.low, place.high)
-    return stats.uniform(place.low, place.high - place.low)
+    if isinstance(domain, Options):
+        return list(domain.values)
+    if domain.integer and domain.log:
+        return _spread(domain, round(math.log2(domain.high / domain.low)) + 1)
+    if domain.integer:
+        return stats.randint(int(domain.low), int(domain.high) + 1)
+    if domain.log:
+        return stats.loguniform(domain.low, domain.high)
+    return stats.uniform(domain.low, domain.high - domain.low)
 
 
-def dimension(place: Place) -> skopt_space.Dimension:
-    """Return what a Bayesian search models.
-
-    Parameters
-    ----------
-    place : Range or Options
-
-    Returns
-    -------
-    skopt.space.Dimension
-    """
-    if isinstance(place, Options):
-        return skopt_space.Categorical(place.values)
-    prior = "log-uniform" if place.log else "uniform"
-    if place.integer:
-        return skopt_space.Integer(int(place.low), int(place.high), prior=prior)
-    return skopt_space.Real(place.low, place.high, prior=prior)
+def dimension(domain: Domain) -> skopt_space.Dimension:
+    """Return what a Bayesian search models."""
+    if isinstance(domain, Options):
+        return skopt_space.Categorical(domain.values)
+    prior = "log-uniform" if domain.log else "uniform"
+    if domain.integer:
+        return skopt_space.Integer(int(domain.low), int(domain.high), prior=prior)
+    return skopt_space.Real(domain.low, domain.high, prior=prior)
 
 
 def _finest_grid(
-    names: Sequence[str], own: Mapping[str, Any], places: Mapping[str, Place], max_candidates: int
+    names: Sequence[str], own: Mapping[str, Any], domains: Mapping[str, Domain], max_candidates: int
 ) -> list[dict[str, list]]:
     """Return the finest grid within a number of candidates.
 
-    Every hyperparameter starts with the net's own value alone, and levels are added in turn as
+    Every hyperparameter starts with the network's own value alone, and levels are added in turn as
     long as the candidates stay within bounds.
     """
     counts = dict.fromkeys(names, 1)
@@ -239,26 +182,26 @@ def _finest_grid(
     while grown:
         grown = False
         for name in names:
-            if counts[name] >= len(levels(places[name])):
+            if counts[name] >= len(levels(domains[name])):
                 continue
             larger = {**counts, name: counts[name] + 1}
-            finer = _grid(larger, own, places)
+            finer = _grid(larger, own, domains)
             if len(ParameterGrid(finer)) <= max_candidates:
                 counts, grid, grown = larger, finer, True
     return grid
 
 
 def _grid(
-    counts: Mapping[str, int], own: Mapping[str, Any], places: Mapping[str, Place]
+    counts: Mapping[str, int], own: Mapping[str, Any], domains: Mapping[str, Domain]
 ) -> list[dict[str, list]]:
     """Return the grid with so many levels of each hyperparameter; one level is none."""
     cut = {
-        name: Options(tuple(levels(places[name])[:count]))
+        name: Options(tuple(levels(domains[name])[:count]))
         for name, count in counts.items()
         if count > 1
     }
     parts = subspaces(list(cut), own, cut)
-    return [{name: levels(place) for name, place in part.items()} for part in parts]
+    return [{name: levels(domain) for name, domain in part.items()} for part in parts]
 
 
 def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
@@ -284,27 +227,27 @@ def _network_space(
     shape: tuple[int | None, int | None],
     max_candidates: int,
 ) -> list[dict[str, Any]]:
-    """Return the space of one net: names without prefix."""
+    """Return the space of one network: names without prefix."""
     own = hyperparameters_of(network)
     known = network.get_params()  # a subclass may have fewer
     names = [name for name in _searchable(SIZES[size], own) if name in known]
-    places: dict[str, Place] = {}
+    domains: dict[str, Domain] = {}
     for name in names:
-        place = TABLE[name].search
-        assert place is not None
-        places[name] = fitted_to_data(name, place, *shape)
-    names = [name for name in names if len(levels(places[name])) > 1]
+        domain = TABLE[name].search
+        assert domain is not None
+        domains[name] = fitted_to_data(name, domain, *shape)
+    names = [name for name in names if len(levels(domains[name])) > 1]
     if method == "grid":
-        return _finest_grid(names, own, places, max_candidates)
-    parts = subspaces(names, own, places)
+        return _finest_grid(names, own, domains, max_candidates)
+    parts = subspaces(names, own, domains)
     if method == "random":
-        return [{name: distribution(place) for name, place in part.items()} for part in parts]
+        return [{name: distribution(domain) for name, domain in part.items()} for part in parts]
     always = [
         name
         for name in names
         if all(name in part for part in parts) and not (name == "residual" and len(parts) > 1)
     ]
-    return [{name: dimension(places[name]) for name in always}]
+    return [{name: dimension(domains[name]) for name in always}]
 
 
 def search_space(
@@ -388,7 +331,7 @@ def search_space(
     for prefix, network in networks.items():
         each = int(most ** (1 / len(networks)) + 1e-9)
         space = _network_space(network, method, size, shape, each)
-        parts.append([{prefix + name: place for name, place in part.items()} for part in space])
+        parts.append([{prefix + name: domain for name, domain in part.items()} for part in space])
     joined = [{k: v for part in chosen for k, v in part.items()} for chosen in product(*parts)]
     return joined[0] if len(joined) == 1 else joined
 
@@ -406,15 +349,17 @@ def _described() -> str:
     lines = []
     for name in SIZES["large"]:
         sizes = [size for size, names in SIZES.items() if name in names]
-        place = TABLE[name].search
-        among = f"{place.low:g} to {place.high:g}" if isinstance(place, Range) else _listed(place)
+        domain = TABLE[name].search
+        among = (
+            f"{domain.low:g} to {domain.high:g}" if isinstance(domain, Range) else _listed(domain)
+        )
         text = f"- `{name}` ({', '.join(sizes)}): {among}. {TABLE[name].source}."
         lines += textwrap.wrap(text, 92, subsequent_indent="  ", break_on_hyphens=False)
     return "\n    ".join(lines)
 
 
-def _listed(place: Options | None) -> str:
-    return ", ".join(map(repr, place.values)) if place else ""
+def _listed(domain: Options | None) -> str:
+    return ", ".join(map(repr, domain.values)) if domain else ""
 
 
 search_space.__doc__ = (search_space.__doc__ or "").replace("{table}", _described())

@@ -294,7 +294,7 @@ def test_estimator_manners(data, fitted):
     np.testing.assert_array_equal(restored.predict(data[0]), fitted.predict(data[0]))
     assert str(restored) == str(fitted)
     with pytest.raises(
-        ValueError, match="A pickle or copy of a search is without its data: call fit"
+        ValueError, match="A pickle or copy of a search does not hold its data: call fit"
     ):
         restored.try_candidate("more", lr=0.1)
     fitted.try_candidate("more", lr=0.1)  # the pickled one still has its data

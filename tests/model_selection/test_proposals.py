@@ -134,20 +134,20 @@ def test_places_are_valid_and_go_both_ways(chosen, seed):
     space = normalize_dimensions(list(subspaces(names, 1)[0][0].values()))
     encoding, rng = Encoding(space), np.random.RandomState(seed)
     drawn = encoding.stratified(9, rng)
-    for places in (drawn, encoding.everywhere(9, rng), encoding.near(drawn, 20, 0.5, 0.5, rng)):
-        points = encoding.points(places)
+    for encoded in (drawn, encoding.everywhere(9, rng), encoding.near(drawn, 20, 0.5, 0.5, rng)):
+        points = encoding.decode(encoded)
         assert all(point in space for point in points)
-        np.testing.assert_allclose(encoding.places(points), places, atol=1e-9)
+        np.testing.assert_allclose(encoding.encode(points), encoded, atol=1e-9)
         np.testing.assert_allclose(
-            encoding.features(places), space.transform(points).astype(float), atol=1e-9
+            encoding.features(encoded), space.transform(points).astype(float), atol=1e-9
         )
-        assert encoding.known(places, places).all()
+        assert encoding.known(encoded, encoded).all()
 
 
 def test_every_point_of_a_finite_space():
     space = normalize_dimensions([Integer(3, 5), Categorical("ab"), Categorical([7])])
     encoding = Encoding(space)
-    points = list(map(tuple, encoding.points(encoding.all_places())))
+    points = list(map(tuple, encoding.decode(encoding.all_points())))
     assert sorted(points) == [(i, c, 7) for i in (3, 4, 5) for c in "ab"]
     assert encoding.n_points == 6
     assert Encoding(normalize_dimensions([Real(0.0, 1.0)])).n_points == np.inf
@@ -155,9 +155,9 @@ def test_every_point_of_a_finite_space():
 
 def test_a_design_is_spread_evenly():
     space = normalize_dimensions([Real(0.0, 1.0), Categorical("abcd")])
-    places = Encoding(space).stratified(8, np.random.RandomState(0))
-    assert sorted((places[:, 0] * 8).astype(int)) == list(range(8))
-    assert np.bincount(places[:, 1].astype(int)).tolist() == [2, 2, 2, 2]
+    encoded = Encoding(space).stratified(8, np.random.RandomState(0))
+    assert sorted((encoded[:, 0] * 8).astype(int)) == list(range(8))
+    assert np.bincount(encoded[:, 1].astype(int)).tolist() == [2, 2, 2, 2]
 
 
 # Proposals -----------------------------------------------------------------------------------

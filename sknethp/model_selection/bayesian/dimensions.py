@@ -20,17 +20,10 @@ _SCALAR = (*_PLAIN, np.generic)
 
 
 class Choices(Categorical):
-    """Categories that may be anything: sequences, estimators, types of different kinds.
+    """Categories that may be anything: sequences, estimators, values of different types.
 
-    scikit-optimize puts categories into NumPy arrays, which takes sequences apart and turns
-    numbers beside text into text; here the arrays hold their positions.
-
-    Parameters
-    ----------
-    categories : sequence
-    prior : sequence of float or None
-        Probabilities; None for equal ones.
-    name : str or None
+    scikit-optimize puts categories into NumPy arrays, which takes sequences apart and turns numbers
+    beside text into text; here the arrays hold their positions.
     """
 
     def __init__(self, categories, prior=None, name=None):
@@ -38,55 +31,20 @@ class Choices(Categorical):
         super().__init__(categories, prior=prior, name=name)
 
     def set_transformer(self, transform="onehot"):
-        """Choose how positions are encoded.
-
-        Parameters
-        ----------
-        transform : str
-            As in ``skopt.space.Categorical``.
-        """
+        """Choose how positions are encoded, as in ``skopt.space.Categorical``."""
         self.transform_ = transform
         self._positions.set_transformer(transform)
 
     def transform(self, X):
-        """Encode categories.
-
-        Parameters
-        ----------
-        X : sequence of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_categories)
-        """
+        """Encode categories, (n_samples,) or (n_samples, n_categories)."""
         return self._positions.transform([index_of(self.categories, value) for value in X])
 
     def inverse_transform(self, Xt):
-        """Decode categories.
-
-        Parameters
-        ----------
-        Xt : ndarray of shape (n_samples,) or (n_samples, n_categories)
-
-        Returns
-        -------
-        list of shape (n_samples,)
-        """
+        """Decode categories."""
         return [self.categories[int(i)] for i in self._positions.inverse_transform(Xt)]
 
     def rvs(self, n_samples=None, random_state=None):
-        """Draw categories.
-
-        Parameters
-        ----------
-        n_samples : int or None
-            None for one, not in a list.
-        random_state : int, RandomState or None
-
-        Returns
-        -------
-        object or list of shape (n_samples,)
-        """
+        """Draw categories; None for one that is not in a list."""
         drawn = self._positions.rvs(n_samples=n_samples or 1, random_state=random_state)
         values = [self.categories[int(i)] for i in drawn]
         return values if n_samples else values[0]
@@ -95,24 +53,9 @@ class Choices(Categorical):
 def subspaces(search_spaces: Any, n_iter: int) -> list[tuple[dict[str, Dimension], int]]:
     """Return the spaces to be searched one after another, each with its evaluations.
 
-    Parameters
-    ----------
-    search_spaces : dict, list of dict or list of (dict, int)
-        From names to dimensions of scikit-optimize, or what it makes some of.
-    n_iter : int
-        Evaluations where none are given.
-
-    Returns
-    -------
-    list of (dict, int)
-        The names are sorted; the dimensions are copies with these names.
-
-    Raises
-    ------
-    TypeError
-        If it is none of these.
-    ValueError
-        If there is nothing to search, or something is no dimension.
+    `search_spaces` is a dict from names to dimensions of scikit-optimize (or what it makes some
+    of), a list of such dicts, or of pairs with a number of evaluations in place of `n_iter`. The
+    names are sorted; the dimensions are copies with these names.
     """
     parts = [search_spaces] if isinstance(search_spaces, Mapping) else search_spaces
     if not isinstance(parts, list):
@@ -149,19 +92,21 @@ def _not_a_space(given: Any) -> str:
     )
 
 
-def _dimension(name: str, place: Any) -> Dimension:
+def _dimension(name: str, domain: Any) -> Dimension:
     """Return a dimension with a name, made of what scikit-optimize takes for one.
 
     It takes any two values in a list for bounds, which two tuples, or None and a number, are not.
     """
-    categories = isinstance(place, list) and not all(isinstance(value, _SCALAR) for value in place)
+    categories = isinstance(domain, list) and not all(
+        isinstance(value, _SCALAR) for value in domain
+    )
     try:
-        if is_range_with_prior(place) and place[2] not in _PRIORS:
-            raise ValueError(f"a prior is {' or '.join(map(repr, _PRIORS))}, not {place[2]!r}")
-        found = Choices(place) if categories else copy(check_dimension(place))
+        if is_range_with_prior(domain) and domain[2] not in _PRIORS:
+            raise ValueError(f"a prior is {' or '.join(map(repr, _PRIORS))}, not {domain[2]!r}")
+        found = Choices(domain) if categories else copy(check_dimension(domain))
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(
-            f"The space has {place!r} for {name!r}, which is no dimension ({error}): give one of "
+            f"The space has {domain!r} for {name!r}, which is no dimension ({error}): give one of "
             "skopt.space's Real, Integer or Categorical, (low, high), (low, high, prior), or a "
             "list of categories."
         ) from error

@@ -15,13 +15,9 @@ _DIGITS = 9
 class Encoding:
     """Turns a space into the unit cube and back.
 
-    A place, of shape (n_dimensions,), holds a number's position between its bounds, on its own
-    scale, or a category's index. Features are what a model sees: as `space.transform` has them.
-
-    Parameters
-    ----------
-    space : skopt.space.Space
-        Its numbers are normalised.
+    An encoded point, of shape (n_dimensions,), holds a number's position between its bounds, on its
+    own scale, or a category's index. Features are what a model sees: as `space.transform` has them,
+    with numbers normalised.
 
     Attributes
     ----------
@@ -44,80 +40,40 @@ class Encoding:
         self.n_points = math.prod(map(_n_values, self._dimensions))
 
     def uniform(self, uniform: np.ndarray) -> np.ndarray:
-        """Return the valid places next to some in the unit cube.
-
-        Parameters
-        ----------
-        uniform : ndarray of shape (n, n_dimensions)
-            Between 0 and 1 for categories, too, which have equal shares.
-
-        Returns
-        -------
-        ndarray of shape (n, n_dimensions)
-        """
-        places = np.clip(uniform, 0, 1)
+        """Return the valid points next to some in the unit cube; categories share it equally."""
+        encoded = np.clip(uniform, 0, 1)
         for j, dim in enumerate(self._dimensions):
             if n_categories := _n_categories(dim):
-                places[:, j] = np.minimum(places[:, j] * n_categories, n_categories - 1) // 1
+                encoded[:, j] = np.minimum(encoded[:, j] * n_categories, n_categories - 1) // 1
             elif isinstance(dim, Integer):
-                places[:, j] = dim.transform(dim.inverse_transform(places[:, j]))
-        return places
+                encoded[:, j] = dim.transform(dim.inverse_transform(encoded[:, j]))
+        return encoded
 
     def stratified(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        """Draw places that are spread evenly over each dimension.
-
-        Parameters
-        ----------
-        n : int
-        rng : RandomState
-
-        Returns
-        -------
-        ndarray of shape (n, n_dimensions)
+        """Draw points that are spread evenly over each dimension, (n, n_dimensions).
 
         References
         ----------
-        McKay et al. (1979), A comparison of three methods for selecting values of input
-        variables in the analysis of output from a computer code, Technometrics 21.
+        McKay et al. (1979), A comparison of three methods for selecting values of input variables
+        in the analysis of output from a computer code, Technometrics 21.
         """
         strata = np.stack([rng.permutation(n) for _ in self._dimensions], axis=1)
         return self.uniform((strata + rng.uniform(size=strata.shape)) / n)
 
     def everywhere(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        """Draw places at random.
-
-        Parameters
-        ----------
-        n : int
-        rng : RandomState
-
-        Returns
-        -------
-        ndarray of shape (n, n_dimensions)
-        """
+        """Draw points at random, (n, n_dimensions)."""
         return self.uniform(rng.uniform(size=(n, len(self._dimensions))))
 
     def near(
-        self, places: np.ndarray, n: int, step: float, share: float, rng: np.random.RandomState
+        self, encoded: np.ndarray, n: int, step: float, share: float, rng: np.random.RandomState
     ) -> np.ndarray:
-        """Draw places near given ones.
+        """Draw points near given ones, (n, n_dimensions).
 
-        Parameters
-        ----------
-        places : ndarray of shape (n_given, n_dimensions)
-        n : int
-        step : float
-            Standard deviation of a number's move; a category moves to any.
-        share : float
-            Of the dimensions that move; at least one does.
-        rng : RandomState
-
-        Returns
-        -------
-        ndarray of shape (n, n_dimensions)
+        A `share` of the dimensions moves, at least one: a number by a standard deviation of `step`,
+        a category to any.
         """
         n_dims = len(self._dimensions)
-        near = places[rng.randint(len(places), size=n)]
+        near = encoded[rng.randint(len(encoded), size=n)]
         moves = rng.uniform(size=near.shape) < share
         moves[np.arange(n), rng.randint(n_dims, size=n)] = True
         steps = step * rng.standard_normal(near.shape)
@@ -130,13 +86,8 @@ class Encoding:
                 near[:, j] = np.where(moved > 1, 2 - moved, moved)
         return self.uniform(near)
 
-    def all_places(self) -> np.ndarray:
-        """Return every place of a finite space.
-
-        Returns
-        -------
-        ndarray of shape (n_points, n_dimensions)
-        """
+    def all_points(self) -> np.ndarray:
+        """Return every point of a finite space, (n_points, n_dimensions)."""
         levels = [
             np.arange(n_categories)
             if (n_categories := _n_categories(dim))
@@ -145,95 +96,43 @@ class Encoding:
         ]
         return np.stack([axis.ravel() for axis in np.meshgrid(*levels, indexing="ij")], axis=1)
 
-    def features(self, places: np.ndarray) -> np.ndarray:
-        """Return what a model sees of places.
-
-        Parameters
-        ----------
-        places : ndarray of shape (n, n_dimensions)
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-        """
+    def features(self, encoded: np.ndarray) -> np.ndarray:
+        """Return what a model sees of encoded points, (n, n_features)."""
         columns = [
-            places[:, [j]] if codes is None else codes[places[:, j].astype(int)]
+            encoded[:, [j]] if codes is None else codes[encoded[:, j].astype(int)]
             for j, codes in enumerate(self._codes)
         ]
         return np.concatenate(columns, axis=1)
 
-    def points(self, places: np.ndarray) -> list[list[Any]]:
-        """Return the parameter values at places.
-
-        Parameters
-        ----------
-        places : ndarray of shape (n, n_dimensions)
-
-        Returns
-        -------
-        list of list of shape (n, n_dimensions)
-        """
+    def decode(self, encoded: np.ndarray) -> list[list[Any]]:
+        """Return the parameter values of encoded points."""
         columns: list[list[Any]] = []
         for j, dim in enumerate(self._dimensions):
             if _n_categories(dim):
-                columns.append([dim.categories[int(index)] for index in places[:, j]])
+                columns.append([dim.categories[int(index)] for index in encoded[:, j]])
             else:
-                columns.append(np.asarray(dim.inverse_transform(places[:, j])).tolist())
+                columns.append(np.asarray(dim.inverse_transform(encoded[:, j])).tolist())
         return [list(point) for point in zip(*columns, strict=True)]
 
-    def places(self, points: Sequence[Sequence[Any]]) -> np.ndarray:
-        """Return the places of points.
-
-        Parameters
-        ----------
-        points : list of list of shape (n, n_dimensions)
-
-        Returns
-        -------
-        ndarray of shape (n, n_dimensions)
-        """
-        places = np.empty((len(points), len(self._dimensions)))
+    def encode(self, points: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Encode points, (n, n_dimensions)."""
+        encoded = np.empty((len(points), len(self._dimensions)))
         for j, dim in enumerate(self._dimensions):
             values = [point[j] for point in points]
             if _n_categories(dim):
-                places[:, j] = [index_of(dim.categories, value) for value in values]
+                encoded[:, j] = [index_of(dim.categories, value) for value in values]
             else:
-                places[:, j] = dim.transform(values)
-        return places
+                encoded[:, j] = dim.transform(values)
+        return encoded
 
-    def known(self, places: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Whether places are among others.
-
-        Parameters
-        ----------
-        places : ndarray of shape (n, n_dimensions)
-        others : ndarray of shape (n_others, n_dimensions)
-
-        Returns
-        -------
-        ndarray of bool of shape (n,)
-        """
+    def known(self, encoded: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Return which encoded points are among others, (n,)."""
         seen = set(map(tuple, others.round(_DIGITS).tolist()))
-        return np.array([tuple(place) in seen for place in places.round(_DIGITS).tolist()])
+        return np.array([tuple(point) in seen for point in encoded.round(_DIGITS).tolist()])
 
 
 def index_of(categories: Sequence[Any], value: Any) -> int:
-    """Return where a category is, one of the same type if there is one: True is not 1.
-
-    Parameters
-    ----------
-    categories : sequence
-    value : object
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """Return where a category is, one of the same type if there is one: True is not 1."""
     for i, category in enumerate(categories):
         if type(category) is type(value) and category == value:
             return i

@@ -35,24 +35,9 @@ Candidate = dict[str, Any]
 class Evaluations:
     """Evaluates rounds of candidates, and keeps account of those that failed as a whole.
 
-    scikit-learn raises where all fits of a round fail, as it should for a search that knows all
-    its candidates beforehand; one that proposes a few at a time can go on.
-
-    Parameters
-    ----------
-    evaluate : callable
-        The ``evaluate_candidates`` of scikit-learn's searches.
-    error_score : "raise" or number
-        As given to the search.
-
-    Attributes
-    ----------
-    n_candidates : int
-        How many have been evaluated.
-    failed : dict of int to dict
-        The candidates whose round failed, by their place among all.
-    results : dict
-        The ``cv_results_`` of all others.
+    scikit-learn raises where all fits of a round fail, as it should for a search that knows all its
+    candidates beforehand; one that proposes a few at a time can go on. `failed` has the candidates
+    of such rounds by their position among all, `results` the ``cv_results_`` of the others.
     """
 
     def __init__(self, evaluate: Callable[[list[Candidate]], Results], error_score: Any):
@@ -93,7 +78,7 @@ class Evaluations:
 
 
 def failed_fit(fit: Mapping[str, Any], error_score: float) -> dict[str, Any]:
-    """Return what scikit-learn knows of a fit that failed, like another that did not."""
+    """Return what scikit-learn would know of a fit, had it failed."""
     scores = {
         key: dict.fromkeys(value, error_score) if isinstance(value, Mapping) else error_score
         for key, value in fit.items()
@@ -103,19 +88,7 @@ def failed_fit(fit: Mapping[str, Any], error_score: float) -> dict[str, Any]:
 
 
 class Proposals:
-    """Candidates proposed by an optimizer, which learns from their scores.
-
-    Parameters
-    ----------
-    names : list of str
-        Of the optimizer's dimensions.
-    optimizer : skopt.Optimizer
-
-    Attributes
-    ----------
-    result : OptimizeResult or None
-        All so far.
-    """
+    """Candidates that an optimizer proposes, and learns from; `result` has all so far."""
 
     def __init__(self, names: list[str], optimizer: skopt.Optimizer):
         self._names = names
@@ -147,31 +120,14 @@ class Proposals:
 
 
 class PatchedBayesSearchCV(skopt.BayesSearchCV):
-    """The parent, mended; see ``BayesSearchCV`` for its parameters."""
+    """The parent with today's scikit-learn; see ``BayesSearchCV`` for its parameters."""
 
     max_time: float | None = None
     best_index_: int
     cv_results_: Results
 
     def fit(self, X, y=None, *, groups=None, callback=None, **fit_params):
-        """Run the search.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or None
-        groups : array-like of shape (n_samples,) or None
-            For the splitter.
-        callback : callable, list of callable or None
-            Called after each round with scikit-optimize's result so far; one that returns true
-            ends the search of the present space.
-        **fit_params : object
-            For the estimator's ``fit``, the splitter and the scorer.
-
-        Returns
-        -------
-        self
-        """
+        """Run the search, as documented in ``BayesSearchCV``."""
         self._callbacks = check_callback(callback)
         self.optimizer_kwargs_ = dict(self.optimizer_kwargs or {})
         if callable(self.refit):

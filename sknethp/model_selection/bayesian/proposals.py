@@ -28,28 +28,15 @@ _N_PROMISING = 10
 class RoundOptimizer(skopt.Optimizer):
     """Bayesian optimisation whose proposals for a round cost little more than for one point.
 
-    The first points are spread evenly. Then, once a round, a Gaussian process is fitted; of
-    many points everywhere, near the best and near the promising, the one with the largest
-    expected improvement is taken, the process is told that what it expects was found there,
-    which needs no new fit, and so on for the next.
-
-    Parameters
-    ----------
-    dimensions : list of skopt.space.Dimension
-    first : dict or None
-        The point to evaluate first, by the dimensions' names; what it lacks is drawn.
-    random_state : int, RandomState or None
-
-    Attributes
-    ----------
-    Xi, yi, space, models : list, list, Space, list
-        As in the parent.
+    The first points, of which one may be given by the dimensions' names, are spread evenly. Then,
+    once a round, a Gaussian process is fitted; of many points everywhere, near the best and near
+    the promising, the one with the largest expected improvement is taken, the process is told that
+    what it expects was found there, which needs no new fit, and so on for the next.
 
     References
     ----------
-    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization, for the
-    Kriging believer; Snoek et al. (2012), Practical Bayesian optimization of machine learning
-    algorithms, NeurIPS.
+    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization, for the Kriging
+    believer; Snoek et al. (2012), Practical Bayesian optimization of machine learning algorithms.
     """
 
     def __init__(
@@ -64,29 +51,14 @@ class RoundOptimizer(skopt.Optimizer):
         self._design: np.ndarray | None = None
 
     def ask(self, n_points=None, strategy="cl_mean"):
-        """Propose points to evaluate.
+        """Propose points to evaluate, none twice; None for one that is not in a list.
 
-        Parameters
-        ----------
-        n_points : int or None
-            None for one, not in a list.
-        strategy : str
-            Has no effect.
-
-        Returns
-        -------
-        list
-            Fewer than `n_points` where the space has no more; none twice.
-
-        Raises
-        ------
-        ValueError
-            If one is asked for and the space has no more.
+        There are fewer than asked for where the space has no more. `strategy` has no effect.
         """
         n = n_points or 1
         with one_blas_thread():
-            places = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
-        points = self._encoding.points(places)
+            encoded = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
+        points = self._encoding.decode(encoded)
         if n_points:
             return points
         if not points:
@@ -94,106 +66,84 @@ class RoundOptimizer(skopt.Optimizer):
         return points[0]
 
     def tell(self, x, y, fit=True):
-        """Take losses.
-
-        Parameters
-        ----------
-        x : list or list of list
-            A point, or several.
-        y : float or list of float
-            Its loss, or those of all.
-        fit : bool
-            Whether to fit a model for the next proposals.
-
-        Returns
-        -------
-        scipy.optimize.OptimizeResult
-        """
+        """Take the loss of a point, or of several, and fit a model for the next proposals."""
         result = super().tell(x, y, fit=False)
         if fit and len(self.Xi) >= _DESIGN:
             start = self.models[-1].theta_ if self.models else None
             process = GaussianProcess(self._encoding.dimension_of, start)
-            features = self._encoding.features(self._encoding.places(self.Xi))
+            features = self._encoding.features(self._encoding.encode(self.Xi))
             with one_blas_thread():
                 self.models.append(process.fit(features, np.asarray(self.yi, dtype=float)))
             result = self.get_result()
         return result
 
     def _designed(self, n: int) -> np.ndarray:
-        """Return the next places of the first design."""
+        """Return the next encoded points of the first design."""
         start = len(self.Xi)
         if self._design is None:
             n_design = n * math.ceil(_DESIGN / n)
             self._design = self._encoding.stratified(n_design, self.rng)
-            drawn = self._encoding.points(self._design[:1])[0]
+            drawn = self._encoding.decode(self._design[:1])[0]
             names = [dimension.name for dimension in self.space]
             first = [self._first.get(name, value) for name, value in zip(names, drawn, strict=True)]
-            self._design[:1] = self._encoding.places([first])
+            self._design[:1] = self._encoding.encode([first])
         more = self._encoding.everywhere(_EVERYWHERE, self.rng)
         return self._fresh(np.concatenate([self._design[start : start + n], more]))[:n]
 
-    def _fresh(self, places: np.ndarray) -> np.ndarray:
-        """Return places that are not evaluated yet, each once."""
+    def _fresh(self, encoded: np.ndarray) -> np.ndarray:
+        """Return those of encoded points that are not evaluated yet, each once."""
         if self._encoding.n_points <= _ENUMERABLE:
-            places = np.concatenate([places, self._encoding.all_places()])
-        _, firsts = np.unique(places.round(9), axis=0, return_index=True)
-        places = places[np.sort(firsts)]
+            encoded = np.concatenate([encoded, self._encoding.all_points()])
+        _, firsts = np.unique(encoded.round(9), axis=0, return_index=True)
+        encoded = encoded[np.sort(firsts)]
         if not self.Xi:
-            return places
-        return places[~self._encoding.known(places, self._encoding.places(self.Xi))]
+            return encoded
+        return encoded[~self._encoding.known(encoded, self._encoding.encode(self.Xi))]
 
     def _promising(self, n: int) -> np.ndarray:
-        """Return the places with the largest expected improvement, one after another."""
+        """Return the encoded points with the largest expected improvement, one after another."""
         if not self.models:
             return self._fresh(self._encoding.everywhere(_EVERYWHERE, self.rng))[:n]
-        evaluated = self._encoding.places(self.Xi)
+        evaluated = self._encoding.encode(self.Xi)
         known = self.models[-1].posterior(self._encoding.features(evaluated))
         best = float(known.mean.min())
-        places, posterior = self._candidates(evaluated[known.mean.argsort()[:_N_BEST]], best)
+        encoded, posterior = self._candidates(evaluated[known.mean.argsort()[:_N_BEST]], best)
         chosen: list[int] = []
-        for _ in range(min(n, len(places))):
+        for _ in range(min(n, len(encoded))):
             improvement = posterior.expected_improvement(best)
             improvement[chosen] = -np.inf
             index = int(improvement.argmax())
             chosen.append(index)
             best = min(best, float(posterior.mean[index]))
             posterior = posterior.given(index, posterior.mean[index])
-        return places[chosen]
+        return encoded[chosen]
 
-    def _candidates(self, best_places: np.ndarray, best: float) -> tuple[np.ndarray, Posterior]:
-        """Return places to choose from, and what is known of them."""
+    def _candidates(self, best_encoded: np.ndarray, best: float) -> tuple[np.ndarray, Posterior]:
+        """Return encoded points to choose from, and what is known of them."""
         encoding, process = self._encoding, self.models[-1]
 
-        def near(places: np.ndarray, moves: Any) -> list[np.ndarray]:
-            return [encoding.near(places, n, step, share, self.rng) for n, step, share in moves]
+        def near(encoded: np.ndarray, moves: Any) -> list[np.ndarray]:
+            return [encoding.near(encoded, n, step, share, self.rng) for n, step, share in moves]
 
         drawn = encoding.everywhere(_EVERYWHERE, self.rng)
-        places = self._fresh(np.concatenate([drawn, *near(best_places, _NEAR_BEST)]))
-        if not len(places):
-            return places, process.posterior(encoding.features(places))
-        posterior = process.posterior(encoding.features(places))
+        encoded = self._fresh(np.concatenate([drawn, *near(best_encoded, _NEAR_BEST)]))
+        if not len(encoded):
+            return encoded, process.posterior(encoding.features(encoded))
+        posterior = process.posterior(encoding.features(encoded))
         order = np.argsort(-posterior.expected_improvement(best), kind="stable")
-        more = np.concatenate(near(places[order[:_N_PROMISING]], _NEAR_PROMISING))
+        more = np.concatenate(near(encoded[order[:_N_PROMISING]], _NEAR_PROMISING))
         more = self._fresh(more)
-        more = more[~encoding.known(more, places)]
+        more = more[~encoding.known(more, encoded)]
         if not len(more):
-            return places, posterior
+            return encoded, posterior
         posterior = posterior.joined(process.posterior(encoding.features(more)))
-        return np.concatenate([places, more]), posterior
+        return np.concatenate([encoded, more]), posterior
 
 
 def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:
     """Return an estimator's own parameters, as far as they are in a space.
 
-    Parameters
-    ----------
-    estimator : estimator
-    space : dict of str to Dimension
-
-    Returns
-    -------
-    dict of str to object
-        Numbers beyond the bounds are put on them; values of another kind are left out.
+    Numbers beyond the bounds are moved to them; values of another type are left out.
     """
     known = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
     values = {}

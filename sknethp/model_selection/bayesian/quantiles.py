@@ -17,8 +17,8 @@ _BELOW, _MIDDLE, _ABOVE = 0.16, 0.5, 0.84  # a standard deviation apart, for a n
 class QuantileRegressor(GradientBoostingQuantileRegressor):
     """Quantiles as a surrogate model.
 
-    scikit-learn takes the parent for no regressor, since it looks for that in the first of its
-    bases, and NumPy 2.4 has no longer what its ``predict`` calls. Parameters are the parent's.
+    scikit-learn does not take the parent for a regressor, since it looks for that in the first of
+    its bases, and its ``predict`` calls what NumPy 2.4 no longer has.
     """
 
     def __sklearn_tags__(self):
@@ -29,20 +29,7 @@ class QuantileRegressor(GradientBoostingQuantileRegressor):
         return tags
 
     def predict(self, X, return_std=False, return_quantiles=False):
-        """Predict the median, alone or with more.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        return_std : bool
-            Whether to return the spread, half of the distance from quantile 0.16 to 0.84.
-        return_quantiles : bool
-            Whether to return all quantiles instead.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_quantiles), or two of shape (n_samples,)
-        """
+        """Predict the median, with half the distance from quantile 0.16 to 0.84, or all."""
         found = np.stack([regressor.predict(X) for regressor in self.regressors_])
         if return_quantiles:
             return found.T
@@ -53,19 +40,7 @@ class QuantileRegressor(GradientBoostingQuantileRegressor):
 
 
 def as_regressor(base_estimator: Any, random_state: np.random.RandomState) -> Any:
-    """Return a surrogate model that scikit-optimize's Optimizer takes.
-
-    Parameters
-    ----------
-    base_estimator : str or estimator
-    random_state : RandomState
-        Gives gradient boosting its seed.
-
-    Returns
-    -------
-    str or estimator
-        The same, but for gradient boosting.
-    """
+    """Return a surrogate that scikit-optimize takes, which for gradient boosting is our own."""
     if isinstance(base_estimator, str) and base_estimator.upper() == "GBRT":
         seed = random_state.randint(0, np.iinfo(np.int32).max)
         base_estimator = cook_estimator("GBRT", random_state=seed)

@@ -26,13 +26,9 @@ _NOISE_PRIOR = (math.log(0.01), 1.5)
 class Squashing:
     """A scale on which losses worse than the median are squashed, as by a logarithm.
 
-    Nets that diverge, or learn nothing, tell little about where the good ones are; without this
-    they would have most of the say in how rough the model is.
-
-    Attributes
-    ----------
-    middle, spread : float
-        The median, and its distance from the least loss, or a small share of that to the greatest.
+    Networks that diverge, or learn nothing, tell little about where the good ones are; without this
+    they would dominate how rough the model is. `middle` is the median, `spread` its distance from
+    the least loss, or a small share of that to the greatest.
     """
 
     middle: float
@@ -40,16 +36,7 @@ class Squashing:
 
     @classmethod
     def of(cls, losses: np.ndarray) -> Squashing:
-        """Return the scale for some losses.
-
-        Parameters
-        ----------
-        losses : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        Squashing
-        """
+        """Return the scale for some losses, (n_samples,)."""
         middle = float(np.median(losses))
         above = float(losses.max()) - middle
         below = middle - float(losses.min())
@@ -57,70 +44,34 @@ class Squashing:
         return cls(middle, spread or 1.0)
 
     def squash(self, losses: np.ndarray) -> np.ndarray:
-        """Return losses on this scale.
-
-        Parameters
-        ----------
-        losses : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
+        """Return losses on this scale."""
         scaled = (losses - self.middle) / self.spread
         return np.where(scaled > 0, np.log1p(np.maximum(scaled, 0)), scaled)
 
     def stretch(self, squashed: np.ndarray) -> np.ndarray:
-        """Return what `squash` made these of.
-
-        Parameters
-        ----------
-        squashed : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
+        """Return the losses that `squash` turned into these."""
         scaled = np.where(squashed > 0, np.expm1(np.maximum(squashed, 0)), squashed)
         return self.middle + self.spread * scaled
 
     def slope(self, squashed: np.ndarray) -> np.ndarray:
-        """Return the derivative of `stretch`.
-
-        Parameters
-        ----------
-        squashed : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
+        """Return the derivative of `stretch`."""
         return self.spread * np.exp(np.maximum(squashed, 0))
 
 
 class GaussianProcess:
     """A Gaussian process with a Matérn 5/2 kernel and one length scale for each dimension.
 
-    Length scales, amplitude and noise maximise the posterior under log-normal priors, which
-    hold where there are few samples. Inputs are within the unit cube.
-
-    Parameters
-    ----------
-    dimension_of : ndarray of int of shape (n_features,)
-        Which dimension a feature belongs to: a category has several.
-    start : ndarray of shape (n_dimensions + 2,) or None
-        Logarithms of length scales, amplitude and noise to begin with besides the prior's.
-
-    Attributes
-    ----------
-    theta_ : ndarray of shape (n_dimensions + 2,)
-        Logarithms of the length scales, the amplitude and the noise found.
+    Length scales, amplitude and noise maximise the posterior under log-normal priors, which hold
+    where there are few samples. Inputs are within the unit cube, (n_samples, n_features);
+    `dimension_of` says which dimension a feature belongs to, since a category has several. The
+    logarithms that are found, `theta_` of shape (n_dimensions + 2,), may be the `start` of another
+    fit.
 
     References
     ----------
-    Rasmussen & Williams (2006), Gaussian processes for machine learning, chapters 2 and 5.
-    Hvarfner et al. (2024), Vanilla Bayesian optimization performs great in high dimensions,
-    for length scales that grow with the square root of the number of dimensions.
+    Rasmussen & Williams (2006), Gaussian processes for machine learning, chapters 2 and 5. Hvarfner
+    et al. (2024), Vanilla Bayesian optimization performs great in high dimensions, for length
+    scales that grow with the square root of the number of dimensions.
     """
 
     def __init__(self, dimension_of: np.ndarray, start: np.ndarray | None = None):
@@ -128,17 +79,7 @@ class GaussianProcess:
         self.start = start
 
     def fit(self, X: np.ndarray, losses: np.ndarray) -> GaussianProcess:
-        """Fit to losses.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-        losses : ndarray of shape (n_samples,)
-
-        Returns
-        -------
-        self
-        """
+        """Fit to losses, (n_samples,)."""
         self._scale = Squashing.of(losses)
         squashed = self._scale.squash(losses)
         self._mean = squashed.mean()
@@ -220,51 +161,21 @@ class GaussianProcess:
         return value, 0.5 * np.array([*by_length, *by_scale]) + off / self._width
 
     def covariance(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
-        """Return the covariance of points before any data.
-
-        Parameters
-        ----------
-        A : ndarray of shape (n, n_features)
-        B : ndarray of shape (m, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n, m)
-        """
+        """Return the prior covariance of points, (n, m)."""
         scale = np.exp(-self.theta_[self.dimension_of])
         A, B = A * scale, B * scale
         squared = (A**2).sum(1)[:, None] + (B**2).sum(1) - 2 * A @ B.T
         return self._matern(np.maximum(squared, 0))
 
     def posterior(self, X: np.ndarray) -> Posterior:
-        """Return what is known of some points, on the scale that the model was fitted on.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_points, n_features)
-
-        Returns
-        -------
-        Posterior
-        """
+        """Return what is known of some points, on the scale of the fit."""
         covariance = self.covariance(X, self.X_)
         explained = solve_triangular(self._factor, covariance.T, lower=True)
         variance = self.amplitude_ - (explained**2).sum(0)
         return Posterior(self, X, covariance @ self._weights, variance, explained)
 
     def predict(self, X, return_std=False):
-        """Predict losses, for scikit-optimize's plots.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_points, n_features)
-        return_std : bool
-            Whether to return the standard deviation of the prediction, too.
-
-        Returns
-        -------
-        ndarray of shape (n_points,), or two
-        """
+        """Predict losses, and their standard deviations, for the plots of scikit-optimize."""
         known = self.posterior(np.asarray(X, dtype=float))
         squashed = self._mean + self._spread * known.mean
         mean = self._scale.stretch(squashed)
@@ -278,13 +189,8 @@ class GaussianProcess:
 class Posterior:
     """What a Gaussian process knows of some points.
 
-    Attributes
-    ----------
-    process : GaussianProcess
-    X : ndarray of shape (n_points, n_features)
-    mean, variance : ndarray of shape (n_points,)
-    explained : ndarray of shape (n_samples, n_points)
-        The data's share in the covariance of two points is the product of their columns.
+    `mean` and `variance` are of shape (n_points,), `explained` of shape (n_samples, n_points): the
+    data's share in the covariance of two points is the product of their columns.
     """
 
     process: GaussianProcess
@@ -294,17 +200,7 @@ class Posterior:
     explained: np.ndarray
 
     def joined(self, other: Posterior) -> Posterior:
-        """Return what is known of these points and some others.
-
-        Parameters
-        ----------
-        other : Posterior
-            Of the same process and data.
-
-        Returns
-        -------
-        Posterior
-        """
+        """Return what is known of these points and some others, of the same process."""
         return Posterior(
             self.process,
             np.concatenate([self.X, other.X]),
@@ -314,19 +210,7 @@ class Posterior:
         )
 
     def given(self, index: int, loss: float) -> Posterior:
-        """Return what would be known if one of the points had been evaluated.
-
-        Parameters
-        ----------
-        index : int
-            Of the point.
-        loss : float
-            What was found there.
-
-        Returns
-        -------
-        Posterior
-        """
+        """Return what would be known if the point at an index had a loss."""
         prior = self.process.covariance(self.X, self.X[[index]])[:, 0]
         shared = prior - self.explained.T @ self.explained[:, index]
         std = math.sqrt(max(self.variance[index], 0) + self.process.noise_)
@@ -340,15 +224,7 @@ class Posterior:
         )
 
     def expected_improvement(self, best: float) -> np.ndarray:
-        """Return how far below a loss each point is expected to be, where it is below.
-
-        Parameters
-        ----------
-        best : float
-
-        Returns
-        -------
-        ndarray of shape (n_points,)
+        """Return how far each point is expected to be below a loss, (n_points,).
 
         References
         ----------
