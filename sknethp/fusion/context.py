@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from contextlib import AbstractContextManager, ContextDecorator
@@ -13,7 +12,7 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sknethp.fusion.arguments import check_arguments, n_bytes
 from sknethp.fusion.backend import FusedBackend
-from sknethp.fusion.progress import Progress, wanted
+from sknethp.fusion.progress import Progress, tell, wanted
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.workers import WorkersBackend
@@ -132,7 +131,7 @@ class _Block(AbstractContextManager, ContextDecorator):
         if self._shown is not None:
             self._shown.stop()
         if not self._silent:
-            print(self.summary, file=sys.stderr)
+            tell(self.summary)
 
     def count_lone_fit(self, serial: int | None) -> None:
         """Count a fit that none of the block's tasks has made."""

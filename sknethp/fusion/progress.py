@@ -29,7 +29,21 @@ def wanted(progress: bool | None) -> bool:
 
 
 def _on_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and not Console().is_dumb_terminal
+    return _is_terminal(sys.stderr) and not Console().is_dumb_terminal
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # there is none, it cannot tell, or it is closed
+        return False
+
+
+def tell(text: object) -> None:
+    """Print a line on standard error, if there is somewhere to print it."""
+    if sys.stderr is not None:  # for which print would take standard output
+        with suppress(ValueError, OSError):  # it is closed
+            print(text, file=sys.stderr)
 
 
 class BestScore:
@@ -170,7 +184,7 @@ class Progress(Tally):
 
     def _print_line(self) -> None:
         seconds = time.monotonic() - (self._start or 0.0)
-        print(f"sknethp: {self._words(self._total())}, {seconds:.0f} s", file=sys.stderr)
+        tell(f"sknethp: {self._words(self._total())}, {seconds:.0f} s")
 
     def _update(self, bar: Bar) -> None:
         total = self._total()
@@ -196,5 +210,5 @@ def _new_bar() -> Bar:
         auto_refresh=False,
         transient=True,
         # Only what goes to the same terminal is to be printed above the bar.
-        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        redirect_stdout=_is_terminal(sys.stdout),
     )

@@ -20,6 +20,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sknethp import DeepNetClassifier, fused
+from sknethp import model_selection as ours
 from sknethp.fusion import FusedBackend
 from sknethp.fusion import progress as progress_module
 from sknethp.fusion.progress import BestScore, Progress
@@ -217,6 +218,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_val_score
 from skorch.callbacks import Callback
 from sknethp import DeepNetClassifier, fused
+from sknethp import model_selection as ours
 
 class Printing(Callback):
     def on_epoch_begin(self, net, **kwargs):
@@ -285,3 +287,38 @@ def test_interrupt_gives_the_cursor_back():
     assert process.returncode not in (0, None)
     assert "KeyboardInterrupt" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+class Logger:
+    """A stream as many a program has it, without isatty."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("progress", [None, True])
+@pytest.mark.parametrize("stream", [Logger, closed, lambda: None])
+def test_standard_error_of_any_kind(stream, progress, data, monkeypatch, capsys):
+    logger = stream()
+    monkeypatch.setattr(sys, "stderr", logger)
+    with fused(progress=progress) as summary:
+        expected = grid().fit(*data).best_score_
+    assert summary.fused == 12
+    search = ours.GridSearchCV(net(), {"deepnetclassifier__lr": [1e-2]}, cv=3, progress=progress)
+    assert search.fit(*data).best_score_ <= expected
+    assert capsys.readouterr().out == ""
+    if isinstance(logger, Logger):
+        assert "sknethp: 12 fits, 12 of them fused" in logger.text

@@ -376,6 +376,16 @@ def test_gradient_boosting_as_the_surrogate(base, data):
         assert again.cv_results_["params"] == search.cv_results_["params"]
 
 
+@pytest.mark.parametrize("base", ["dummy", "DUMMY"])
+@pytest.mark.parametrize("n_points", [1, 4])
+def test_random_proposals(base, n_points, data):
+    settings = {"optimizer_kwargs": {"base_estimator": base, "n_initial_points": 2}, "n_iter": 12}
+    search = searched(BayesSearchCV, SVC(), PENALTY, n_points=n_points, data=data, **settings)
+    again = searched(BayesSearchCV, SVC(), PENALTY, n_points=n_points, data=data, **settings)
+    assert again.cv_results_["params"] == search.cv_results_["params"]
+    assert len({str(params) for params in search.cv_results_["params"]}) == 12
+
+
 def test_rounds_train_together(data):
     with sknethp.fused(silent=True) as summary:
         searched(skopt.BayesSearchCV, net(), RATES, n_iter=8, data=data)

@@ -38,7 +38,9 @@ def test_weights_are_where_the_layers_look(make_network, units):
         own = network.architecture
         for name, value in views(network.parameters, own.parameters).items():
             block, corner = blocks[name][i], [slice(size) for size in value.shape]
-            assert torch.equal(block[corner] if value.ndim == 2 else block[0, corner[0]], value)
+            assert torch.equal(
+                block[tuple(corner)] if value.ndim == 2 else block[0, corner[0]], value
+            )
             assert int((block != 0).sum()) == int((value != 0).sum())
 
 

@@ -44,6 +44,10 @@ def as_regressor(base_estimator: Any, random_state: np.random.RandomState) -> An
     if isinstance(base_estimator, str) and base_estimator.upper() == "GBRT":
         seed = random_state.randint(0, np.iinfo(np.int32).max)
         base_estimator = cook_estimator("GBRT", random_state=seed)
+    elif isinstance(base_estimator, str) and base_estimator.upper() == "DUMMY":
+        # Skopt's own is None, which scikit-learn's is_regressor rejects. By a tree that is a single
+        # leaf all points are as good, and the first of those drawn is proposed.
+        return cook_estimator("RF", n_estimators=1, min_samples_split=2**30, random_state=0)
     broken = isinstance(base_estimator, GradientBoostingQuantileRegressor)
     if broken and not is_regressor(base_estimator):
         return QuantileRegressor(**base_estimator.get_params(deep=False))
