@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from sknethp.fusion.reading import candidate, score
+from sknethp.fusion.inspection import candidate, score
 from sknethp.fusion.tally import Board, Tally
 from sknethp.fusion.tasks import Task
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import watched
+from sknethp.fusion.process_state import ProcessState
+from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
-from sknethp.fusion.surroundings import Surroundings
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
-from sknethp.training.grouping import plan
-from sknethp.training.network import Network
-from sknethp.training.population import Population
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
 
-DEFAULT_MEMORY = 2 * 1024**3
-# What a waiting fit holds beside the training data in float32: slices and transformed copies of
-# it in float64, of scikit-learn's and its pipeline's.
-_HELD_PER_BYTE = 6
-# More networks at a time would train no faster, and with a memory on disk more unfinished ones
-# would be lost if the process were killed.
-_MOST_WAITING = 384
 # After so many nested tasks of a caller that trained no net, the next ones are run in place.
 _ENOUGH_IDLE_TASKS = 16
 
@@ -38,7 +29,7 @@ class Scheduler:
     """Where tasks meet.
 
     A task runs as ordinary code until its network needs an epoch. There it waits. When every
-    task that may be alive waits, the epochs that they wish for are trained, those that can share
+    task that may be alive waits, the epochs that they ask for are trained, those that can share
     a population together, by torch's threads on all cores.
 
     Parameters
@@ -59,19 +50,17 @@ class Scheduler:
         max_memory: int | None = None,
         watcher: Watcher | None = None,
     ):
-        self.max_memory = max_memory or DEFAULT_MEMORY
+        self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
+        self._rounds = Rounds(self.summary)
         self._watcher = watcher or Watcher()
         self._shared = SharedRows()
         self._new: deque[Task] = deque()
         self._ready: deque[tuple[Task, Any]] = deque()
         self._waiting: list[Task] = []
-        self._held = 0
-        self._typical = 0
         self._current: Task | None = None
         self._n_steps = 0
         self._idle_tasks: dict[Hashable, float] = {}
-        self._populations: dict[tuple[Network, ...], Population] = {}
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
 
@@ -81,10 +70,7 @@ class Scheduler:
         """Return the rows of training data, shared with equal data of other tasks."""
         rows = self._shared.rows(X)
         if self._current is not None:
-            size = rows.shape[0] * rows.shape[1] * 4
-            self._current.held_bytes += _HELD_PER_BYTE * size
-            self._held += _HELD_PER_BYTE * size
-            self._typical = max(self._typical, self._current.held_bytes)
+            self.budget.hold(self._current, rows)
         return rows
 
     def targets(self, targets: np.ndarray) -> Tensor:
@@ -94,7 +80,7 @@ class Scheduler:
     def train(self, epoch: Epoch) -> EpochResult:
         """Wait until the epoch is trained."""
         assert self._current is not None
-        return self._current.wait(wish=epoch)
+        return self._current.wait(request=epoch)
 
     def is_current(self) -> bool:
         """Whether the running code is that of a task, in the thread that all tasks share."""
@@ -128,7 +114,7 @@ class Scheduler:
         return task
 
     def result(self, task: Task) -> Any:
-        """Return a task's result, running all tasks until it is there.; raise what it raised."""
+        """Return a task's result, running all tasks until it is there; raise what it raised."""
         if self._current is not None:
             if not task.done:
                 self._current.wait(awaited=task)
@@ -139,7 +125,7 @@ class Scheduler:
     def _drive_from_outside(self, task: Task) -> None:
         if task.done:
             return
-        outside = Surroundings()
+        outside = ProcessState()
         try:
             with watched(self._blocking_step) as watchdog:
                 self._drive(task)
@@ -178,7 +164,7 @@ class Scheduler:
         for task in reversed(doomed):
             self._current = task
             task.cancel()
-            self._held -= task.held_bytes
+            self.budget.release(task)
             self._watcher.cancelled(task)
         self._current = caller
         self._interrupt = None
@@ -192,7 +178,7 @@ class Scheduler:
         while not target.done:
             if self._ready:
                 self._step(*self._ready.popleft())
-            elif self._new and self._room():
+            elif self._new and self.budget.admits(self._n_training()):
                 self._step(self._new.popleft(), None)
             else:
                 self._advance()
@@ -200,14 +186,8 @@ class Scheduler:
                 interrupt, self._interrupt = self._interrupt, None
                 raise interrupt
 
-    def _room(self) -> bool:
-        """Whether another task may start: always one, and as many as memory admits."""
-        n_training = self._n_training()
-        fits = self._held + self._typical <= self.max_memory
-        return n_training == 0 or (fits and n_training < _MOST_WAITING)
-
     def _n_training(self) -> int:
-        return sum(task.wish is not None for task in self._waiting)
+        return sum(task.request is not None for task in self._waiting)
 
     def _step(self, task: Task, value: Any) -> None:
         """Run a task until it waits or ends."""
@@ -222,7 +202,7 @@ class Scheduler:
                 self._waiting.append(task)
         if not task.done:
             return
-        self._held -= task.held_bytes
+        self.budget.release(task)
         self.summary.count_task(task)
         self._count_idle(task)
         self._watcher.ended(task)
@@ -241,44 +221,15 @@ class Scheduler:
 
     def _advance(self) -> None:
         """Train an epoch of all tasks that wait for one."""
-        tasks = [task for task in self._waiting if task.wish is not None]
+        tasks = [task for task in self._waiting if task.request is not None]
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
-        answers = self._train([task.wish for task in tasks])  # type: ignore[misc]
-        self._waiting = [task for task in self._waiting if task.wish is None]
+        answers = self._rounds.train([task.request for task in tasks])  # type: ignore[misc]
+        self._waiting = [task for task in self._waiting if task.request is None]
         for task, answer in zip(tasks, answers, strict=True):
-            task.wish = None
+            task.request = None
             self._ready.append((task, answer))
         self._watcher.trained(tasks)
-
-    # Training.
-
-    def _train(self, epochs: Sequence[Epoch]) -> list[Any]:
-        """Train epochs in populations; return results or errors in the same order."""
-        start = time.perf_counter()
-        groups = plan(epochs)
-        self.summary.count_round(epochs, groups)
-        populations: dict[tuple[Network, ...], Population] = {}
-        answers: list[Any] = [None] * len(epochs)
-        for group in groups:
-            members = [epochs[i] for i in group]
-            for i, answer in zip(group, self._run(members, populations), strict=True):
-                answers[i] = answer
-        self._populations = populations
-        self.summary.seconds_training += time.perf_counter() - start
-        return answers
-
-    def _run(self, epochs: list[Epoch], kept: dict[tuple[Network, ...], Population]) -> list[Any]:
-        """Train a population; what fails, fails for its members alone."""
-        key = tuple(epoch.network for epoch in epochs)
-        population = self._populations.get(key)
-        if population is None:
-            population = Population(key, epochs[0].device)
-        kept[key] = population
-        try:
-            return population.run(epochs)
-        except Exception as error:
-            return [error] * len(epochs)
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:

@@ -10,7 +10,7 @@ from time import monotonic
 
 import numpy as np
 
-from sknethp.fusion.reading import expected_epochs
+from sknethp.fusion.inspection import expected_epochs
 from sknethp.fusion.tasks import Task, Watcher
 
 _SECONDS_BETWEEN_WRITES = 0.1

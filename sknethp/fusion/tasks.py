@@ -8,7 +8,7 @@ from typing import Any
 
 from greenlet import GreenletExit, greenlet
 
-from sknethp.fusion.surroundings import Surroundings
+from sknethp.fusion.process_state import ProcessState
 from sknethp.session import Session, shared_session
 from sknethp.training.epoch import Epoch, EpochResult
 
@@ -27,7 +27,7 @@ class Task:
 
     Attributes
     ----------
-    wish : Epoch or None
+    request : Epoch or None
         What it waits to have trained.
     awaited : Task or None
         The task it waits for.
@@ -57,7 +57,7 @@ class Task:
         self, function: Callable[[], Any], finished: Callable[[Task], None], parent: Task | None
     ):
         self.parent = parent
-        self.wish: Epoch | None = None
+        self.request: Epoch | None = None
         self.awaited: Task | None = None
         self.done = False
         self.started = False
@@ -74,7 +74,7 @@ class Task:
         self._finished = finished
         self._greenlet: greenlet | None = None
         self._hub: greenlet | None = None
-        self._inside: Surroundings | None = None
+        self._inside: ProcessState | None = None
 
     def resume(self, session: Session, value: EpochResult | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
@@ -90,10 +90,10 @@ class Task:
         """Whether the code that asks is the task's own."""
         return self._greenlet is not None and greenlet.getcurrent() is self._greenlet
 
-    def wait(self, wish: Epoch | None = None, awaited: Task | None = None) -> Any:
-        """Give the thread back until the wish is granted or the awaited task has ended."""
-        self.wish, self.awaited = wish, awaited
-        self.trains = self.trains or wish is not None
+    def wait(self, request: Epoch | None = None, awaited: Task | None = None) -> Any:
+        """Give the thread back until the request is met or the awaited task has ended."""
+        self.request, self.awaited = request, awaited
+        self.trains = self.trains or request is not None
         answer = self._hub.switch()  # type: ignore[union-attr]
         if isinstance(answer, BaseException):
             raise answer
@@ -107,7 +107,7 @@ class Task:
         self.function = self._greenlet = None
 
     def outcome(self) -> Any:
-        """Return what the function returned.; raise what it raised."""
+        """Return what the function returned; raise what it raised."""
         if self.error is not None:
             raise self.error
         return self.result
@@ -116,13 +116,13 @@ class Task:
         """Go on with the task, in its own surroundings, until it waits or ends."""
         self._hub = greenlet.getcurrent()
         self._greenlet.parent = self._hub  # type: ignore[union-attr]
-        outside = Surroundings()
+        outside = ProcessState()
         if self._inside is not None:
             self._inside.restore()
         try:
             switch(value)
         finally:
-            self._inside = None if self.done else Surroundings()
+            self._inside = None if self.done else ProcessState()
             outside.restore()
 
     def _run(self, _: Any = None) -> None:

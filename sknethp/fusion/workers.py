@@ -18,11 +18,12 @@ import numpy as np
 from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import OFFERED_JOBS, FusedBackend
+from sknethp.fusion.budget import DEFAULT_MEMORY
+from sknethp.fusion.inspection import candidate
 from sknethp.fusion.orphans import end_with
 from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.progress import Progress
-from sknethp.fusion.reading import candidate
-from sknethp.fusion.scheduler import DEFAULT_MEMORY, Scheduler
+from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tally import Board, NotedTally, Tally
 

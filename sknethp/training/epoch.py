@@ -31,7 +31,7 @@ class Observer(Protocol):
 
 @dataclass(eq=False)
 class Epoch:
-    """One network's wish to train for an epoch.
+    """One network's request to train for an epoch.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from joblib import Memory, Parallel, delayed
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sknethp import fused
+from sknethp import DeepNetClassifier, fused
 from tests.helpers import small_net
 
 X, y = load_iris(return_X_y=True)

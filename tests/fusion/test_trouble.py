@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import Callback
 
 from sknethp import fused
-from sknethp.fusion.scheduler import Scheduler
+from sknethp.fusion.rounds import Rounds
 from tests.helpers import small_net as net
 
 
@@ -127,7 +127,7 @@ def test_interrupt_while_training(data, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, fused(silent=True):
-        patch.setattr(Scheduler, "_train", interrupted)
+        patch.setattr(Rounds, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Parallel()(delayed(fit)() for _ in range(3))
     gc.collect()

@@ -12,7 +12,7 @@ from joblib import parallel_config
 from sklearn import get_config, set_config
 
 
-class Surroundings:
+class ProcessState:
     """What is set for the whole process, at a moment.
 
     That is: joblib's backend, scikit-learn's configuration, the warning filters, ``sys.stdin``,

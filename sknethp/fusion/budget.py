@@ -1,0 +1,39 @@
+"""How much memory waiting fits may hold."""
+
+from __future__ import annotations
+
+from sknethp.fusion.tasks import Task
+from sknethp.training.rows import Rows
+
+DEFAULT_MEMORY = 2 * 1024**3
+# What a waiting fit holds beside the training data in float32: slices and transformed copies of
+# it in float64, of scikit-learn's and its pipeline's.
+_HELD_PER_BYTE = 6
+# More networks at a time would train no faster, and with a memory on disk more unfinished ones
+# would be lost if the process were killed.
+_MOST_WAITING = 384
+
+
+class MemoryBudget:
+    """Counts the bytes that tasks hold; `max_bytes` is None for 2 GiB."""
+
+    def __init__(self, max_bytes: int | None = None):
+        self.max_bytes = max_bytes or DEFAULT_MEMORY
+        self._held = 0
+        self._typical = 0
+
+    def hold(self, task: Task, rows: Rows) -> None:
+        """Count training data of a task."""
+        size = _HELD_PER_BYTE * rows.shape[0] * rows.shape[1] * 4
+        task.held_bytes += size
+        self._held += size
+        self._typical = max(self._typical, task.held_bytes)
+
+    def release(self, task: Task) -> None:
+        """Forget a task that has ended."""
+        self._held -= task.held_bytes
+
+    def admits(self, n_waiting: int) -> bool:
+        """Whether another task may start beside those that wait; always one may."""
+        fits = self._held + self._typical <= self.max_bytes
+        return n_waiting == 0 or (fits and n_waiting < _MOST_WAITING)
