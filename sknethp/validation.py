@@ -15,6 +15,7 @@ from skorch.callbacks import InputShapeSetter, LRScheduler, ParamMapper
 
 from sknethp.constraints import Number, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE
+from sknethp.odd_data import missing_labels, odd_cell, reject_odd_labels, reject_times
 from sknethp.stopping import MEASURED
 
 _WEIGHT = Number(0)
@@ -23,38 +24,18 @@ _USELESS_CALLBACKS: dict[type, str] = {
     ParamMapper: "",
     InputShapeSetter: "; the number of features is known anyway",
 }
-_DATES = "dates", "encode them first, for instance with skrub.DatetimeEncoder"
-_DURATIONS = "durations", "turn them into numbers first, for instance of seconds"
-# By how the names of types of pandas, polars, pyarrow and numpy begin.
-_TIMES = {
-    "timedelta": _DURATIONS,
-    "duration": _DURATIONS,
-    "time32": _DURATIONS,
-    "time64": _DURATIONS,
-    "datetime": _DATES,
-    "timestamp": _DATES,
-    "date": _DATES,
-    "period": _DATES,
-}
 # What scikit-learn and numpy say, and what a person is better told.
 _PLAIN_WORDS = {
-    r"Input X contains NaN": "{X} contains NaN, but a net needs a number in every cell: impute "
-    "them first, for instance with sklearn.impute.SimpleImputer, or drop those samples.",
-    r"Input X contains infinity": "{X} contains infinity, or a number beyond the range of float32 "
-    "(3.4e38): clip or rescale such columns, or drop those samples.",
-    r"could not convert string to float: (.*)": "{X} contains text, {0}, but a net needs numbers: "
-    "encode such columns first, for instance with sklearn.preprocessing.OneHotEncoder in a "
-    "ColumnTransformer, or with skrub.TableVectorizer.",
-    r"float\(\) argument .*, not 'NAType'": "{X} contains "
-    "pandas.NA among objects, but a net needs a number in every cell: impute such cells first, or "
-    "drop those samples.",
-    r"float\(\) argument .*, not '(Timestamp|date\w*|[Tt]imedelta)'": "{X} contains a "
-    "{0}, but a net needs a number in every cell: encode such columns first, or drop them.",
     r"Found input variables with inconsistent numbers of samples: \[(\d+), (\d+)\]": "{X} has {0} "
     "samples, but {y} has {1}: give one label for each sample.",
     r"X has (\d+) features?, but \w+ is expecting (\d+)": "{X} has {0} features, but "
     "DeepNetClassifier is expecting {1} features as input.",
 }
+
+
+_ABOUT_CELLS = re.compile(
+    r"Input X contains|could not convert string|float\(\) argument|setting an array element"
+)
 
 
 def check_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,9 +157,9 @@ def check_data(
     ------
     ValueError, TypeError
     """
-    _reject_times(X, names[0])
+    reject_times(X, names[0])
     if not (isinstance(y, str) or y is None):
-        _reject_odd_labels(y, names[1])
+        reject_odd_labels(y, names[1])
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # infinity is then rejected
             return validate_data(
@@ -189,56 +170,11 @@ def check_data(
             if found := re.match(pattern, str(error)):
                 words = sentence.format(*found.groups(), X=names[0], y=names[1])
                 raise ValueError(words) from error
+        if re.match(r"Input (y )?contains NaN", str(error)):
+            raise ValueError(missing_labels(names[1])) from error
+        if better := _ABOUT_CELLS.match(str(error)) and odd_cell(X, names[0], error):
+            raise better from error
         raise
-
-
-def _column_types(X: Any) -> list[tuple[Any, str]]:
-    """Return names and types of the columns of a table, or of an array as a whole."""
-    if hasattr(X, "schema") and hasattr(X.schema, "types"):  # pyarrow
-        return [
-            (name, str(kind)) for name, kind in zip(X.schema.names, X.schema.types, strict=True)
-        ]
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        return [(name, str(kind)) for name, kind in zip(X.columns, X.dtypes, strict=True)]
-    return [(None, str(getattr(X, "dtype", "")))]
-
-
-def _reject_times(X: Any, name: str) -> None:
-    """Reject dates and durations, which numpy would turn into numbers where they are alone."""
-    for column, kind in _column_types(X):
-        for start, (what, advice) in _TIMES.items():
-            if kind.lower().startswith(start):
-                where = "" if column is None else f" in column {column!r}"
-                raise ValueError(
-                    f"{name} contains {what}{where}, but a net needs numbers: {advice}, or drop "
-                    "such columns."
-                )
-
-
-def _reject_odd_labels(y: Any, name: str) -> None:
-    """Reject labels of several kinds, and such as cannot be sorted or are missing."""
-    kind = str(getattr(y, "dtype", ""))
-    # numpy would make text of all labels in a list with some text.
-    array = np.asarray(y) if kind else np.asarray(y, dtype=object)
-    if array.dtype.kind != "O" or array.ndim != 1:
-        return
-    kinds = {type(label).__name__ for label in array}
-    missing = kinds & {"NoneType", "NAType", "NaTType"}
-    if missing or any(isinstance(label, float) and label != label for label in array):
-        raise ValueError(
-            f"{name} contains missing labels (None or NaN): drop those samples, or give them a "
-            "label of their own."
-        )
-    if kinds & {"Interval", "Period"} or kind.startswith("interval"):
-        raise ValueError(
-            f"{name} contains intervals, not labels: turn them into text, for instance with "
-            f"{name}.astype(str)."
-        )
-    if len({issubclass(type(label), str) for label in array}) > 1:
-        raise ValueError(
-            f"{name} contains labels of several kinds, {', '.join(sorted(kinds))}: make them all "
-            f"text, for instance with {name}.astype(str), or all numbers."
-        )
 
 
 def listed(labels: np.ndarray, most: int = 10) -> str:

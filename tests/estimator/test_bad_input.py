@@ -1,6 +1,8 @@
 """What is wrong is said in plain words, before any training."""
 
+import datetime
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -167,14 +169,28 @@ def with_column(values):
 
 
 BAD_X = {
-    "nan": (with_cell(np.nan), "X contains NaN, .* impute"),
+    "nan": (with_cell(np.nan), "X contains NaN in column 2, .* impute"),
     "nan in csr": (sparse.csr_matrix(with_cell(np.nan)), "X contains NaN"),
     "missing in frame": (pd.DataFrame(X).mask(X > 2), "X contains NaN"),
     "infinity": (with_cell(np.inf), "X contains infinity"),
     "beyond float32": (X * 1e300, "X contains infinity, or .* float32"),
-    "text": (with_cell("red"), "X contains text, 'red', .*OneHotEncoder"),
-    "text in frame": (with_column(["red", "blue"]), "X contains text, 'red'"),
-    "categories": (with_column(["a", "b"]).astype({"other": "category"}), "X contains text, 'a'"),
+    "text": (with_cell("red"), "X contains text in column 2, such as 'red', .*OneHotEncoder"),
+    "text in frame": (
+        with_column(["red", "blue"]),
+        "X contains text in column 'other', such as 'red'",
+    ),
+    "categories": (
+        with_column(["a", "b"]).astype({"other": "category"}),
+        "X contains text in column 'other', such as 'a'",
+    ),
+    "NA": (with_column([1.0, None]).convert_dtypes(), "X contains pandas.NA in column 'other'"),
+    "None": ([[*row[:5], None] for row in X], "X contains NaN in column 5"),
+    "null of polars": (pl.DataFrame({"a": [None, *X[1:, 0]]}), "X contains NaN in column 'a'"),
+    "text of polars": (pl.DataFrame({"a": NAMES[y].tolist()}), "X contains text in column 'a'"),
+    "nothing at all": (with_column(np.nan), "X contains NaN in column 'other'"),
+    "date objects": (with_column([datetime.date(2020, 1, 1)]), "X contains dates in column 'oth"),
+    "intervals": (with_column(pd.cut(X[:, 0], 3)), "X contains intervals in column 'other'"),
+    "lists": (with_column(pd.Series([[1, 2]] * len(X))), "cells of type list in column 'other'"),
     "dates": (with_column(pd.to_datetime(["2020-01-01"]).to_numpy()), "X contains dates"),
 }
 
@@ -196,7 +212,7 @@ def test_cells_that_are_no_numbers(bad, words):
         (np.full(len(y), "a"), "y has only one class, 'a':"),
         (y[:-1], f"X has {len(y)} samples, but y has {len(y) - 1}: give one label"),
         (X[:, 0], "Unknown label type: continuous"),
-        (np.where(y == 0, np.nan, y), "Input y contains NaN"),
+        (np.where(y == 0, np.nan, y), "y contains missing labels"),
     ],
 )
 def test_labels(labels, words):
@@ -399,6 +415,7 @@ def test_dates_and_durations_are_no_numbers(cells):
         DeepNetClassifier(max_epochs=1).fit(DATES[:, None], y)
 
 
+TWO = np.arange(150) < 2
 SPECIES = np.array(["setosa", "versi", "virgin"])[load_iris().target]
 LABELS = {
     "None among strings": (np.where(np.arange(150) == 3, None, SPECIES.astype(object)), "missing"),
@@ -406,6 +423,11 @@ LABELS = {
     "NA among strings": ([pd.NA, *SPECIES[1:]], "missing"),
     "strings and numbers": (np.array([0, "a", 1], object)[load_iris().target], "several kinds"),
     "intervals": (pd.cut(load_iris().data[:, 0], 3), "intervals"),
+    "NA among numbers": (pd.Series(load_iris().target).astype("Int64").mask(TWO), "missing"),
+    "null of polars": (pl.Series([None, *load_iris().target[1:].tolist()]), "missing"),
+    "dates with a zone": (pd.Series(pd.to_datetime(DATES, utc=True)), "dates"),
+    "durations in a list": ([datetime.timedelta(i % 3) for i in range(150)], "durations"),
+    "decimals": ([Decimal(i % 3) for i in range(150)], "objects of type Decimal"),
 }
 
 

@@ -321,4 +321,4 @@ def test_standard_error_of_any_kind(stream, progress, data, monkeypatch, capsys)
     assert search.fit(*data).best_score_ <= expected
     assert capsys.readouterr().out == ""
     if isinstance(logger, Logger):
-        assert "sknethp: 13 fits, 12 of them fused" in logger.text  # the refit is one more
+        assert "fits, 12 of them fused" in logger.text

@@ -1,0 +1,160 @@
+"""Cells that are no numbers and labels that are none: what they are, and where, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+_FILL = "impute such cells first, for instance with sklearn.impute.SimpleImputer"
+_ENCODE = (
+    "encode such columns first, for instance with sklearn.preprocessing.OneHotEncoder in a "
+    "ColumnTransformer, or with skrub.TableVectorizer"
+)
+_DATES = "dates", "encode them first, for instance with skrub.DatetimeEncoder"
+_DURATIONS = "durations", "turn them into numbers first, for instance of seconds"
+# By how the names of types of pandas, polars, pyarrow, numpy and Python begin.
+_KINDS = {
+    "timedelta": _DURATIONS,
+    "duration": _DURATIONS,
+    "datetime": _DATES,
+    "timestamp": _DATES,
+    "date": _DATES,
+    "period": _DATES,
+    "time": ("times", _DURATIONS[1]),
+    "interval": ("intervals", "put a number in the place of each, for instance its middle"),
+}
+_MISSING = {"NoneType": "None", "NAType": "pandas.NA", "NaTType": "pandas.NaT"}
+
+
+def _words_for(kind: str) -> tuple[str, str] | None:
+    """Return the noun and the advice for the name of a type, where there are any."""
+    return next((words for start, words in _KINDS.items() if kind.lower().startswith(start)), None)
+
+
+def _column_types(X: Any) -> list[tuple[Any, str]]:
+    """Return names and types of the columns of a table, or of an array as a whole."""
+    if hasattr(X, "schema") and hasattr(X.schema, "types"):  # pyarrow
+        return [
+            (name, str(kind)) for name, kind in zip(X.schema.names, X.schema.types, strict=True)
+        ]
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        return [(name, str(kind)) for name, kind in zip(X.columns, X.dtypes, strict=True)]
+    return [(None, str(getattr(X, "dtype", "")))]
+
+
+def reject_times(X: Any, name: str) -> None:
+    """Reject dates, durations and the like, of which numpy would make numbers."""
+    for column, kind in _column_types(X):
+        if words := _words_for(kind):
+            where = "" if column is None else f" in column {column!r}"
+            raise ValueError(_no_number(name, words[0] + where, words[1]))
+
+
+def _no_number(name: str, what: str, advice: str) -> str:
+    return f"{name} contains {what}, but a net needs numbers: {advice}, or drop such columns."
+
+
+def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
+    """Return a better error for a table that could not be taken, if the cell can be found."""
+    for column, cell in _odd_cells(X):
+        kind = type(cell).__name__
+        where = f" in column {column!r}"
+        if kind in _MISSING or (_is_real(cell) and np.isnan(float(cell))):
+            what = _MISSING.get(kind, "NaN")
+            return ValueError(
+                f"{name} contains {what}{where}, but a net needs a number in every cell: {_FILL}, "
+                "or drop those samples."
+            )
+        if isinstance(cell, str | bytes):
+            text = cell.item() if isinstance(cell, np.generic) else cell
+            return ValueError(_no_number(name, f"text{where}, such as {text!r}", _ENCODE))
+        if words := _words_for(kind):
+            return ValueError(_no_number(name, words[0] + where, words[1]))
+        if _is_real(cell):
+            return ValueError(
+                f"{name} contains infinity, or a number beyond the range of float32 (3.4e38),"
+                f"{where}: clip or rescale such columns, or drop those samples."
+            )
+        # scikit-learn's checks of estimators look for these words.
+        return type(error)(
+            f"{name} contains cells of type {kind}{where}, but a net needs numbers "
+            f"({str(error).rstrip('.')}): "
+            "encode such columns first, or drop them."
+        )
+    return None
+
+
+def _is_real(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(cell, np.ndarray)
+
+
+def _odd_cells(X: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the first cell that is no finite float32, with the name or number of its column."""
+    if sparse.issparse(X):
+        triples = X.tocoo()
+        for at in np.flatnonzero(_is_odd(triples.data))[:1]:
+            yield int(triples.col[at]), triples.data[at]
+        return
+    names = list(X.columns) if hasattr(X, "columns") else None
+    if hasattr(X, "schema") and hasattr(X.schema, "types"):
+        names = X.schema.names
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.asarray(X, dtype=np.float32)
+    except (TypeError, ValueError):
+        array = np.asarray(X, dtype=object)
+    if array.ndim != 2:
+        return
+    for position, cells in enumerate(array.T):
+        for at in np.flatnonzero(_is_odd(cells))[:1]:
+            yield position if names is None else names[position], cells[at]
+
+
+def _is_odd(cells: np.ndarray) -> np.ndarray:
+    """Say which cells, ``(n_samples,)``, are no finite float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if cells.dtype.kind in "biuf":
+            return ~np.isfinite(cells.astype(np.float32))
+        return np.array([not (_is_real(cell) and np.isfinite(np.float32(cell))) for cell in cells])
+
+
+def reject_odd_labels(y: Any, name: str) -> None:
+    """Reject labels of several kinds, and such as are missing or no labels."""
+    # numpy would make text of all labels in a list with some text.
+    array = np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return
+    kinds = {type(label).__name__ for label in array}
+    if kinds & set(_MISSING) or any(label != label for label in array if isinstance(label, float)):
+        raise ValueError(missing_labels(name))
+    listed = ", ".join(sorted(kinds))
+    n_text = sum(isinstance(label, str) for label in array)
+    if 0 < n_text < len(array):
+        raise ValueError(
+            f"{name} contains labels of several kinds, {listed}: make them all "
+            f"text, for instance with {name}.astype(str), or all numbers."
+        )
+    are_objects = hasattr(y, "dtype") or not all(isinstance(v, Real | np.bool_) for v in array)
+    if are_objects and not n_text and "bytes" not in kinds:
+        words = _words_for(listed)
+        what = words[0] if words else f"objects of type {listed}"
+        raise ValueError(
+            f"{name} contains {what}, not labels: turn them into text, for "
+            f"instance with {name}.astype(str), or into numbers."
+        )
+
+
+def missing_labels(name: str) -> str:
+    """Say that labels are missing."""
+    return (
+        f"{name} contains missing labels (None or NaN): drop those samples, or give them a label "
+        "of their own."
+    )
