@@ -131,7 +131,7 @@ class FusedSearchMixin:
         """Run the search, its fits fused.
 
         Inside a ``sknethp.fused()`` block, or where ``joblib.parallel_config`` names a backend,
-        that one is used. `n_jobs` has a meaning only with such another backend.
+        that one is used. `n_jobs` has a meaning only with another backend.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class FusedSearchMixin:
         Raises
         ------
         TypeError
-            If the estimator is none, as a class is.
+            If `estimator` is not an estimator but, for instance, a class.
         ValueError
             If the space, the folds or the data cannot be searched; said before any fit. Or if no
             candidate has a score to choose by.
@@ -171,12 +171,12 @@ class FusedSearchMixin:
         return self
 
     def _conclude(self) -> None:
-        """Complete the results while what None stands for is still in place."""
+        """Complete the results, with None still replaced by what it stands for."""
         del self._fits
 
     @contextmanager
     def _with_defaults(self, X: Any) -> Iterator[None]:
-        """Put in place, for a while, what None stands for, and nets with the memory."""
+        """Replace None by what it stands for, and give the networks the memory, while it lasts."""
         given = {"estimator": self.estimator}
         estimator = default_estimator() if self.estimator is None else self.estimator
         replaced = {"estimator": with_memory(estimator, self.memory)}
@@ -195,14 +195,14 @@ class FusedSearchMixin:
         return search_space(estimator, self._space_method, self._space_size, X=X)
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        """Evaluate the candidates, followed; of late scikit-learn gives a context besides."""
+        """Evaluate the candidates, noting when; scikit-learn 1.9 gives a context, too."""
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in signature(run).parameters
         context = {"callback_ctx": callback_ctx} if takes_context else {}
         run(self._followed(evaluate_candidates), **context)
 
     def _followed(self, evaluate_candidates: Callable) -> Callable:
-        """Note when scores are known, and let the nets that candidates bring keep their fits."""
+        """Note when scores are known, and give the networks in candidates the memory."""
         start = time.perf_counter()
         self._evaluated_at: list[float] = []
 
@@ -219,7 +219,7 @@ class FusedSearchMixin:
         return evaluate
 
     def _equipped(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a candidate whose nets have the search's memory."""
+        """Return a candidate whose networks have the search's memory."""
         return {name: with_memory(value, self.memory) for name, value in candidate.items()}
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):

@@ -49,12 +49,12 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     Parameters
     ----------
     {ESTIMATOR}
-        Several nets in it grow together.
+        Several networks in it grow together.
     param_grid : dict, list of dict, callable or None
-        What to tune at each depth: values by name, or with `n_iter` distributions; a net's
+        What to tune at each depth: values by name, or with `n_iter` distributions; a network's
         parameters may be given without their prefix. A callable gets the number of layers and
-        returns such a space; it is called for a depth when that is to be evaluated. None for
-        nothing.
+        returns a space; it is called for a depth when that is to be evaluated. None to tune
+        nothing else.
     min_layers, max_layers : int
         The first depth, and the last.
     patience : int
@@ -68,7 +68,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         As in ``sklearn.model_selection.GridSearchCV``. A callable `refit` has the last word on
         the best candidate.
     random_state : int, RandomState or None
-        Seed of what is drawn. The nets have their own.
+        Seed of what is drawn. The networks have their own.
     error_score : {{"raise"}} or NaN
         As there, but for other numbers.
     n_jobs, pre_dispatch : object

@@ -59,7 +59,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     ----------
     {ESTIMATOR}
     candidates : dict of str to dict, or None
-        From names to parameters that differ from the estimator's. A net's parameters may be
+        From names to parameters that differ from the estimator's; those of a network may be
         given without their prefix. None for the estimator as it is, named "base".
     scoring, refit, cv, verbose, error_score, return_train_score : object
         As in ``sklearn.model_selection.GridSearchCV``.

@@ -9,7 +9,12 @@ from sklearn import model_selection as parents
 
 from sknethp.compat import HalvingRandomSearchCV as HalvingParent
 from sknethp.model_selection.checks import all_of, check_candidates
-from sknethp.model_selection.fused_search import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+from sknethp.model_selection.fused_search import (
+    ADDED,
+    ATTRIBUTES,
+    ESTIMATOR,
+    FusedSearchMixin,
+)
 
 
 class _ListedCandidates(FusedSearchMixin):
@@ -161,7 +166,7 @@ class HalvingRandomSearchCV(_ListedCandidates, HalvingParent):  # noqa: D101
     __doc__ = f"""scikit-learn's successive halving, the fits of a round trained together.
 
     It is experimental in scikit-learn, which wants ``enable_halving_search_cv`` imported first;
-    here it needs no such import.
+    here it needs no import.
 
     Parameters
     ----------
@@ -240,7 +245,7 @@ class HalvingRandomSearchCV(_ListedCandidates, HalvingParent):  # noqa: D101
         return all_of(super()._generate_candidate_params())
 
     def _default_space(self, estimator: Any, X: Any) -> Any:
-        """Return the space that None stands for, without what halving sets itself."""
+        """Return the space that None stands for, without the resource."""
         space = super()._default_space(estimator, X)
         parts = [space] if isinstance(space, dict) else space
         return [{name: p[name] for name in p if name != self.resource} for p in parts]

@@ -1,7 +1,7 @@
 """Where to search: grids, distributions and dimensions, all from the one table.
 
 A space for grid and random search is a list of dicts where parameters depend on others: each
-dict fixes the ones that decide (an optimizer, say) and has those alone that then have an effect.
+dict fixes the ones that decide (an optimizer, say) and has only those that then have an effect.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _finest_grid(
 def _grid(
     counts: Mapping[str, int], own: Mapping[str, Any], domains: Mapping[str, Domain]
 ) -> list[dict[str, list]]:
-    """Return the grid with so many levels of each hyperparameter; one level is none."""
+    """Return the grid with so many levels of each hyperparameter; one level is left out."""
     cut = {
         name: Options(tuple(levels(domains[name])[:count]))
         for name, count in counts.items()
@@ -205,7 +205,7 @@ def _grid(
 
 
 def _searchable(names: Iterable[str], own: Mapping[str, Any]) -> list[str]:
-    """Leave out what would contradict the net's own parameters."""
+    """Leave out what would contradict the network's own parameters."""
     out = {name for name in PER_LAYER if is_sequence(own[name])}
     if out:
         out.add("hidden_layers")
@@ -260,19 +260,19 @@ def search_space(
     n_features: int | None = None,
     max_candidates: int | None = None,
 ) -> Any:
-    """Return a sensible space for the deep nets in an estimator.
+    """Return a sensible space for the deep networks in an estimator.
 
     Parameters
     ----------
     estimator : estimator or None
         Has one or more DeepNetClassifier in it, at any depth; None for the default of the
-        searches, a net behind a ``StandardScaler``. With several nets each has the whole space.
+        searches, a net behind a ``StandardScaler``. With several, each has the whole space.
     method : {"grid", "random", "bayes"}
         What the space is for.
     size : {"small", "medium", "large"}
         How many hyperparameters to tune; see Notes.
     X : array-like of shape (n_samples, n_features) or None
-        The data to be searched on, of which the size alone matters.
+        The data to be searched on, of which only the size matters.
     n_samples, n_features : int or None
         The size of the data, where there is no `X`; None for not known.
     max_candidates : int or None
@@ -294,8 +294,8 @@ def search_space(
     -----
     No candidate has a hyperparameter without an effect, such as the momentum of an optimizer
     that has none: a grid or random space is then a list of dicts, and a Bayesian space, which
-    is one box, does without the ones that not every candidate has. A value per layer that the
-    net was given stays, and its number of layers with it.
+    is one box, leaves out those that not every candidate has. Values that were given for each
+    layer stay, and the number of layers with them.
 
     The hyperparameters, the most important first, and where their ranges come from:
 

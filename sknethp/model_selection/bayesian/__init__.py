@@ -1,4 +1,4 @@
-"""Bayesian search: scikit-optimize's class, mended, and proposals of our own."""
+"""Bayesian search: scikit-optimize's class, patched, and proposals of our own."""
 
 from sknethp.model_selection.bayesian.search import BayesSearchCV
 

@@ -66,7 +66,7 @@ def subspaces(search_spaces: Any, n_iter: int) -> list[tuple[dict[str, Dimension
             raise TypeError(_not_a_space(pair if len(pair) != 2 else pair[0]))
         if isinstance(pair[1], bool) or not isinstance(pair[1], Integral) or pair[1] < 0:
             raise ValueError(
-                f"A space of search_spaces has {pair[1]!r} evaluations: give a whole number of at "
+                f"A space of search_spaces has {pair[1]!r} evaluations: give an integer of at "
                 "least 0."
             )
     if not any(n for _, n in pairs):

@@ -157,6 +157,6 @@ def _nearest(dimension: Dimension, value: Any) -> Any:
     if isinstance(dimension, Categorical):
         return dimension.categories[index_of(dimension.categories, value)]
     if isinstance(value, bool):
-        raise TypeError("A truth value is no number.")
+        raise TypeError("A boolean is not a number.")
     low, high = dimension.bounds
     return type(low)(min(max(value, low), high))

@@ -1,4 +1,4 @@
-"""Bayesian search: scikit-optimize's, mended, with fused fits and defaults."""
+"""Bayesian search: scikit-optimize's, patched, with fused fits and defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV, failed_fit
 from sknethp.model_selection.checks import check_count, check_space
-from sknethp.model_selection.fused_search import ADDED, ATTRIBUTES, ESTIMATOR, FusedSearchMixin
+from sknethp.model_selection.fused_search import (
+    ADDED,
+    ATTRIBUTES,
+    ESTIMATOR,
+    FusedSearchMixin,
+)
 
 
 class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
@@ -54,8 +59,8 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
 
     Where scikit-optimize 0.10.2 fails or is wasteful with today's scikit-learn, this does not:
     categories may be tuples, or of different types; a candidate that fails is marked with
-    `error_score`, alone in its round or not, and the proposals take it for as bad as the worst
-    that worked; metadata routing and ``base_estimator="GBRT"`` work; `fit_params` are used; all
+    `error_score`, even if its whole round fails, and counts as the worst that worked for the
+    proposals; metadata routing and ``base_estimator="GBRT"`` work; `fit_params` are used; all
     rounds have the same folds, even of a splitter that shuffles without a seed; and the default
     of `n_jobs` leaves the number of jobs to ``joblib.parallel_config``.
 
@@ -135,7 +140,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         """Run the search, the fits of a round fused.
 
         Inside a ``sknethp.fused()`` block, or where ``joblib.parallel_config`` names a backend,
-        that one is used. `n_jobs` has a meaning only with such another backend.
+        that one is used. `n_jobs` has a meaning only with another backend.
 
         Parameters
         ----------
