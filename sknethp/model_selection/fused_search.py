@@ -23,6 +23,7 @@ from sknethp.fusion.summary import Summary
 from sknethp.memory import UnwritableMemoryError
 from sknethp.model_selection.checks import (
     all_of,
+    check_candidates,
     check_folds,
     check_memories,
     check_scores,
@@ -115,6 +116,8 @@ class FusedSearchMixin:
 
     # Settings that are checked before any work, beside those that every search has.
     _allowed: ClassVar[dict[str, Constraint]] = {}
+    # Whether the first round shows if any candidate can be fitted.
+    _all_at_first = True
     # Whether `cv` is asked for its folds only once, for searches of several rounds.
     _splits_once = False
     # The parameter that holds the space, if there is one, and what `search_space` needs.
@@ -208,6 +211,8 @@ class FusedSearchMixin:
 
         def evaluate(candidates, *args, **kwargs):
             equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
+            if self._all_at_first and not self._evaluated_at:
+                check_candidates(self.estimator, equipped)
             try:
                 return evaluate_candidates(equipped, *args, **kwargs)
             except ValueError as error:

@@ -17,7 +17,6 @@ from sknethp.compat import BaseSearchCV
 from sknethp.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.checks import (
     all_of,
-    check_candidates,
     check_growth,
 )
 from sknethp.model_selection.curve import Depth, curve, ended
@@ -216,8 +215,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             end = min(n_layers + at_once, self.max_layers + 1)
             by_depth = self._by_depth(range(n_layers, end), drawn)
             candidates = [candidate for depth in by_depth for candidate in depth]
-            if results is None:
-                check_candidates(self.estimator, candidates)
             try:
                 results = evaluate(candidates)
             except ValueError as error:

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from sknethp.compat import BaseSearchCV
 from sknethp.model_selection.candidate_table import CandidateTable
 from sknethp.model_selection.checks import (
-    check_candidates,
     check_name,
     check_named,
     invalid_because,
@@ -189,6 +188,8 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.kept_ = None
         self._base: dict[str, Any] = {}
         self._kept_before: list[str | None] = [None] * len(self._names())
+        self._kept_fits = self._fits
+        super()._conclude()
 
     def try_candidate(self, name, /, **changed):
         """Evaluate one more candidate on the same folds.
@@ -221,13 +222,13 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
             start = time.perf_counter()
             with fused_unless_chosen(self.progress) as summary:
-                fits = [*self._fits, *self._evaluated(name, candidate)]
+                fits = [*self._kept_fits, *self._evaluated(name, candidate)]
             end = self.evaluated_at_[-1] + time.perf_counter() - start
             params = [*self.cv_results_["params"], candidate]
             results = self._results_of(params, fits, {"candidate": [*self._names(), name]})
             if self.kept_ is None and (self.refit or not self.multimetric_):
                 self._choose(best_index(results, self.refit), results)
-        self.cv_results_, self._fits = results, fits
+        self.cv_results_, self._kept_fits = results, fits
         self.fused_summary_ = summary
         self.evaluated_at_ = np.append(self.evaluated_at_, end)
         self._kept_before.append(self.kept_)
@@ -285,9 +286,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return {"base": {}} if self.candidates is None else self.candidates
 
     def _check(self) -> None:
-        given = self._given()
-        check_named(given)
-        check_candidates(self.estimator, [self._with_prefixes(params) for params in given.values()])
+        check_named(self._given())
 
     def _run_search(self, evaluate_candidates):  # type: ignore[override]
         """Evaluate the given candidates."""

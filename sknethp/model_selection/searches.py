@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import model_selection as parents
 
 from sknethp.compat import HalvingRandomSearchCV as HalvingParent
-from sknethp.model_selection.checks import all_of, check_candidates
+from sknethp.model_selection.checks import all_of
 from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
@@ -17,24 +17,7 @@ from sknethp.model_selection.fused_search import (
 )
 
 
-class _ListedCandidates(FusedSearchMixin):
-    """A search whose candidates are all known before the first fit."""
-
-    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        """Look at the candidates before they are evaluated."""
-        checked = False
-
-        def evaluate(candidates, *args, **kwargs):
-            nonlocal checked
-            if not checked:
-                check_candidates(self.estimator, candidates)
-                checked = True
-            return evaluate_candidates(candidates, *args, **kwargs)
-
-        super()._run_search(evaluate, callback_ctx=callback_ctx)
-
-
-class GridSearchCV(_ListedCandidates, parents.GridSearchCV):  # noqa: D101
+class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
     __doc__ = f"""scikit-learn's exhaustive search, all fits trained together, with a default space.
 
     Parameters
@@ -100,7 +83,7 @@ class GridSearchCV(_ListedCandidates, parents.GridSearchCV):  # noqa: D101
         self.progress = progress
 
 
-class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa: D101
+class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa: D101
     __doc__ = f"""scikit-learn's random search, all fits trained together, with a default space.
 
     Parameters
@@ -162,7 +145,7 @@ class RandomizedSearchCV(_ListedCandidates, parents.RandomizedSearchCV):  # noqa
         self.progress = progress
 
 
-class HalvingRandomSearchCV(_ListedCandidates, HalvingParent):  # noqa: D101
+class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
     __doc__ = f"""scikit-learn's successive halving, the fits of a round trained together.
 
     It is experimental in scikit-learn, which wants ``enable_halving_search_cv`` imported first;

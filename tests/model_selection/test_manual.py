@@ -428,6 +428,19 @@ def test_results_are_those_of_one_search_over_all_candidates(data):
             np.testing.assert_array_equal(found[key], column)
 
 
+def test_a_fit_that_fails_leaves_all_as_it_was(data):
+    """Its candidates do not mix with those of the fit before."""
+    search = ManualSearchCV(net(), {"a": {}, "b": {"lr": 0.02}}, cv=3).fit(*data)
+    before = search.cv_results_
+    search.set_params(scoring="accuracy", refit=lambda results: 7 / 0)
+    with pytest.raises(ZeroDivisionError):
+        search.set_params(candidates={"c": {"lr": 0.5}}).fit(*data)
+    search.set_params(refit=True).try_candidate("d", lr=0.03)
+    assert search.cv_results_["candidate"].tolist() == ["a", "b", "d"]
+    column = "split0_test_score"
+    np.testing.assert_array_equal(search.cv_results_[column][:2], before[column])
+
+
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 def test_keeping_what_cannot_be_fitted_changes_nothing(data):

@@ -87,6 +87,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         "n_points": COUNT,
         "max_time": optional(Number(0, low_open=True)),
     }
+    _all_at_first = False
     _splits_once = True  # a splitter may shuffle anew each round
     _space_parameter = "search_spaces"
     _space_method = "bayes"
