@@ -293,7 +293,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         return self._results_of(params[:n_kept], self._fits[: n_kept * n_splits])
 
     def _no_first(self, reason: str = "see the warnings for the reasons.") -> str:
-        return f"No network of {self.min_layers} hidden layers can be fitted: {reason}"
+        return f"No network of {self.min_layers} hidden layers can be fitted and scored: {reason}"
 
     def _check(self) -> None:
         if self.max_layers < self.min_layers:

@@ -324,30 +324,23 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.best_index_ = index
         self.best_params_ = params
         if not callable(self.refit):
-            metric = metric_of(results, self.refit)
-            self.best_score_ = results[f"mean_test_{metric}"][index]
+            self.best_score_ = results[f"mean_test_{metric_of(results, self.refit)}"][index]
 
     def _refit(self, params_of_best: dict[str, Any]) -> None:
         X, y, params = self._kept_data()
+        fit_params = without_groups(params)
+        if get_config()["enable_metadata_routing"] and params:
+            fit_params = process_routing(self, "fit", **params).estimator.fit
         best = with_parameters(self.estimator, params_of_best)
         start = time.perf_counter()
-        best.fit(*((X,) if y is None else (X, y)), **self._fit_parameters(params))
+        best.fit(*((X,) if y is None else (X, y)), **fit_params)
         self.refit_time_ = time.perf_counter() - start
         self.best_estimator_ = best
-
-    def _fit_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Return those of the parameters given to ``fit`` that are for the estimator's."""
-        if get_config()["enable_metadata_routing"] and params:
-            return process_routing(self, "fit", **params).estimator.fit
-        return without_groups(params)
 
     def _kept_data(self) -> tuple[Any, Any, dict[str, Any]]:
         check_is_fitted(self, "cv_results_")
         if self._data is None:
-            raise ValueError(
-                "A pickle or copy of a search does not hold its data: call fit with them before "
-                "another candidate."
-            )
+            raise ValueError("A pickle or copy of a search does not hold its data: call fit first.")
         return self._data
 
     def _names(self) -> list[str]:
@@ -356,9 +349,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _position(self, name: str) -> int:
         names = self._names()
         if name not in names:
-            raise ValueError(
-                f"There is no candidate {name!r}: there are {', '.join(map(repr, names))}."
-            )
+            raise ValueError(f"There is no candidate {name!r}, only {', '.join(map(repr, names))}.")
         return names.index(name)
 
     def _table(self, against: str | None = None, level: float = 0.05) -> CandidateTable:
@@ -393,9 +384,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     def _repr_html_(self) -> str:
         """Return the table, once there is one, for notebooks."""
-        if hasattr(self, "cv_results_"):
-            return self._table().html()
-        return super()._repr_html_()
+        return self._table().html() if hasattr(self, "cv_results_") else super()._repr_html_()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         """Return the table as text and HTML; notebooks ask this first."""

@@ -225,7 +225,7 @@ def test_a_single_fold_gives_no_verdict(data):
     assert search.fit(*data).table().verdict.tolist() == ["", ""]
 
 
-def test_a_try_that_refit_refuses_leaves_all_as_it_was(data):
+def test_a_candidate_that_refit_refuses_leaves_all_as_it_was(data):
     search = ManualSearchCV(
         net(), {"a": {}}, cv=2, refit=lambda results: 0 if len(results["params"]) < 2 else 1.5
     ).fit(*data)
@@ -330,12 +330,12 @@ def test_bad_candidates(candidates, message, data):
         ManualSearchCV(net(memory=memory), candidates).fit(*data)
 
 
-def test_bad_tries(fitted):
+def test_candidates_that_are_rejected(fitted):
     with pytest.raises(ValueError, match="There is a candidate 'wider' already"):
         fitted.try_candidate("wider", lr=0.1)
     with pytest.raises(ValueError, match="name is a string, but 3 was given"):
         fitted.try_candidate(3, lr=0.1)
-    with pytest.raises(ValueError, match=r"no candidate 'x': there are 'as it is', 'wider', 'fa"):
+    with pytest.raises(ValueError, match=r"no candidate 'x', only 'as it is', 'wider', 'fa"):
         fitted.keep("x")
     with pytest.raises(ValueError, match="did you mean 'deepnetclassifier__dropout'"):
         fitted.try_candidate("typo", droput=0.1)
