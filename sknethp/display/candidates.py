@@ -190,7 +190,7 @@ def _spaces(search: Any) -> list[Mapping[str, Any]]:
     """Return the spaces that a search has drawn its candidates from."""
     for name in ("search_spaces", "param_distributions", "param_grid"):
         space = getattr(search, name, None)
-        if space is None and hasattr(search, name) and hasattr(search, "_space_method"):
+        if space is None and name == getattr(search, "_space_parameter", None):
             space = search_space(search.estimator, search._space_method, search._space_size)
         if name == "search_spaces" and space is not None:
             return [dimensions for dimensions, _ in subspaces(space, 1)]
