@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from skopt.space import Integer, Real
+from skopt.space import Categorical, Integer, Real
 
 from sknethp.constraints import as_python
 from sknethp.display.scales import UNSET, Scale, label_of
@@ -180,7 +180,7 @@ def _ranges(search: Any) -> dict[str, bool]:
         for name, place in space.items():
             if isinstance(place, (Real, Integer)):
                 ranges[name] = place.prior == "log-uniform"
-            elif hasattr(place, "rvs"):
+            elif hasattr(place, "rvs") and not isinstance(place, Categorical):
                 kind = getattr(getattr(place, "dist", place), "name", "")
                 ranges[name] = kind in _LOG_DISTRIBUTIONS
     return ranges

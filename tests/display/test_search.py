@@ -195,6 +195,10 @@ def test_scales_are_those_of_the_space(iris):
     for kind in (skopt.BayesSearchCV, ours.BayesSearchCV):
         proposed = kind(SVC(), own, n_iter=3, cv=2, random_state=0).fit(*iris)
         assert kinds(proposed) == {"C": "log", "gamma": "linear"}
+    lists = {"C": skopt.space.Categorical([1e-3, 1e-2, 1.0]), "gamma": [1e-3, 1e-2, 0.1]}
+    listed = ours.BayesSearchCV(SVC(), lists, n_iter=8, cv=2, random_state=0).fit(*iris)
+    assert kinds(listed) == {"C": "log", "gamma": "log"}
+    assert not candidates_of(listed).ranges
 
 
 def test_scales_of_lists_are_those_of_the_table(iris):
