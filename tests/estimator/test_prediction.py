@@ -92,7 +92,7 @@ def test_a_lock_held_at_the_fork_is_free_in_the_child():
 def test_wide_sparse_rows_stay_sparse():
     """Thousands of documents of many words take no gigabytes, and score as dense ones do."""
     rng = np.random.default_rng(0)
-    wide = sparse.random(3000, 20_000, 0.001, "csr", np.float32, random_state=0)
+    wide = sparse.random(3000, 20_000, 0.001, "csr", np.float32, random_state=rng)
     labels = rng.integers(0, 2, 3000)
     model = DeepNetClassifier(hidden_units=8, max_epochs=1, random_state=0)
     model.fit(wide[:300], labels[:300])
