@@ -1,16 +1,25 @@
-"""The command line: arguments in, exit code out."""
+"""The command line: arguments in, exit code out.
+
+A subcommand is a module with HELP, DESCRIPTION, ``add_arguments(add)`` and ``run(arguments)``,
+listed in `_COMMANDS`. It imports what it needs inside ``run``, so that ``--help`` is quick.
+"""
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
+from sknethp.cli import tune
 from sknethp.cli.errors import CommandError
 
+_COMMANDS: dict[str, ModuleType] = {"tune": tune}
 _EXIT_ERROR = 2
-_EXIT_INTERRUPTED = 130
+_EXIT_SIGNAL = 128  # plus the signal's number, as shells have it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -18,109 +27,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(_EXIT_ERROR, f"{self.prog}: error: {message}\n")
 
 
-def _integer(low: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
-        if value < low:
-            raise argparse.ArgumentTypeError(f"must be at least {low}, got {value}")
-        return value
-
-    return convert
-
-
-def _seed(text: str) -> int:
-    value = _integer(0)(text)
-    if value >= 2**32:
-        raise argparse.ArgumentTypeError(f"must be less than 2**32, got {value}")
-    return value
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, got {text}")
-    return value
-
-
-def _add_tune(commands: argparse._SubParsersAction) -> None:
-    tune = commands.add_parser(
-        "tune",
-        help="tune a deep net on a data set",
-        description="Tune a deep net on a data set by cross-validation, and compare it on a "
-        "held-out part with two simple baselines.",
-    )
-    add = tune.add_argument
-    add(
-        "data",
-        metavar="DATA",
-        help="a CSV or Parquet file, or one of iris, wine, breast_cancer, digits",
-    )
-    add("--target", metavar="NAME", help="the label column of a file (default: target)")
-    add(
-        "--method",
-        choices=["grid", "random", "bayes"],
-        default="random",
-        help="how candidates are chosen (default: %(default)s)",
-    )
-    add(
-        "--candidates",
-        metavar="N",
-        type=_integer(1),
-        default=20,
-        help="how many candidates to try; a grid has at most so many (default: %(default)s)",
-    )
-    add(
-        "--cv",
-        metavar="K",
-        type=_integer(2),
-        default=5,
-        help="folds of the cross-validation (default: %(default)s)",
-    )
-    add(
-        "--test-fraction",
-        metavar="F",
-        type=_fraction,
-        default=0.2,
-        help="part of the rows held out for the final score (default: %(default)s)",
-    )
-    add(
-        "--seed",
-        metavar="S",
-        type=_seed,
-        default=0,
-        help="seed of everything random (default: %(default)s)",
-    )
-    add(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        default=Path("sknethp-result"),
-        help="folder for the results (default: %(default)s)",
-    )
-    add(
-        "--force",
-        action="store_true",
-        help="replace the results of an earlier run in DIR",
-    )
-
-
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-        Its errors are one line on stderr, with exit code 2.
-    """
+    """Build the parser, whose errors are one line on stderr, with exit code 2."""
     parser = _Parser(prog="sknethp", description="Deep nets tuned by scikit-learn searches.")
     parser.add_argument("--version", action="version", version=f"sknethp {version('sknethp')}")
-    _add_tune(parser.add_subparsers(dest="command", required=True, metavar="COMMAND"))
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.HELP, description=command.DESCRIPTION)
+        command.add_arguments(subparser.add_argument)
     return parser
 
 
@@ -130,28 +44,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments; by default those of the process.
+        The arguments; those of the process by default.
 
     Returns
     -------
     int
-        The exit code: 0 when all went well, 2 after an error, 130 when interrupted.
+        The exit code: 0 on success, 2 after an error, 128 plus its number after a signal.
     """
     arguments = build_parser().parse_args(argv)
     try:
-        # Imported late: it needs what the extra "tables" installs.
-        from sknethp.cli.tune import tune
-
-        tune(arguments)
+        with _signals_as_exits():
+            _COMMANDS[arguments.command].run(arguments)
     except ImportError as error:
         if (error.name or "").startswith("sknethp"):
             raise
-        print(f"sknethp: error: {error}; pip install 'sknethp[tables]'", file=sys.stderr)
-        return _EXIT_ERROR
+        return _fail(f"{error}; pip install 'sknethp[tables]'")
     except CommandError as error:
-        print(f"sknethp: error: {error}", file=sys.stderr)
-        return _EXIT_ERROR
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        print("sknethp: interrupted, nothing was written", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+        return _fail("interrupted, nothing was written", _EXIT_SIGNAL + signal.SIGINT)
     return 0
+
+
+def _fail(message: str, exit_code: int = _EXIT_ERROR) -> int:
+    """Print a message, unless the terminal is gone."""
+    with suppress(OSError):
+        print(f"sknethp: error: {message}", file=sys.stderr, flush=True)
+    return exit_code
+
+
+@contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit, unless ignored, as after ``nohup``."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        sys.exit(_EXIT_SIGNAL + number)
+
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread can set handlers
+    changed = [n for n in numbers if n is not None and signal.getsignal(n) is signal.SIG_DFL]
+    try:
+        for number in changed:
+            signal.signal(number, leave)
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)

@@ -1,8 +1,10 @@
 """Data sets for the command: files and what scikit-learn bundles."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,19 +26,7 @@ _DEFAULT_TARGET = "target"
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table and its labels.
-
-    Parameters
-    ----------
-    name : str
-        The name of a bundled data set, or a file's path.
-    X : pandas.DataFrame of shape (n_samples, n_features)
-        The columns to learn from.
-    y : ndarray of shape (n_samples,)
-        The labels.
-    target : str
-        The name of the label column.
-    """
+    """Columns to learn from (n_samples, n_features), and labels (n_samples,) named `target`."""
 
     name: str
     X: pd.DataFrame
@@ -45,25 +35,7 @@ class Dataset:
 
 
 def load_dataset(source: str, target: str | None = None) -> Dataset:
-    """Load a data set and check that it can be classified.
-
-    Parameters
-    ----------
-    source : str
-        A name in ``BUNDLED``, or the path of a CSV or Parquet file.
-    target : str, optional
-        The label column of a file, by default ``"target"``.
-
-    Returns
-    -------
-    Dataset
-        Labels are complete and of two classes at least.
-
-    Raises
-    ------
-    CommandError
-        If there is no such file or column, or the file or its labels are unfit.
-    """
+    """Load a bundled data set, or a CSV or Parquet file, and check that it can be classified."""
     if source in BUNDLED:
         if target is not None:
             raise CommandError(f"--target is for files, but {source!r} is a bundled data set")
@@ -115,26 +87,59 @@ def _target_column(table: pd.DataFrame, target: str | None, source: str) -> str:
     column = _DEFAULT_TARGET if target is None else target
     if column in table.columns:
         return column
-    names = ", ".join(str(name) for name in table.columns)
+    near = difflib.get_close_matches(column, map(str, table.columns))
+    names = dict.fromkeys([*near, *table.columns])
     hint = "name the label column with --target" if target is None else "--target must be one"
-    raise CommandError(f"{source!r} has no column {column!r}; {hint} of: {names}")
+    raise CommandError(f"{source!r} has no column {column!r}; {hint} of: {listed(names)}")
 
 
 def _check_columns(X: pd.DataFrame, source: str) -> None:
-    if X.columns.empty:
-        raise CommandError(f"{source!r} has no column beside the label to learn from")
-    nested = [str(name) for name in X.columns if _is_nested(X[name])]
-    if nested:
+    if not X.columns.is_unique:
         raise CommandError(
-            f"{source!r} has lists or records in {', '.join(nested)}; "
+            f"{source!r} has several columns named {listed(X.columns[X.columns.duplicated()])}; "
+            "rename them"
+        )
+    if len(X.columns) == len(empty_columns(X)):
+        raise CommandError(f"{source!r} has no column with values beside the label to learn from")
+    if nested := [name for name in X if _is_nested(X[name])]:
+        raise CommandError(
+            f"{source!r} has lists or records in {listed(nested)}; "
             "columns must hold numbers, text, categories or dates"
         )
+    if infinite := [name for name in X if _has_infinity(X[name])]:
+        raise CommandError(
+            f"{source!r} has numbers that are infinite or too large for 32-bit floats in "
+            f"{listed(infinite)}; replace them by smaller ones or leave these cells empty"
+        )
+
+
+def empty_columns(X: pd.DataFrame) -> list[str]:
+    """Return the names of the columns without values."""
+    return [str(name) for name in X.columns[X.isna().all()]] if len(X) else []
+
+
+def listed(names: Iterable[Any], most: int = 10) -> str:
+    """Return names as a sentence has them, cut where they are many."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _is_nested(column: pd.Series) -> bool:
     if column.dtype != object:
         return False
     return bool(column.map(lambda value: isinstance(value, (list, dict, np.ndarray))).any())
+
+
+def _has_infinity(column: pd.Series) -> bool:
+    """Whether a column of numbers, perhaps stored as text, is not finite as 32-bit floats."""
+    if column.dtype.kind not in "iufO" or isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.count() < column.count():
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isinf(numbers.to_numpy(np.float32, na_value=np.nan)).any())
 
 
 def _labels(column: pd.Series, name: str) -> np.ndarray:
@@ -146,9 +151,9 @@ def _labels(column: pd.Series, name: str) -> np.ndarray:
         )
     numeric = pd.api.types.is_numeric_dtype(column.dtype)
     labels = column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=object)
-    if type_of_target(labels) == "continuous":
+    if (numeric and _has_infinity(column)) or type_of_target(labels) == "continuous":
         raise CommandError(
-            f"column {name!r} holds fractional numbers, not classes; "
+            f"column {name!r} holds fractional or infinite numbers, not classes; "
             "name a label column with --target"
         )
     if len(np.unique(labels)) < 2:

@@ -2,4 +2,8 @@
 
 
 class CommandError(Exception):
-    """What went wrong and what to do, in one sentence for the person at the terminal."""
+    """What went wrong and what to do, in one sentence, with the exit code of the command."""
+
+    def __init__(self, message: str, exit_code: int = 2):
+        super().__init__(message)
+        self.exit_code = exit_code

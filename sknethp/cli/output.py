@@ -1,10 +1,12 @@
-"""Files that a run leaves: complete or not there at all."""
+"""What a run leaves: its results, or the finished fits of a run that was interrupted."""
 
 import json
 import os
+import shutil
+import signal
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +19,73 @@ from sknethp.cli.errors import CommandError
 PIPELINE_FILE = "pipeline.joblib"
 RESULTS_FILE = "cv_results.csv"
 SETTINGS_FILE = "settings.json"
+FITS_FOLDER = "unfinished"
 
 
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Check, before any work starts, that results can be written to a folder.
+@contextmanager
+def output_folder(folder: Path, *, force: bool) -> Iterator[Path]:
+    """Make the output folder and, inside, one for finished fits, which is yielded.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        It need not exist.
-    force : bool
-        Whether files that are there may be replaced.
-
-    Raises
-    ------
-    CommandError
-        If the folder is in use, or can't be written.
+    Folders in which nothing was written are removed at the end.
     """
+    fits = folder / FITS_FOLDER
+    made: list[Path] = []
+    try:
+        with _os_errors(folder, "give another folder with --out"):
+            _check_unused(folder, force=force)
+            made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
+            fits.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=fits).close()
+        yield fits
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
+        raise CommandError(f"interrupted; {_how_to_go_on(fits)}", int(code or 0)) from stop
+    finally:
+        for path in (*fits.glob("*"), fits, *made):
+            with suppress(OSError):
+                path.rmdir()
+
+
+@contextmanager
+def _os_errors(folder: Path, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CommandError(f"cannot write to {str(folder)!r} ({reason}); {advice}") from error
+
+
+def _check_unused(folder: Path, *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{str(folder)!r} is a file; give a folder with --out")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
+    if not force and folder.is_dir() and any(p.name != FITS_FOLDER for p in folder.iterdir()):
         raise CommandError(
             f"folder {str(folder)!r} is not empty; give another with --out, or --force to "
             "replace the results in it"
         )
-    parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-        raise CommandError(f"cannot write to {str(parent)!r}; give another folder with --out")
+
+
+def _how_to_go_on(fits: Path) -> str:
+    if not any(path.is_file() for path in fits.rglob("*")):
+        return "no fit was finished"
+    return f"finished fits are kept in {str(fits)!r}: run the same line again to go on"
 
 
 def write_results(
     folder: Path, pipeline: BaseEstimator, results: pd.DataFrame, settings: dict[str, Any]
 ) -> None:
-    """Write the files of a run; if one of them fails, the folder stays as it was.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Made if it is not there.
-    pipeline : estimator
-        The fitted pipeline, for ``joblib.load``.
-    results : pandas.DataFrame
-        A row for each candidate.
-    settings : dict
-        What JSON can hold.
-
-    Raises
-    ------
-    CommandError
-        If the folder can't be written.
-    """
+    """Write the files of a run, all or none, and remove the finished fits."""
     writers: dict[str, Callable[[Path], Any]] = {
         PIPELINE_FILE: lambda path: joblib.dump(pipeline, path),
         RESULTS_FILE: lambda path: results.to_csv(path, index=False),
         SETTINGS_FILE: lambda path: path.write_text(json.dumps(settings, indent=2) + "\n"),
     }
-    created = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".sknethp-", dir=folder) as scratch:
-            for name, write in writers.items():
-                write(Path(scratch, name))
-            for name in writers:
-                os.replace(Path(scratch, name), folder / name)
-    except BaseException as error:
-        if created:
-            with suppress(OSError):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise CommandError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
-        raise
+    with (
+        _os_errors(folder, _how_to_go_on(folder / FITS_FOLDER)),
+        tempfile.TemporaryDirectory(prefix=".sknethp-", dir=folder) as scratch,
+    ):
+        for name, write in writers.items():
+            write(Path(scratch, name))
+        for name in writers:
+            os.replace(Path(scratch, name), folder / name)
+    shutil.rmtree(folder / FITS_FOLDER, ignore_errors=True)

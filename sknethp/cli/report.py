@@ -1,56 +1,67 @@
 """What a run prints."""
 
+import io
+import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-_COLUMNS = {
-    "cv_accuracy": "CV\naccuracy",
-    "cv_log_loss": "CV\nlog-loss",
-    "test_accuracy": "held-out\naccuracy",
-    "test_log_loss": "held-out\nlog-loss",
+from sknethp.cli.errors import CommandError
+
+_SCORES = {
+    "cv_accuracy": "CV accuracy",
+    "cv_log_loss": "CV log-loss",
+    "test_accuracy": "held-out accuracy",
+    "test_log_loss": "held-out log-loss",
 }
 
 
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
-    table.add_column(first, no_wrap=True, vertical="bottom")
+def show(*parts: Any) -> None:
+    """Print lines and tables; where a pipe has closed, as by ``| head -1``, print nothing."""
+    # rich must not write to stdout itself: on a closed pipe it ends the process.
+    encoding = sys.stdout.encoding
+    text = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
+    console = Console(file=text, force_terminal=sys.stdout.isatty())
+    for part in parts:
+        console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
+    text.seek(0)
+    try:
+        sys.stdout.write(text.read())
+        sys.stdout.flush()
+    except OSError as error:
+        # Otherwise Python tries again at exit.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise CommandError(f"cannot print: {error.strerror}") from error
+
+
+def best_table(best: dict[str, Any]) -> Table:
+    """Return a table of hyperparameters by name."""
+    table = _table("Best hyperparameters", "name", "value")
+    for name, value in best.items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     return table
 
 
-def print_best(best: dict[str, Any], console: Console) -> None:
-    """Print the best hyperparameters.
-
-    Parameters
-    ----------
-    best : dict of str to object
-        Values by name.
-    console : rich.console.Console
-        Where to print.
-    """
-    table = _table("Best hyperparameters", "name")
-    table.add_column("value")
-    for name, value in best.items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    console.print(table, "")
+def score_table(scores: dict[str, dict[str, float]]) -> Table:
+    """Return a table of scores by model, narrow enough for half a terminal."""
+    table = _table("Scores", "score", *scores)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, title in _SCORES.items():
+        table.add_row(title, *(f"{values[name]:.4f}" for values in scores.values()))
+    return table
 
 
-def print_scores(scores: dict[str, dict[str, float]], console: Console) -> None:
-    """Print the scores of all models beside each other.
-
-    Parameters
-    ----------
-    scores : dict of str to dict of str to float
-        For each model ``cv_accuracy``, ``cv_log_loss``, ``test_accuracy`` and
-        ``test_log_loss``.
-    console : rich.console.Console
-        Where to print.
-    """
-    table = _table("Scores", "model")
-    for heading in _COLUMNS.values():
-        table.add_column(heading, justify="right")
-    for model, values in scores.items():
-        table.add_row(model, *(f"{values[name]:.4f}" for name in _COLUMNS))
-    console.print(table, "")
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table.padding = (0, 1, 0, 0)
+    for heading in headings:
+        longest_word = max(map(len, heading.split()))
+        table.add_column(heading, vertical="bottom", min_width=longest_word)
+    return table

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     ParameterGrid,
     StratifiedKFold,
@@ -18,14 +20,23 @@ from sklearn.model_selection import (
     train_test_split,
 )
 from sklearn.pipeline import Pipeline
-from skrub import tabular_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sknethp import DeepNetClassifier
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
-from sknethp.cli.progress import FitProgress, scores
+from sknethp.memory import UnwritableMemoryError
 from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
+from sknethp.model_selection.results import fold_scores, why_all_failed
 from sknethp.model_selection.spaces import SIZES, Method, Size, search_space
+
+try:
+    from skrub import tabular_pipeline
+except (OSError, RuntimeError) as error:
+    raise CommandError(
+        f"skrub cannot make its data folder ({error}); set HOME or SKB_DATA_DIRECTORY to a folder "
+        "that you can write to"
+    ) from error
 
 # Accuracy has many ties on small data, and a choice among them by chance is a poor one.
 SELECTED_BY = "neg_log_loss"
@@ -36,31 +47,7 @@ Split = tuple[pd.DataFrame, pd.DataFrame, np.ndarray, np.ndarray]
 
 
 def split(data: Dataset, *, test_fraction: float, cv: int, seed: int) -> Split:
-    """Hold out a stratified test part, of which the search knows nothing.
-
-    Parameters
-    ----------
-    data : Dataset
-        The whole table.
-    test_fraction : float
-        The part of the rows to hold out.
-    cv : int
-        The number of folds that the rest must be enough for.
-    seed : int
-        The seed of the shuffle.
-
-    Returns
-    -------
-    X_train, X_test : pandas.DataFrame
-        The two parts of the columns.
-    y_train, y_test : ndarray
-        The two parts of the labels.
-
-    Raises
-    ------
-    CommandError
-        If a class has too few members.
-    """
+    """Hold out a stratified part of the rows: X_train, X_test, y_train, y_test."""
     classes, counts = np.unique(data.y, return_counts=True)
     rarest, n_members = classes[counts.argmin()], counts.min()
     too_few = (
@@ -79,92 +66,53 @@ def split(data: Dataset, *, test_fraction: float, cv: int, seed: int) -> Split:
     return parts
 
 
-def make_pipeline(classifier: BaseEstimator, seed: int) -> Pipeline:
-    """Put a classifier behind skrub's preprocessing for tables.
-
-    Parameters
-    ----------
-    classifier : estimator
-        The last step, named `STEP`.
-    seed : int
-        The ``random_state`` of every step that has one.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Encodes text, categories and dates, imputes, scales, classifies.
-    """
+def make_pipeline(classifier: BaseEstimator, X: pd.DataFrame, seed: int) -> Pipeline:
+    """Put a classifier behind skrub's preprocessing; the seed is that of every step."""
     preprocess = tabular_pipeline(classifier)[:-1]
+    if _needs_only_conversion(X):
+        convert = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": "float32"})
+        preprocess.steps[0] = ("convert", convert)
     pipeline = Pipeline([("preprocess", preprocess), (STEP, classifier)])
     seeded = [name for name in pipeline.get_params() if name.split("__")[-1] == "random_state"]
     return pipeline.set_params(**dict.fromkeys(seeded, seed))
 
 
-def baselines(seed: int) -> dict[str, Pipeline]:
-    """Return the models that a tuned net has to beat.
+def _needs_only_conversion(X: pd.DataFrame) -> bool:
+    """Whether skrub's TableVectorizer, which is slow, would do no more than convert to float32.
 
-    Parameters
-    ----------
-    seed : int
-        The ``random_state`` of every step that has one.
-
-    Returns
-    -------
-    dict of str to sklearn.pipeline.Pipeline
-        Not fitted.
+    It also drops empty columns; of one with few gaps, every training fold has values.
     """
+    are_numbers = all(isinstance(t, np.dtype) and t.kind in "iuf" for t in X.dtypes)
+    are_names = all(isinstance(name, str) for name in X.columns)
+    return are_numbers and are_names and bool(X.isna().mean().max() < 0.25)
+
+
+def baselines(X: pd.DataFrame, seed: int) -> dict[str, Pipeline]:
+    """Return the models that a tuned net has to beat."""
     return {
-        "logistic regression": make_pipeline(LogisticRegression(max_iter=1000), seed),
+        "logistic regression": make_pipeline(LogisticRegression(max_iter=1000), X, seed),
         # It predicts the most frequent class, with the classes' shares as probabilities.
-        "most frequent class": make_pipeline(DummyClassifier(strategy="prior"), seed),
+        "most frequent class": make_pipeline(DummyClassifier(strategy="prior"), X, seed),
     }
 
 
 def folds(cv: int, seed: int) -> StratifiedKFold:
-    """Return the folds, the same for every candidate and baseline.
-
-    Parameters
-    ----------
-    cv : int
-        How many.
-    seed : int
-        The seed of the shuffle.
-
-    Returns
-    -------
-    sklearn.model_selection.StratifiedKFold
-        Shuffled.
-    """
+    """Return the folds, the same for every candidate and baseline."""
     return StratifiedKFold(cv, shuffle=True, random_state=seed)
 
 
 def make_search(
-    method: Method, X: pd.DataFrame, *, n_candidates: int, cv: int, seed: int
+    method: Method, X: pd.DataFrame, *, n_candidates: int, cv: int, seed: int, memory: Path
 ) -> tuple[Any, int]:
-    """Make the search for a method.
-
-    Parameters
-    ----------
-    method : {"grid", "random", "bayes"}
-        How candidates are chosen.
-    X : pandas.DataFrame of shape (n_samples, n_features)
-        The columns; the space depends on how many there are.
-    n_candidates : int
-        How many to try; a grid may have fewer.
-    cv : int
-        The number of folds.
-    seed : int
-        The seed of the nets, the folds and the candidates.
-
-    Returns
-    -------
-    search : estimator
-        Its ``scoring`` is still to be set.
-    n_candidates : int
-        How many candidates it will try.
-    """
-    pipeline = make_pipeline(DeepNetClassifier(), seed)
-    common = {"cv": folds(cv, seed), "refit": SELECTED_BY, "progress": False}
+    """Return a search, and how many candidates it tries; a grid may have fewer than asked for."""
+    pipeline = make_pipeline(DeepNetClassifier(), X, seed)
+    common: dict[str, Any] = {
+        "scoring": scores,
+        "cv": folds(cv, seed),
+        "refit": SELECTED_BY,
+        "memory": memory,
+        "progress": True,
+    }
     space = search_space(pipeline, method, _SIZE, X=X, max_candidates=n_candidates)
     if method == "grid":
         return GridSearchCV(pipeline, space, **common), len(ParameterGrid(space))
@@ -175,27 +123,16 @@ def make_search(
 
 
 def best_hyperparameters(search: Any) -> dict[str, Any]:
-    """Return the hyperparameters of the net that won, those that had one value included.
-
-    Parameters
-    ----------
-    search : estimator
-        Fitted.
-
-    Returns
-    -------
-    dict of str to object
-        Values by name, without prefix.
-    """
+    """Return those of the net that won, also where the space had one value only."""
     chosen = search.best_estimator_[STEP].get_params()
     return {name: chosen[name] for name in SIZES[_SIZE]}
 
 
 @contextmanager
 def expected_warnings_ignored() -> Iterator[None]:
-    """Silence what is told otherwise, or is ordinary."""
+    """Silence what is reported otherwise, or is ordinary."""
     with warnings.catch_warnings():
-        # Failed fits are counted and told in one line instead.
+        # Failed fits are counted in one line instead.
         warnings.simplefilter("ignore", FitFailedWarning)
         warnings.filterwarnings("ignore", message=".*scores are non-finite")
         # A rare category may well be missing from a fold; it is encoded as zeros.
@@ -203,91 +140,52 @@ def expected_warnings_ignored() -> Iterator[None]:
         yield
 
 
-def run_search(
-    search: Any, X: pd.DataFrame, y: np.ndarray, progress: FitProgress
-) -> dict[str, float]:
-    """Fit a search.
-
-    Parameters
-    ----------
-    search : estimator
-        From `make_search`; fitted in place.
-    X : pandas.DataFrame of shape (n_samples, n_features)
-        The columns.
-    y : ndarray of shape (n_samples,)
-        The labels.
-    progress : FitProgress
-        Scores and counts the fits.
-
-    Returns
-    -------
-    dict of str to float
-        ``cv_accuracy`` and ``cv_log_loss`` of the best candidate.
-
-    Raises
-    ------
-    CommandError
-        If no fit succeeded.
-    """
-    search.set_params(scoring=progress)
+def run_search(search: Any, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
+    """Fit a search and return the cross-validated scores of the best candidate."""
     try:
-        with progress:
-            search.fit(X, y)
+        search.fit(X, y)
+    except UnwritableMemoryError as error:
+        raise CommandError(str(error)) from error
     except ValueError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = lines[-1] if "fits failed" in lines[0] else lines[0]
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = why_all_failed(error) or first_line
         raise CommandError(f"the search failed: {reason}") from error
-    row = search.best_index_
+    search.best_estimator_.set_params(**{f"{STEP}__memory": None})
+    row, results = search.best_index_, search.cv_results_
     return _cross_validated(
-        search.cv_results_["mean_test_accuracy"][row],
-        search.cv_results_["mean_test_neg_log_loss"][row],
+        results["mean_test_accuracy"][row], results["mean_test_neg_log_loss"][row]
     )
+
+
+def count_failed(search: Any) -> int:
+    """Return how many fits failed in cross-validation."""
+    return int(np.isnan(fold_scores(search.cv_results_, SELECTED_BY)).sum())
 
 
 def cross_validated_scores(
     pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, cv: StratifiedKFold
 ) -> dict[str, float]:
-    """Cross-validate a pipeline.
-
-    Parameters
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Not fitted.
-    X : pandas.DataFrame of shape (n_samples, n_features)
-        The columns.
-    y : ndarray of shape (n_samples,)
-        The labels.
-    cv : sklearn.model_selection.StratifiedKFold
-        The folds.
-
-    Returns
-    -------
-    dict of str to float
-        ``cv_accuracy`` and ``cv_log_loss``.
-    """
+    """Return ``cv_accuracy`` and ``cv_log_loss``."""
     result = cross_validate(pipeline, X, y, cv=cv, scoring=scores)
     return _cross_validated(result["test_accuracy"].mean(), result["test_neg_log_loss"].mean())
 
 
 def held_out_scores(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    """Score a fitted pipeline on the held-out part.
-
-    Parameters
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Fitted.
-    X : pandas.DataFrame of shape (n_samples, n_features)
-        The columns.
-    y : ndarray of shape (n_samples,)
-        The labels.
-
-    Returns
-    -------
-    dict of str to float
-        ``test_accuracy`` and ``test_log_loss``.
-    """
+    """Return ``test_accuracy`` and ``test_log_loss`` of a fitted pipeline."""
     result = scores(pipeline, X, y)
     return {"test_accuracy": result["accuracy"], "test_log_loss": -result["neg_log_loss"]}
+
+
+def scores(estimator: BaseEstimator, X: object, y: np.ndarray) -> dict[str, float]:
+    """Score a fitted classifier, larger being better; the log-loss is in nats."""
+    classes = estimator.classes_
+    probabilities = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    predicted = classes[probabilities.argmax(axis=1)]
+    return {
+        "accuracy": float(np.mean(predicted == np.asarray(y))),
+        "neg_log_loss": -float(log_loss(y, probabilities, labels=classes)),
+    }
 
 
 def _cross_validated(accuracy: float, neg_log_loss: float) -> dict[str, float]:

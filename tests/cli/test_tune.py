@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris, load_wine
 
 from sknethp.cli import main, output
 from sknethp.cli.data import load_dataset
+from sknethp.cli.errors import CommandError
 from sknethp.cli.search import split
 from sknethp.hyperparameters import TABLE, Options
 from sknethp.model_selection.spaces import SIZES
@@ -80,7 +81,7 @@ def test_bundled_data(method, tmp_path, capsys):
     out = tmp_path / "result"
     assert main(["tune", "iris", "--method", method, *QUICK, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "4 of 4 fits" in printed
+    assert "sknethp: 4 fits, 4 of them fused" in printed
     for name in [*SIZES["medium"], "tuned net", "logistic regression", "most frequent class"]:
         assert name in printed
     assert {path.name for path in out.iterdir()} == FILES
@@ -237,6 +238,13 @@ def test_refused_arguments(arguments, message, tmp_path, capsys, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def spoilt(value, row):
+    """Return a column of ones but for one row."""
+    column = pd.Series(1.0, index=range(150)).astype(object)
+    column[row] = value
+    return column
+
+
 @pytest.mark.parametrize(
     ("change", "target", "message"),
     [
@@ -251,8 +259,39 @@ def test_refused_arguments(arguments, message, tmp_path, capsys, monkeypatch):
             None,
             "3 of 150 rows have no label in 'target'; fill them in or remove these rows",
         ),
-        (lambda t: t, "sepal length (cm)", "'sepal length (cm)' holds fractional numbers"),
-        (lambda t: t[["target"]], None, "has no column beside the label to learn from"),
+        (lambda t: t, "sepal length (cm)", "'sepal length (cm)' holds fractional or"),
+        (lambda t: t.assign(target=np.inf), None, "'target' holds fractional or infinite numbers"),
+        (
+            lambda t: t.assign(extra=spoilt(np.inf, 3)),
+            None,
+            "too large for 32-bit floats in extra;",
+        ),
+        (lambda t: t.assign(extra=spoilt(1e300, 5)), None, "too large for 32-bit floats in extra;"),
+        (
+            lambda t: t.assign(extra=spoilt("-inf", 7).astype(object)),
+            None,
+            "too large for 32-bit floats in extra;",
+        ),
+        (
+            lambda t: t.join(pd.DataFrame(1e39, t.index, [f"extra {i}" for i in range(1000)])),
+            None,
+            "in extra 0, extra 1, extra 2, extra 3, extra 4, extra 5, extra 6, extra 7, extra 8, "
+            "extra 9 and 990 more;",
+        ),
+        (
+            lambda t: t.rename(columns={"target": "Target"}).join(
+                pd.DataFrame(0, t.index, [f"gene {i}" for i in range(10_000)])
+            ),
+            "target",
+            "--target must be one of: Target, sepal length (cm), sepal width (cm), petal length "
+            "(cm), petal width (cm), gene 0, gene 1, gene 2, gene 3, gene 4 and 9,995 more\n",
+        ),
+        (lambda t: t[["target"]], None, "has no column with values beside the label to learn from"),
+        (
+            lambda t: t[["target"]].assign(empty=np.nan),
+            None,
+            "has no column with values beside the label to learn from",
+        ),
     ],
 )
 def test_refused_tables(change, target, message, iris_csv, tmp_path, capsys):
@@ -316,7 +355,10 @@ def test_a_failed_write_leaves_the_folder_as_it_was(existed, tmp_path):
     if existed:
         folder.mkdir()
         (folder / "cv_results.csv").write_text("old")
-    with pytest.raises(output.CommandError, match="No space left on device"):
+    with (
+        pytest.raises(CommandError, match="No space left on device"),
+        output.output_folder(folder, force=True),
+    ):
         output.write_results(folder, Unserializable(), pd.DataFrame({"a": [1]}), {})
     assert folder.exists() == existed
     if existed:
