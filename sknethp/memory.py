@@ -48,7 +48,7 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
         n_before = 0 if earlier is None else len(earlier.net.history)
         stored = _recalled(file, request)
         if stored is None:
-            _check_writable(memory, folder)
+            _check_writable(folder)
             fitted = fit_network(request, earlier)
             rows = list(fitted.net.history)[n_before:]
             stored = StoredFit.of(fitted.network, rows, fitted.best_epoch - n_before)
@@ -71,10 +71,11 @@ def memory_folder(memory: Any) -> Path | None:
     UnwritableMemoryError
         If it can neither be read nor made, or if others may write to it.
     """
-    place = _place(memory)
-    if place is None:
+    location = getattr(memory, "location", memory)
+    if location is None:
         return None
-    folder = Path(place, _FOLDER).expanduser()
+    location = os.fspath(location)
+    folder = Path(location, _FOLDER).expanduser()
     try:
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -82,19 +83,14 @@ def memory_folder(memory: Any) -> Path | None:
         if not os.access(folder, os.R_OK | os.X_OK):
             raise PermissionError("Permission denied")
     except OSError as error:
-        raise _unwritable(memory, error) from error
+        raise _unwritable(location, error) from error
     if _others_may_write(folder):
         raise UnwritableMemoryError(
-            f"memory={place!r} is not safe, since any user of this machine may write to "
+            f"memory={location!r} is not safe, since any user of this machine may write to "
             f"{str(folder)!r} or put another folder there: give a folder of your own, or take away "
             "the permission."
         )
     return folder
-
-
-def _place(memory: Any) -> str | None:
-    location = getattr(memory, "location", memory)
-    return None if location is None else os.fspath(location)
 
 
 def _others_may_write(folder: Path) -> bool:
@@ -109,15 +105,15 @@ def _others_may_write(folder: Path) -> bool:
     return bool(own.st_mode & stat.S_IWOTH or (around.st_mode & stat.S_IWOTH and not is_mine))
 
 
-def _check_writable(memory: Any, folder: Path) -> None:
+def _check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK):
-        raise _unwritable(memory, PermissionError("Permission denied"))
+        raise _unwritable(str(folder.parent), PermissionError("Permission denied"))
 
 
-def _unwritable(memory: Any, error: OSError) -> UnwritableMemoryError:
+def _unwritable(location: str, error: OSError) -> UnwritableMemoryError:
     return UnwritableMemoryError(
-        f"memory={_place(memory)!r} cannot be written ({error.strerror or error}): give a folder "
-        "of your own."
+        f"memory={location!r} cannot be written ({error.strerror or error}): give a folder of your "
+        "own."
     )
 
 
