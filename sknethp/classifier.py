@@ -210,7 +210,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         validation = self._validation_samples(X_val, y_val, classes)
         objective = classification(len(classes))
         request = fit_request(parameters, objective, samples, validation, _seed(parameters))
-        with one_torch_thread():
+        with one_torch_thread(), torch.inference_mode(False):
             earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
         return self
@@ -252,7 +252,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
         objective = classification(len(known))
         request = fit_request(parameters, objective, samples, None, _seed(parameters), n_epochs=1)
-        with one_torch_thread():
+        with one_torch_thread(), torch.inference_mode(False):
             earlier = None if first else self._earlier(known)
             self._keep(fit_network(request, earlier), known)
         return self

@@ -75,10 +75,10 @@ def fused(
     both. A thread may have a block of its own.
 
     The fits take turns in one thread. Each has its own warning filters, configuration of
-    scikit-learn, joblib backend, streams, folder, environment variables and gradient mode of torch.
-    Anything else that code sets for the whole process around a fit, such as global random state or
-    a default of torch, the others find set, too; and a lock that is held around a fit, and wanted
-    by another, is waited for without end.
+    scikit-learn, joblib backend, streams, folder, environment variables, event loop and gradient
+    mode of torch. Anything else that code sets for the whole process around a fit, such as global
+    random state or a default of torch, is seen by the others, too. A lock that is held around a
+    fit, and wanted by another, is an error after a minute.
 
     Examples
     --------

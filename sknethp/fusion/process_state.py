@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -16,9 +17,10 @@ class ProcessState:
     """What is set for the whole process, at a moment.
 
     That is: joblib's backend, scikit-learn's configuration, the warning filters, ``sys.stdin``,
-    ``sys.stdout`` and ``sys.stderr``, the folder, ``os.environ``, and whether torch records
-    gradients. Tasks enter and leave contexts that change these interleaved, not nested, so that
-    each would leave the others, and the code outside, with something that was not theirs.
+    ``sys.stdout`` and ``sys.stderr``, the folder, ``os.environ``, the running event loop, and
+    whether torch records gradients. Tasks enter and leave contexts that change these interleaved,
+    not nested, so that each would leave the others, and the code outside, with something that was
+    not theirs.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,7 @@ class ProcessState:
         self._streams = sys.stdin, sys.stdout, sys.stderr
         self._folder = _folder()
         self._environment = os.environ._data.copy()  # type: ignore[attr-defined]
+        self._loop = asyncio._get_running_loop()
         self._records_gradients = torch.is_grad_enabled()
         self._filters = warnings.catch_warnings()
         self._filters.__enter__()
@@ -36,6 +39,7 @@ class ProcessState:
         self._filters.__exit__(None, None, None)
         if torch.is_grad_enabled() != self._records_gradients:
             torch.set_grad_enabled(self._records_gradients)
+        asyncio._set_running_loop(self._loop)
         self._restore_environment()
         if self._folder is not None and _folder() != self._folder:
             with contextlib.suppress(OSError):  # it may have been removed since

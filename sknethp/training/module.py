@@ -116,8 +116,7 @@ def attach(module: nn.Module, network: Network) -> None:
 def detach(module: nn.Module) -> None:
     """End the training: give the module parameters of its own, and set it to predict."""
     module.eval()
-    # Copies made in inference mode could never be trained.
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.no_grad():
         for part in module.modules():
             for name, parameter in part.named_parameters(recurse=False):
                 copy = parameter.clone(memory_format=torch.contiguous_format)

@@ -1,5 +1,6 @@
 """What a task sets around a fit is its own, and gone with it."""
 
+import asyncio
 import contextlib
 import io
 import os
@@ -48,11 +49,34 @@ def with_gradients_on_or_off(i, folder):
         return torch.is_grad_enabled() == (i % 2 == 0)
 
 
+def in_inference_mode_or_not(i, folder):
+    with torch.inference_mode(i % 2 == 0):
+        fit(i)
+        return torch.is_inference_mode_enabled() == (i % 2 == 0)
+
+
+def in_an_event_loop(i, folder):
+    async def work():
+        await asyncio.sleep(0)
+        fit(i)
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+    return asyncio.run(work()).is_closed()
+
+
 def fit(i):
     DeepNetClassifier(max_epochs=3 + i % 2, hidden_units=8, random_state=i).fit(X, y)
 
 
-SETTINGS = [in_a_folder, with_a_variable, with_output_of_its_own, with_gradients_on_or_off]
+SETTINGS = [
+    in_a_folder,
+    with_a_variable,
+    with_output_of_its_own,
+    with_gradients_on_or_off,
+    in_inference_mode_or_not,
+    in_an_event_loop,
+]
 
 
 def now():
