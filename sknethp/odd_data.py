@@ -147,8 +147,8 @@ def reject_odd_labels(y: Any, name: str) -> None:
         words = _words_for(listed)
         what = words[0] if words else f"objects of type {listed}"
         raise ValueError(
-            f"{name} contains {what}, not labels: turn them into text, for "
-            f"instance with {name}.astype(str), or into numbers."
+            f"Unknown label type: {name} contains {what}; turn them into text, for instance with "
+            f"{name}.astype(str), or into numbers."
         )
 
 
