@@ -1,8 +1,7 @@
 """Where tasks meet: the joblib backend and ``fused()``."""
 
-from sknethp.fusion.backend import FusedBackend, register
+from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.context import fused
 from sknethp.fusion.summary import Summary
 
-register()
 __all__ = ["FusedBackend", "Summary", "fused"]

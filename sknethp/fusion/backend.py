@@ -6,7 +6,7 @@ import sys
 from collections.abc import Hashable
 from typing import Any
 
-from joblib.parallel import ParallelBackendBase, register_parallel_backend
+from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
@@ -98,8 +98,3 @@ class FusedBackend(ParallelBackendBase):
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Cancel what the caller has started."""
         self.scheduler.cancel_children()
-
-
-def register() -> None:
-    """Make the backend known to joblib as ``"sknethp"``."""
-    register_parallel_backend("sknethp", FusedBackend)

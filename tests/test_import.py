@@ -1,0 +1,44 @@
+"""What ``import sknethp`` does: little, and enough."""
+
+import subprocess
+import sys
+
+import pytest
+
+import sknethp
+
+HEAVY = {"torch", "sklearn", "pandas", "scipy", "skorch"}
+
+
+def run(code):
+    """Run code in a fresh process and return what it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from sknethp.cli.app import build_parser; build_parser().format_help(); "
+        "print(*sys.modules)"
+    )
+    modules = set(run(code).split())
+    assert "sknethp.cli.tune" in modules
+    assert not modules & HEAVY
+
+
+def test_the_backend_is_known_before_a_net_is():
+    code = (
+        "import joblib, sknethp\n"
+        "with joblib.parallel_config('sknethp') as backend:\n"
+        "    from joblib.parallel import get_active_backend\n"
+        "    print(type(get_active_backend()[0]).__name__)\n"
+        "print(sknethp.net.__name__)"
+    )
+    assert run(code).split() == ["FusedBackend", "sknethp.net"]
+
+
+def test_public_names():
+    assert set(sknethp.__all__) <= set(dir(sknethp))
+    assert all(hasattr(sknethp, name) for name in sknethp.__all__)
+    with pytest.raises(AttributeError, match="module 'sknethp' has no attribute 'nets'"):
+        _ = sknethp.nets
