@@ -13,15 +13,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.fitting import Fitted, fit_network
-from sknethp.hyperparameters import described, hyperparameters_of
-from sknethp.memory import fit_or_recall
-from sknethp.prediction import forward_in_double, log_probabilities, probabilities
-from sknethp.request import Samples, fit_request
+from sknethp.estimator.data_checks import check_classes, check_data, listed
+from sknethp.estimator.fitting import Fitted, fit_network
+from sknethp.estimator.memory import fit_or_recall
+from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
+from sknethp.estimator.request import Samples, fit_request
+from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of
 from sknethp.training.module import read
 from sknethp.training.objectives import Objective, classification
 from sknethp.training.threads import one_torch_thread
-from sknethp.validation import check_classes, check_data, check_hyperparameters, listed
 
 _ONE_MORE_EPOCH = {"lr_schedule": "constant", "warmup_fraction": 0.0, "early_stopping": False}
 

@@ -12,9 +12,9 @@ LEVELS = (
     ("cli", "display"),
     ("model_selection",),
     ("estimator", "fusion"),
-    ("session",),
+    ("hyperparameters", "session"),
     ("training",),
-    ("compat", "constraints", "devices", "exceptions"),
+    ("compat", "exceptions"),
 )
 ROOMS = {room for level in LEVELS for room in level}
 

@@ -32,9 +32,9 @@ def test_the_backend_is_known_before_a_net_is():
         "with joblib.parallel_config('sknethp') as backend:\n"
         "    from joblib.parallel import get_active_backend\n"
         "    print(type(get_active_backend()[0]).__name__)\n"
-        "print(sknethp.net.__name__)"
+        "print(sknethp.estimator.net.__name__)"
     )
-    assert run(code).split() == ["FusedBackend", "sknethp.net"]
+    assert run(code).split() == ["FusedBackend", "sknethp.estimator.net"]
 
 
 def test_public_names():

@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sknethp import DeepNetClassifier
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
-from sknethp.memory import UnwritableMemoryError
+from sknethp.estimator.memory import UnwritableMemoryError
 from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
 from sknethp.model_selection.results import fold_scores, why_all_failed
 from sknethp.model_selection.spaces import SIZES, Method, Size, search_space

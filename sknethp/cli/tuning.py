@@ -33,7 +33,7 @@ from sknethp.cli.search import (
     run_search,
     split,
 )
-from sknethp.constraints import as_python
+from sknethp.hyperparameters.constraints import as_python
 
 _PACKAGES = (
     "sknethp",

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from skopt.space import Categorical, Integer, Real
 
-from sknethp.constraints import as_python
 from sknethp.display.scales import UNSET, Scale, label_of
 from sknethp.hyperparameters import TABLE, Range, last_part
+from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.estimators import default_estimator, parameters, short_names
 from sknethp.model_selection.manual import ManualSearchCV

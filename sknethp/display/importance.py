@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import check_random_state
 
-from sknethp.constraints import COUNT, complaint
 from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 from sknethp.display.scales import UNSET
+from sknethp.hyperparameters.constraints import COUNT, complaint
 
 Method = Literal["fanova", "permutation"]
 _FEWEST = 8

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.constraints import COUNT, complaint
 from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
 from sknethp.display.importance import Importance, Method, hyperparameter_importance
+from sknethp.hyperparameters.constraints import COUNT, complaint
 from sknethp.model_selection.estimators import short_names
 
 _RELIABLE = 0.25

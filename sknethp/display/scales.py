@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sknethp.constraints import as_python
+from sknethp.hyperparameters.constraints import as_python
 
 
 class _Unset:

@@ -8,8 +8,8 @@ from typing import Any
 from joblib.disk import memstr_to_bytes
 from joblib.parallel import ParallelBackendBase
 
-from sknethp.constraints import Constraint, Flag, Number, Such, complaint, optional
 from sknethp.fusion.backend import FusedBackend
+from sknethp.hyperparameters.constraints import Constraint, Flag, Number, Such, complaint, optional
 
 
 def n_bytes(memory: float | str | None) -> int | None:

@@ -13,10 +13,17 @@ from sklearn.base import clone
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.constraints import Constraint, Such, complaint, is_sequence, optional
+from sknethp.estimator.data_checks import listed
+from sknethp.estimator.memory import memory_folder
 from sknethp.fusion.arguments import PROGRESS, is_number_of_jobs
-from sknethp.hyperparameters import PER_LAYER, TABLE, hyperparameters_of, last_part
-from sknethp.memory import memory_folder
+from sknethp.hyperparameters import (
+    PER_LAYER,
+    TABLE,
+    check_hyperparameters,
+    hyperparameters_of,
+    last_part,
+)
+from sknethp.hyperparameters.constraints import Constraint, Such, complaint, is_sequence, optional
 from sknethp.model_selection.estimators import (
     full_name,
     networks_in,
@@ -24,7 +31,6 @@ from sknethp.model_selection.estimators import (
     prefixes,
     with_parameters,
 )
-from sknethp.validation import check_hyperparameters, listed
 
 _MOST_SUGGESTIONS = 3
 _MOST_CANDIDATES = 1_000_000

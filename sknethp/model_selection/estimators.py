@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp.classifier import DeepNetClassifier
-from sknethp.constraints import is_path
 from sknethp.hyperparameters import last_part
+from sknethp.hyperparameters.constraints import is_path
 
 
 def default_estimator() -> Pipeline:

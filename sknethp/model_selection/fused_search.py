@@ -16,11 +16,11 @@ from joblib.parallel import get_active_backend
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.constraints import Constraint
+from sknethp.estimator.memory import UnwritableMemoryError
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.summary import Summary
-from sknethp.memory import UnwritableMemoryError
+from sknethp.hyperparameters.constraints import Constraint
 from sknethp.model_selection.checks import (
     all_of,
     check_candidates,

@@ -14,7 +14,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from sknethp.compat import BaseSearchCV
-from sknethp.constraints import COUNT, Constraint, Number, optional
+from sknethp.hyperparameters.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.checks import (
     all_of,
     check_growth,

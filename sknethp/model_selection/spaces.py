@@ -19,8 +19,8 @@ from sklearn.model_selection import ParameterGrid
 from skopt import space as skopt_space
 
 from sknethp.classifier import DeepNetClassifier
-from sknethp.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range, hyperparameters_of
+from sknethp.hyperparameters.constraints import COUNT, Choice, complaint, is_sequence
 from sknethp.model_selection.estimators import check_is_estimator, default_estimator, networks_in
 
 Domain = Range | Options

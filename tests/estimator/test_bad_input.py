@@ -16,9 +16,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 from skorch.callbacks import Freezer, Initializer, InputShapeSetter, LRScheduler
 
-from sknethp import DeepNetClassifier, DivergenceError, classifier, memory
-from sknethp.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
+from sknethp import DeepNetClassifier, DivergenceError, classifier
+from sknethp.estimator import memory
 from sknethp.hyperparameters import TABLE
+from sknethp.hyperparameters.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)

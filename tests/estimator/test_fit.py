@@ -22,8 +22,8 @@ from sklearn.metrics import log_loss, recall_score
 from sklearn.preprocessing import scale
 from sklearn.utils import estimator_html_repr
 
-from sknethp.constraints import AnyOf, Choice, PerLayer
 from sknethp.hyperparameters import TABLE
+from sknethp.hyperparameters.constraints import AnyOf, Choice, PerLayer
 from tests.helpers import small_net
 
 X, y = load_wine(return_X_y=True)

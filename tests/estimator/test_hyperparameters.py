@@ -7,8 +7,8 @@ import pytest
 from sklearn.base import clone
 
 from sknethp import DeepNetClassifier
-from sknethp.constraints import PerLayer
 from sknethp.hyperparameters import TABLE, Options, Range
+from sknethp.hyperparameters.constraints import PerLayer
 
 SIGNATURE = inspect.signature(DeepNetClassifier).parameters
 

@@ -101,7 +101,7 @@ def test_a_folder_that_can_only_be_read(tmp_path, monkeypatch):
         again = search(tmp_path).fit(X, y)
     assert (summary.found, summary.fits) == (12, 0)
     np.testing.assert_array_equal(scores(again), scores(search(None).fit(X, y)))
-    monkeypatch.setattr("sknethp.memory.fit_network", None)
+    monkeypatch.setattr("sknethp.estimator.memory.fit_network", None)
     with pytest.raises(OSError, match=r"cannot be written \(Permission denied\): give a folder"):
         net(memory=tmp_path, lr=0.5).fit(X, y)
 
@@ -236,7 +236,7 @@ def test_a_memory_that_is_switched_off(tmp_path):
 
 def test_a_path_that_cannot_be_written(tmp_path, monkeypatch):
     """One sentence, before any training."""
-    monkeypatch.setattr("sknethp.memory.fit_network", None)
+    monkeypatch.setattr("sknethp.estimator.memory.fit_network", None)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OSError, match=r"memory='.*file' cannot be written .*: give a folder"):
         net(memory=str(tmp_path / "file")).fit(X, y)

@@ -25,7 +25,7 @@ from skorch.callbacks import (
 )
 
 from sknethp import fused
-from sknethp import net as net_module
+from sknethp.estimator import net as net_module
 from tests.helpers import small_net
 
 X, y = load_wine(return_X_y=True)

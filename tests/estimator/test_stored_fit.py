@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_iris
 
 from sknethp import DeepNetClassifier, fused
-from sknethp.stored_fit import StoredFit, load, save
+from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import Settings, new_network
 

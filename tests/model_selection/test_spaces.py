@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skopt.space import Space
 
 from sknethp import DeepNetClassifier, fused
-from sknethp.hyperparameters import TABLE, Options, Range
+from sknethp.hyperparameters import TABLE, Options, Range, check_hyperparameters
 from sknethp.model_selection.spaces import (
     GRID_CANDIDATES,
     METHODS,
@@ -28,7 +28,6 @@ from sknethp.model_selection.spaces import (
     search_space,
     subspaces,
 )
-from sknethp.validation import check_hyperparameters
 
 DEFAULTS = {name: entry.default for name, entry in TABLE.items()}
 

@@ -16,7 +16,7 @@ from skopt.callbacks import check_callback
 from skopt.space import Dimension
 
 from sknethp.compat import BaseSearchCV, eval_callbacks
-from sknethp.constraints import as_python
+from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.bayesian.quantiles import as_regressor

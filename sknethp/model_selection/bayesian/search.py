@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.stats import rankdata
 
-from sknethp.constraints import COUNT, Constraint, Number, optional
+from sknethp.hyperparameters.constraints import COUNT, Constraint, Number, optional
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV, failed_fit
 from sknethp.model_selection.checks import check_count, check_space

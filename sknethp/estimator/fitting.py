@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.net import EpochNet, FitPlan, new_net
-from sknethp.request import FitRequest, Subset
+from sknethp.estimator.net import EpochNet, FitPlan, new_net
+from sknethp.estimator.request import FitRequest, Subset
+from sknethp.estimator.stopping import Monitor, Progress, is_measured
 from sknethp.session import current_session
-from sknethp.stopping import Monitor, Progress, is_measured
 from sknethp.training.module import detach
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from joblib import Memory
 
-from sknethp.constraints import (
+from sknethp.hyperparameters.constraints import (
     COUNT,
     AnyOf,
     Choice,

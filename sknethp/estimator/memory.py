@@ -11,10 +11,10 @@ from typing import Any
 import joblib
 import torch
 
-from sknethp.fitting import Fitted, fit_network, rebuilt
-from sknethp.request import FitRequest, Subset
+from sknethp.estimator.fitting import Fitted, fit_network, rebuilt
+from sknethp.estimator.request import FitRequest, Subset
+from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.session import current_session
-from sknethp.stored_fit import StoredFit, load, save
 
 # To be raised when what a fit gives, or what is kept of it, becomes another.
 _FORMAT = 4

@@ -11,12 +11,12 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
-from sknethp.devices import resolve_device
+from sknethp.estimator.data_checks import check_class_weight, listed, validation_size
+from sknethp.estimator.devices import resolve_device
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import Settings
 from sknethp.training.objectives import Objective
 from sknethp.training.schedules import Schedule
-from sknethp.validation import check_class_weight, listed, validation_size
 
 
 @dataclass(frozen=True)

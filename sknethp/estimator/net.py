@@ -14,10 +14,10 @@ from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
 
-from sknethp.batches import BatchEvents, follows_batches
+from sknethp.estimator.batches import BatchEvents, follows_batches
+from sknethp.estimator.request import FitRequest, Subset
+from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
-from sknethp.request import FitRequest, Subset
-from sknethp.stopping import Monitor, Progress
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.module import attach, build_module, detach
 from sknethp.training.network import Network

@@ -10,12 +10,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 from torch import Tensor
 
-from sknethp.prediction import probabilities
+from sknethp.estimator.prediction import probabilities
+from sknethp.hyperparameters.check import MEASURED
 from sknethp.training.epoch import EpochResult
 from sknethp.training.network import Network
 from sknethp.training.objectives import Objective
-
-MEASURED = ("valid_loss", *(f"valid_{name}" for name in Objective.score_names))
 
 
 def is_measured(monitor: str) -> bool:

@@ -1,0 +1,1 @@
+"""What is inside a DeepNetClassifier: its checks, its request for a fit, its skorch net."""
