@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from sknethp.estimator.fitting import Fitted, fit_network
 from sknethp.estimator.memory import fit_or_recall
 from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
 from sknethp.estimator.request import Samples, fit_request
-from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of
+from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of, name_here
 from sknethp.training.module import read
 from sknethp.training.objectives import Objective, classification
 from sknethp.training.threads import one_torch_thread
@@ -175,6 +176,34 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         """
         kind: Any = type(self)
         return {name: getattr(self, name) for name in _parameter_names(kind)}
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            From names to values.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; names of other libraries are translated.
+        """
+        kind: Any = type(self)
+        known = _parameter_names(kind)
+        for name in params:
+            if name not in known:
+                near = difflib.get_close_matches(name_here(name), known, n=1)
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}: "
+                    + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}.")
+                )
+        return super().set_params(**params)
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the net.

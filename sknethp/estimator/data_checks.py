@@ -127,7 +127,7 @@ def validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -
     Raises
     ------
     ValueError
-        If a class is too small to be in both parts.
+        If a class is too small to be in both parts, or too few samples are left to train on.
     """
     counts = np.bincount(encoded, minlength=len(classes))
     smallest = int(counts.argmin())
@@ -137,5 +137,12 @@ def validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -
             "both the training and the validation part: give X_val and y_val to fit, set "
             "early_stopping=False, or leave out the class."
         )
-    wanted = int(np.ceil(fraction * len(encoded)))
-    return min(max(wanted, len(classes)), len(encoded) - len(classes))
+    wanted = max(int(np.ceil(fraction * len(encoded))), len(classes))
+    left = len(encoded) - wanted
+    if left < len(classes):
+        raise ValueError(
+            f"validation_fraction={fraction} holds out {wanted} of {len(encoded)} samples, which "
+            f"leaves {left} to train on, fewer than the {len(classes)} classes: lower it, or give "
+            "X_val and y_val to fit."
+        )
+    return wanted

@@ -10,6 +10,7 @@ from sknethp.hyperparameters.table import (
     described,
     hyperparameters_of,
     last_part,
+    name_here,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "described",
     "hyperparameters_of",
     "last_part",
+    "name_here",
 ]

@@ -22,6 +22,7 @@ from sknethp.hyperparameters import (
     check_hyperparameters,
     hyperparameters_of,
     last_part,
+    name_here,
 )
 from sknethp.hyperparameters.constraints import Constraint, Such, complaint, is_sequence, optional
 from sknethp.model_selection.estimators import (
@@ -156,7 +157,7 @@ def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     >>> nearest_names("droput", ["net__dropout", "net__lr"])
     ['net__dropout']
     """
-    last = last_part(name)
+    last = name_here(last_part(name))
     same = [other for other in known if last_part(other) == last]
     if same:
         return same[:_MOST_SUGGESTIONS]

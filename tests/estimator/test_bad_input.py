@@ -13,10 +13,12 @@ from scipy import sparse
 from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import scale
 from skorch.callbacks import Freezer, Initializer, InputShapeSetter, LRScheduler
 
 from sknethp import DeepNetClassifier, DivergenceError, classifier
+from sknethp import model_selection as ours
 from sknethp.estimator import memory
 from sknethp.hyperparameters import TABLE
 from sknethp.hyperparameters.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
@@ -230,6 +232,44 @@ def test_class_too_small_for_validation(labels):
     assert "early_stopping=False" in message(error)
     model = DeepNetClassifier(early_stopping=True, max_epochs=1)
     model.fit(X[few], labels[y][few], X_val=X, y_val=labels[y])
+
+
+@pytest.mark.parametrize("fraction", [0.984, 0.999])
+@pytest.mark.usefixtures("no_training")
+def test_validation_that_leaves_nothing_to_train_on(fraction):
+    with pytest.raises(
+        ValueError, match=rf"^validation_fraction={fraction} .* leaves \d+"
+    ) as error:
+        DeepNetClassifier(early_stopping=True, validation_fraction=fraction).fit(X, y)
+    message(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("hidden_layer_sizes", "hidden_units"),
+        ("learning_rate", "lr"),
+        ("learning_rate_init", "lr"),
+        ("max_iter", "max_epochs"),
+        ("epochs", "max_epochs"),
+        ("droput", "dropout"),
+    ],
+)
+def test_names_of_other_libraries(name, here):
+    net = DeepNetClassifier()
+    with pytest.raises(ValueError, match=f"has no parameter '{name}': did you mean '{here}'"):
+        net.set_params(**{name: 1})
+    with pytest.raises(ValueError, match=f"has no parameter '{name}': did you mean '{here}'"):
+        make_pipeline(net).set_params(**{f"deepnetclassifier__{name}": 1})
+    for model, prefix in ((net, ""), (make_pipeline(net), "deepnetclassifier__")):
+        search = ours.GridSearchCV(model, {prefix + name: [1]})
+        with pytest.raises(ValueError, match=f"names '{prefix}{name}'.* mean '{prefix}{here}'"):
+            search.fit(X, y)
+
+
+def test_a_name_like_none_lists_all():
+    with pytest.raises(ValueError, match=r"has no parameter 'zzz': it has activation, .*\.$"):
+        DeepNetClassifier().set_params(zzz=1)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
