@@ -11,10 +11,16 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sknethp.estimator.data_checks import check_classes, check_data, listed
+from sknethp.estimator.data_checks import (
+    check_classes,
+    check_data,
+    check_targets,
+    check_weights,
+    encode,
+    listed,
+)
 from sknethp.estimator.fitting import Fitted, fit_network
 from sknethp.estimator.memory import fit_or_recall
 from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
@@ -188,11 +194,6 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         Returns
         -------
         self
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter; names of other libraries are translated.
         """
         kind: Any = type(self)
         known = _parameter_names(kind)
@@ -232,10 +233,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         """
         parameters = check_hyperparameters(hyperparameters_of(self))
         X, y = check_data(self, X, y)
-        _check_targets(y)
+        check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
-        samples = Samples(X, encoded, _weights(sample_weight, X), classes)
+        samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         objective = classification(len(classes))
         request = fit_request(parameters, objective, samples, validation, _seed(parameters))
@@ -267,7 +268,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         parameters = check_hyperparameters(hyperparameters_of(self)) | _ONE_MORE_EPOCH
         first = not hasattr(self, "net_")
         X, y = check_data(self, X, y, reset=first)
-        _check_targets(y)
+        check_targets(y)
         if first:
             known = np.unique(y if classes is None else classes)
             check_classes(known)
@@ -278,7 +279,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                     f"classes={classes!r} differ from those of the first call, {listed(known)}: "
                     "give the same, or none."
                 )
-        samples = Samples(X, _encode(y, known, "y"), _weights(sample_weight, X), known)
+        samples = Samples(X, encode(y, known, "y"), check_weights(sample_weight, X), known)
         objective = classification(len(known))
         request = fit_request(parameters, objective, samples, None, _seed(parameters), n_epochs=1)
         with one_torch_thread(), torch.inference_mode(False):
@@ -351,7 +352,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together, but only one was given: give both.")
         X, y = check_data(self, X_val, y_val, reset=False, names=("X_val", "y_val"))
-        return Samples(X, _encode(y, classes, "y_val"), None, classes)
+        return Samples(X, encode(y, classes, "y_val"), None, classes)
 
     def _earlier(self, classes: np.ndarray) -> Fitted | None:
         """Return the state of the fit before, if there was one."""
@@ -393,29 +394,3 @@ def _parameter_names(kind: Any) -> list[str]:
 
 def _seed(parameters: dict[str, Any]) -> int:
     return int(check_random_state(parameters["random_state"]).randint(2**31 - 1))
-
-
-def _check_targets(y: np.ndarray) -> None:
-    """Reject targets of a regression; whole numbers, which are labels, need no closer look."""
-    if y.dtype.kind not in "biu":
-        check_classification_targets(y)
-
-
-def _weights(sample_weight: Any, X: Any) -> np.ndarray | None:
-    """Check sample weights, ``(n_samples,)``."""
-    if sample_weight is None:
-        return None
-    from sklearn.utils.validation import _check_sample_weight
-
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-
-
-def _encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
-    """Return the position of each label among the classes."""
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(
-            f"{name} has labels that are not among the classes {listed(classes)}: "
-            f"{listed(unknown)}."
-        )
-    return np.searchsorted(classes, y)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sknethp.estimator.odd_data import missing_labels, odd_cell, reject_odd_labels, reject_times
 from sknethp.hyperparameters.constraints import Number
@@ -119,6 +120,30 @@ def check_classes(classes: np.ndarray) -> None:
             f"y has only one class, {listed(classes)}: a classifier needs samples of at least 2 "
             "classes. Check the labels, or stratify the split that made this y."
         )
+
+
+def check_targets(y: np.ndarray) -> None:
+    """Reject targets of a regression; whole numbers, which are labels, need no closer look."""
+    if y.dtype.kind not in "biu":
+        check_classification_targets(y)
+
+
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Check sample weights, ``(n_samples,)``."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+    """Return the position of each label among the classes."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"{name} has labels that are not among the classes {listed(classes)}: "
+            f"{listed(unknown)}."
+        )
+    return np.searchsorted(classes, y)
 
 
 def validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -> int:

@@ -33,7 +33,7 @@ from sknethp.model_selection.checks import (
 )
 from sknethp.model_selection.estimators import check_is_estimator, default_estimator, with_memory
 from sknethp.model_selection.folds import fixed_folds
-from sknethp.model_selection.results import Results
+from sknethp.model_selection.results import Results, told_shortly
 from sknethp.model_selection.spaces import Method, Size, search_space
 
 # Parts of the searches' docstrings.
@@ -165,7 +165,7 @@ class FusedSearchMixin:
             check_seeds(self)
             check_folds(self.estimator, self.cv, y)
             self._check()
-            with fused_unless_chosen(self.progress) as summary:
+            with fused_unless_chosen(self.progress) as summary, told_shortly():
                 super().fit(X, y, **params)  # type: ignore[misc]
             self.fused_summary_ = summary
             self.evaluated_at_ = np.array(self._evaluated_at)

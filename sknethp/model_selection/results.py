@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -31,10 +32,24 @@ def without_failed(scores: np.ndarray, error_score: Any) -> np.ndarray:
     return scores
 
 
+_ALL_FAILED = "All fits failed: "
+
+
 def why_all_failed(error: ValueError) -> str | None:
     """Return the reason, if scikit-learn raised an error because all fits of a round failed."""
     lines = str(error).strip().splitlines()
-    return lines[-1] if lines and "fits failed" in lines[0] else None
+    return lines[-1].removeprefix(_ALL_FAILED) if lines and "fits failed" in lines[0] else None
+
+
+@contextmanager
+def told_shortly() -> Iterator[None]:
+    """Leave the tracebacks out where scikit-learn says that all fits have failed."""
+    try:
+        yield
+    except ValueError as error:
+        if reason := why_all_failed(error):
+            raise ValueError(_ALL_FAILED + reason) from None
+        raise
 
 
 def metrics_of(results: Mapping[str, Any]) -> list[str]:

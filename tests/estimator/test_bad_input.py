@@ -267,6 +267,15 @@ def test_names_of_other_libraries(name, here):
             search.fit(X, y)
 
 
+@pytest.mark.parametrize("estimator", [None, DeepNetClassifier(max_epochs=1)])
+@pytest.mark.parametrize("search", [ours.RandomizedSearchCV, ours.BayesSearchCV])
+def test_searches_on_such_a_table_say_it_in_a_line(search, estimator):
+    table = with_column(["red", "blue"])
+    with pytest.raises(ValueError, match="'red'") as error:
+        search(estimator, n_iter=2, cv=3).fit(table, y)
+    assert "\n" not in str(error.value)
+
+
 def test_a_name_like_none_lists_all():
     with pytest.raises(ValueError, match=r"has no parameter 'zzz': it has activation, .*\.$"):
         DeepNetClassifier().set_params(zzz=1)
