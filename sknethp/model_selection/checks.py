@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,15 @@ from sknethp.hyperparameters import (
     last_part,
     name_here,
 )
-from sknethp.hyperparameters.constraints import Constraint, Such, complaint, is_sequence, optional
+from sknethp.hyperparameters.constraints import (
+    Constraint,
+    Number,
+    Such,
+    as_python,
+    complaint,
+    is_sequence,
+    optional,
+)
 from sknethp.model_selection.estimators import (
     full_name,
     networks_in,
@@ -85,8 +93,8 @@ def check_space(estimator: Any, space: Any, parameter: str) -> None:
 
 def check_values(name: str, values: Any) -> None:
     """Reject what means a range to scikit-optimize where it would be three values."""
-    if is_range_with_prior(values):
-        low, high = values[:2]
+    if bounds := bounds_with_prior(values):
+        low, high = bounds
         raise ValueError(
             f"The space has {values!r} for {name!r}, which would be {len(values)} values to choose "
             f"from: for a range, give a distribution such as scipy.stats.loguniform({low!r}, "
@@ -94,15 +102,15 @@ def check_values(name: str, values: Any) -> None:
         )
 
 
-def is_range_with_prior(values: Any) -> bool:
-    """Whether something looks like bounds, the name of a prior, and perhaps a base."""
-    return (
-        isinstance(values, tuple | list)
-        and len(values) in (3, 4)
-        and all(isinstance(bound, Real) and not isinstance(bound, bool) for bound in values[:2])
-        and isinstance(values[2], str)
-        and "".join(filter(str.isalpha, values[2])).lower() in _PRIORS
-    )
+def bounds_with_prior(values: Any) -> list[Any] | None:
+    """Return the bounds if values look like two with the name of a prior, and perhaps a base."""
+    values = values.tolist() if isinstance(values, np.ndarray) else values
+    if not isinstance(values, tuple | list) or len(values) not in (3, 4):
+        return None
+    names = ["".join(filter(str.isalpha, v)).lower() for v in values if isinstance(v, str)]
+    numbers = [as_python(v) for v in values if Number().allows(v)]
+    is_range = len(names) == 1 and names[0] in _PRIORS and len(numbers) == len(values) - 1
+    return numbers[:2] if is_range else None
 
 
 def all_of(candidates: Any) -> list[dict[str, Any]]:
@@ -199,7 +207,11 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the parameters of a candidate's networks; None for nothing."""
     if not networks_in(estimator):
         return None
-    for network in networks_in(with_parameters(estimator, candidate)).values():
+    try:
+        networks = networks_in(with_parameters(estimator, candidate))
+    except TypeError as error:  # of a class in place of an estimator
+        return str(error)
+    for network in networks.values():
         try:
             check_hyperparameters(hyperparameters_of(network))
         except ValueError as error:

@@ -38,7 +38,26 @@ def parameters(estimator: Any) -> dict[str, Any]:
     """Return all parameters of an estimator by name; none for anything else."""
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         return {}
-    return estimator.get_params(deep=True)
+    try:
+        return estimator.get_params(deep=True)
+    except TypeError as error:  # of a class that is asked for its parameters
+        found = _class_in(estimator)
+        if found is None:
+            raise
+        raise TypeError(
+            f"{found.__name__} in {type(estimator).__name__} is a class: give an instance, "
+            f"{found.__name__}()."
+        ) from error
+
+
+def _class_in(value: Any) -> type | None:
+    """Return the first class with a method ``fit`` among an estimator's parameters."""
+    if isinstance(value, type):
+        return value if hasattr(value, "fit") else None
+    parts = value if isinstance(value, list | tuple) else []
+    if hasattr(value, "get_params"):
+        parts = value.get_params(deep=False).values()
+    return next((found for part in parts if (found := _class_in(part))), None)
 
 
 def with_parameters(estimator: Any, values: Mapping[str, Any]) -> Any:

@@ -31,9 +31,14 @@ from sknethp.model_selection.checks import (
     check_settings,
     check_space,
 )
-from sknethp.model_selection.estimators import check_is_estimator, default_estimator, with_memory
+from sknethp.model_selection.estimators import (
+    check_is_estimator,
+    default_estimator,
+    networks_in,
+    with_memory,
+)
 from sknethp.model_selection.folds import fixed_folds
-from sknethp.model_selection.results import Results, told_shortly
+from sknethp.model_selection.results import Results, metric_of, told_shortly
 from sknethp.model_selection.spaces import Method, Size, search_space
 
 # Parts of the searches' docstrings.
@@ -129,6 +134,7 @@ class FusedSearchMixin:
     cv: Any
     memory: Any
     progress: Any
+    refit: Any
 
     def fit(self, X, y=None, **params):
         """Run the search, its fits fused.
@@ -175,7 +181,7 @@ class FusedSearchMixin:
 
     def _conclude(self) -> None:
         """Complete the results, with None still replaced by what it stands for."""
-        del self._fits
+        del self._fits, self._results
 
     @contextmanager
     def _with_defaults(self, X: Any) -> Iterator[None]:
@@ -198,11 +204,16 @@ class FusedSearchMixin:
         return search_space(estimator, self._space_method, self._space_size, X=X)
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        """Evaluate the candidates, noting when; scikit-learn 1.9 gives a context, too."""
+        """Evaluate the candidates, and see that there is one to refit."""
+        self._evaluate_all(self._followed(evaluate_candidates), callback_ctx)
+        if self.refit and not callable(self.refit) and networks_in(self.estimator):
+            check_scores(self._results, metric_of(self._results, self.refit))
+
+    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
+        """Evaluate as the parent does; scikit-learn 1.9 gives its searches a context, too."""
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in signature(run).parameters
-        context = {"callback_ctx": callback_ctx} if takes_context else {}
-        run(self._followed(evaluate_candidates), **context)
+        run(evaluate, **({"callback_ctx": callback_ctx} if takes_context else {}))
 
     def _followed(self, evaluate_candidates: Callable) -> Callable:
         """Note when scores are known, and give the networks in candidates the memory."""
@@ -235,7 +246,9 @@ class FusedSearchMixin:
         """
         _raise_unkept(result.get("fit_error") or "" for result in out)
         self._fits = list(out)
-        return super()._format_results(candidate_params, n_splits, out, more_results)  # type: ignore[misc]
+        make = super()._format_results  # type: ignore[misc]
+        self._results = make(candidate_params, n_splits, out, more_results)
+        return self._results
 
     def _results_of(
         self, params: Sequence[Mapping[str, Any]], fits: Sequence[Any], more: Any = None
@@ -245,12 +258,6 @@ class FusedSearchMixin:
             warnings.simplefilter("ignore")
             make = super()._format_results  # type: ignore[misc]
             return make(list(params), len(fits) // len(params), list(fits), more)
-
-    def _select_best_index(self, refit, refit_metric, results):
-        """Return which candidate is best, where there is one to refit."""
-        if refit and not callable(refit):
-            check_scores(results, refit_metric)
-        return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
 
     def _check(self) -> None:
         """Reject what cannot be searched, before any fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Real
 from typing import Any, ClassVar
@@ -113,7 +113,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
 
     _splits_once = True
     cv_results_: Results
-    refit: Any
 
     def __init__(
         self,
@@ -202,14 +201,13 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             self.refit = given
             del self._given_refit
 
-    def _run_search(self, evaluate_candidates):  # type: ignore[override]
+    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
         """Evaluate some depths at a time, until growing has ended."""
         at_once = self.speculative or self.patience + 1
         if self.error_score == "raise":
             at_once = 1  # a depth beyond the end must not raise
         drawn = None if callable(self.param_grid) else self._settings(self.min_layers)
         results = None
-        evaluate = self._followed(evaluate_candidates)
         n_layers = self.min_layers
         while n_layers <= self.max_layers:
             end = min(n_layers + at_once, self.max_layers + 1)

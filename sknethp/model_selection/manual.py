@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -288,10 +288,10 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _check(self) -> None:
         check_named(self._given())
 
-    def _run_search(self, evaluate_candidates):  # type: ignore[override]
+    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
         """Evaluate the given candidates."""
         given = self._given()
-        self._followed(evaluate_candidates)(
+        evaluate(
             [self._with_prefixes(params) for params in given.values()],
             more_results={"candidate": list(given)},
         )

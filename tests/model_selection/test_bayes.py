@@ -510,7 +510,7 @@ BAD = [
     ({LR: (1.0, 0.1)}, ValueError, "is no dimension .*lower bound"),
     ([LR, (1.0, 1)], TypeError, "takes a dict from names to dimensions"),
     (5, TypeError, "takes a dict from names to dimensions, or .* not 5"),
-    ([(RATES, 1.5)], ValueError, r"has 1\.5 evaluations: give a whole number"),
+    ([(RATES, 1.5)], ValueError, r"has 1\.5 evaluations: give an integer"),
     ([(RATES, 1, 2)], TypeError, "takes a dict"),
 ]  # fmt: skip
 

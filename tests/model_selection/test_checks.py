@@ -49,10 +49,17 @@ def test_settings_that_all_searches_have(name, setting, value, data, unfitted):
         search.fit(*data)
 
 
-RANGES = [(1e-3, 0.1, "loguniform"), [1e-3, 0.1, "log_uniform"], (1, 5, "Uniform"), (1, 9, "log")]
+RANGES = [
+    (1e-3, 0.1, "loguniform"),
+    [1e-3, 0.1, "log_uniform"],
+    (1, 5, "Uniform"),
+    (np.float32(1), 9, "log"),
+    ("log-uniform", 1e-3, 0.1),
+]
+OBJECTS = np.array([1e-3, 0.1, "loguniform"], dtype=object)
 
 
-@pytest.mark.parametrize("place", [*RANGES, (1e-3, 0.1, "log-uniform", 10)])
+@pytest.mark.parametrize("place", [*RANGES, (1e-3, 0.1, "log-uniform", 10), OBJECTS])
 @pytest.mark.parametrize(
     "search", [GridSearchCV, RandomizedSearchCV, HalvingRandomSearchCV, LayerGrowthSearchCV]
 )
@@ -63,14 +70,19 @@ def test_bounds_with_a_prior_are_no_three_values(search, place, data, unfitted):
 
 @pytest.mark.parametrize("place", RANGES)
 def test_a_prior_that_skopt_does_not_know(place, data, unfitted):
-    with pytest.raises(ValueError, match=r"a prior is 'uniform' or 'log-uniform', not '"):
+    with pytest.raises(ValueError, match=r"a prior is 'uniform' or 'log-uniform', in the t"):
         BayesSearchCV(net(), {"lr": place}).fit(*data)
 
 
 def test_values_of_two_kinds_are_a_choice_still(data):
-    space = {"C": (0.1, 1.0, 10), "max_iter": [500, 600], "random_state": (1, 2, None)}
+    space = {
+        "C": (0.1, 1.0, 10),
+        "warm_start": [True, False],
+        "max_iter": [500, 600],
+        "random_state": (1, 2, None),
+    }
     search = GridSearchCV(LogisticRegression(), space, cv=2).fit(*data)
-    assert len(search.cv_results_["params"]) == 18
+    assert len(search.cv_results_["params"]) == 36
 
 
 MANY = 10**9

@@ -9,7 +9,7 @@ from sklearn.datasets import load_wine
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sknethp import DeepNetClassifier, model_selection
@@ -170,3 +170,21 @@ def test_what_is_no_estimator(name, estimator, message, data):
         search.fit(*data)
     with pytest.raises(TypeError, match=message):
         search_space(estimator)
+
+
+CLASS = r"DeepNetClassifier in Pipeline is a class: give an instance, DeepNetClassifier\(\)"
+
+
+def test_a_class_inside_an_estimator(data):
+    """Of a pipeline, or among the values of a space: one sentence, too."""
+    wrong = Pipeline([("scale", StandardScaler()), ("net", DeepNetClassifier)])
+    right = Pipeline([("scale", StandardScaler()), ("net", net())])
+    for name in (name for name in model_selection.__all__ if name[0].isupper()):
+        with pytest.raises(TypeError, match=CLASS):
+            getattr(model_selection, name)(wrong).fit(*data)
+    with pytest.raises(TypeError, match=CLASS):
+        search_space(wrong)
+    with pytest.raises(ValueError, match=f"No candidate can be fitted: {CLASS}"):
+        GridSearchCV(right, {"net": [DeepNetClassifier]}).fit(*data)
+    with pytest.raises(ValueError, match=f"No candidate can be fitted: {CLASS}"):
+        ManualSearchCV(right, {"a": {"net": DeepNetClassifier}}).fit(*data)

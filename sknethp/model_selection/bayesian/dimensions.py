@@ -12,7 +12,7 @@ from skopt.space import Categorical, Dimension
 
 from sknethp.compat import check_dimension
 from sknethp.model_selection.bayesian.encoding import index_of
-from sknethp.model_selection.checks import is_range_with_prior
+from sknethp.model_selection.checks import bounds_with_prior
 
 _PLAIN = (str, int, float, bool)
 _PRIORS = ("uniform", "log-uniform")
@@ -101,8 +101,8 @@ def _dimension(name: str, domain: Any) -> Dimension:
         isinstance(value, _SCALAR) for value in domain
     )
     try:
-        if is_range_with_prior(domain) and domain[2] not in _PRIORS:
-            raise ValueError(f"a prior is {' or '.join(map(repr, _PRIORS))}, not {domain[2]!r}")
+        if bounds_with_prior(domain) and domain[2] not in _PRIORS:
+            raise ValueError(f"a prior is {' or '.join(map(repr, _PRIORS))}, in the third place")
         found = Choices(domain) if categories else copy(check_dimension(domain))
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(
