@@ -41,8 +41,8 @@ def output_folder(folder: Path, *, force: bool) -> Iterator[Path]:
         code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
         raise CommandError(f"interrupted; {_how_to_go_on(fits)}", int(code or 0)) from stop
     finally:
-        for path in (*fits.glob("*"), fits, *made):
-            with suppress(OSError):
+        with suppress(OSError):
+            for path in (*fits.glob("*"), fits, *made):
                 path.rmdir()
 
 
@@ -80,12 +80,13 @@ def write_results(
         RESULTS_FILE: lambda path: results.to_csv(path, index=False),
         SETTINGS_FILE: lambda path: path.write_text(json.dumps(settings, indent=2) + "\n"),
     }
+    fits = folder / FITS_FOLDER
     with (
-        _os_errors(folder, _how_to_go_on(folder / FITS_FOLDER)),
-        tempfile.TemporaryDirectory(prefix=".sknethp-", dir=folder) as scratch,
+        _os_errors(folder, _how_to_go_on(fits)),
+        tempfile.TemporaryDirectory(dir=fits) as scratch,
     ):
         for name, write in writers.items():
             write(Path(scratch, name))
         for name in writers:
             os.replace(Path(scratch, name), folder / name)
-    shutil.rmtree(folder / FITS_FOLDER, ignore_errors=True)
+    shutil.rmtree(fits, ignore_errors=True)

@@ -100,7 +100,8 @@ def _search(
         f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds",
     )
     scores = run_search(search, X_train, y_train)
-    show(str(search.fused_summary_))
+    if n_found := search.fused_summary_.found:
+        show(f"finished in an earlier run: {n_found}")
     if n_failed := count_failed(search):
         n_fits = n_candidates * arguments.cv
         show(f"{n_failed} of {n_fits} fits failed; their scores are left blank")

@@ -114,7 +114,7 @@ def test_a_run_goes_on_where_a_signal_ended_it(
     )
     assert list(out.iterdir()) == [fits]
     assert main([*LINE, str(out)]) == 0
-    assert " found finished, " in capsys.readouterr().out
+    assert "finished in an earlier run: " in capsys.readouterr().out
     table, scores = without_times(out)
     pd.testing.assert_frame_equal(table, uninterrupted[0], check_exact=True)
     assert scores == uninterrupted[1]
@@ -165,7 +165,7 @@ def test_force_goes_on_beside_earlier_results(default_handlers, tmp_path, monkey
     assert main(line[:-1]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert main(line) == 0
-    assert " found finished, " in capsys.readouterr().out
+    assert "finished in an earlier run: " in capsys.readouterr().out
 
 
 def test_results_that_cannot_be_written_lose_no_fit(tmp_path, monkeypatch, capsys):
@@ -175,7 +175,7 @@ def test_results_that_cannot_be_written_lose_no_fit(tmp_path, monkeypatch, capsy
     line = capsys.readouterr().err.splitlines()[-1]
     assert "(No space left on device); finished fits are kept in" in line
     assert main([*LINE, str(tmp_path)]) == 0
-    assert f"{N_FITS} fits found finished, none to train" in capsys.readouterr().out
+    assert f"finished in an earlier run: {N_FITS + 1}\n" in capsys.readouterr().out
 
 
 def test_a_fit_that_cannot_be_kept_ends_the_run(tmp_path, monkeypatch, capsys):
@@ -185,7 +185,7 @@ def test_a_fit_that_cannot_be_kept_ends_the_run(tmp_path, monkeypatch, capsys):
     line = capsys.readouterr().err.splitlines()[-1]
     assert "could not keep a finished fit (No space left on device)" in line
     assert main([*LINE, str(tmp_path)]) == 0
-    assert "2 fits found finished, " in capsys.readouterr().out
+    assert "finished in an earlier run: 2\n" in capsys.readouterr().out
 
 
 def test_a_closed_pipe_loses_nothing(tmp_path, capsys):

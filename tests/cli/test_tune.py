@@ -1,22 +1,29 @@
 """``sknethp tune`` on real data: what it prints, what it writes, what it refuses."""
 
+import io
 import json
+import os
 import subprocess
 import sys
 import warnings
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
+from skrub import TableVectorizer
 
 from sknethp.cli import main, output
 from sknethp.cli.data import load_dataset
 from sknethp.cli.errors import CommandError
-from sknethp.cli.search import split
+from sknethp.cli.report import best_table, score_table, show
+from sknethp.cli.search import make_pipeline, split
 from sknethp.hyperparameters import TABLE, Options
 from sknethp.model_selection.spaces import SIZES
 
@@ -81,7 +88,8 @@ def test_bundled_data(method, tmp_path, capsys):
     out = tmp_path / "result"
     assert main(["tune", "iris", "--method", method, *QUICK, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "sknethp: 4 fits, 4 of them fused" in printed
+    assert f"{method} search: 2 candidates x 2 folds" in printed
+    assert "earlier run" not in printed
     for name in [*SIZES["medium"], "tuned net", "logistic regression", "most frequent class"]:
         assert name in printed
     assert {path.name for path in out.iterdir()} == FILES
@@ -368,6 +376,105 @@ def test_a_failed_write_leaves_the_folder_as_it_was(existed, tmp_path):
 
 def test_unserializable_settings_replace_nothing(tmp_path):
     (tmp_path / "pipeline.joblib").write_text("old")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError), output.output_folder(tmp_path, force=True):
         output.write_results(tmp_path, "new", pd.DataFrame(), {"a": object()})
     assert (tmp_path / "pipeline.joblib").read_text() == "old"
+
+
+def test_numbers_skip_the_vectorizer_with_the_same_result():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    X = X.mask(np.random.default_rng(0).random(X.shape) < 0.1).assign(number=np.arange(len(X)))
+    assert not X.drop(columns="number").isna().sum().eq(0).any()
+    fast = make_pipeline(LogisticRegression(), X, 0)
+    full = make_pipeline(LogisticRegression(), X.assign(text="a"), 0)
+    assert isinstance(full[0][0], TableVectorizer)
+    assert isinstance(fast[0][0], FunctionTransformer)
+    full.fit(X, y)
+    np.testing.assert_array_equal(fast.fit(X, y)[0].transform(X), full[0].transform(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        fast.predict(X.rename(columns={"ash": "cinders"}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alcohol": "strong"},
+        {"alcohol": True},
+        {"alcohol": np.nan},
+        {"alcohol": pd.Series([1, None] * 89, dtype="float")},
+        {"alcohol": pd.Series([1] * 178, dtype="Int64")},
+        {"alcohol": pd.Timestamp("2020-01-01")},
+    ],
+)
+def test_other_columns_need_the_vectorizer(change):
+    X = load_wine(as_frame=True).data.assign(**change)
+    assert isinstance(make_pipeline(LogisticRegression(), X, 0)[0][0], TableVectorizer)
+
+
+def test_empty_columns_are_named(iris_csv, tmp_path, capsys):
+    path = iris_csv(lambda table: table.assign(empty=np.nan, hollow=""))
+    assert main(["tune", path, *QUICK, "--out", str(tmp_path / "result")]) == 0
+    assert "ignored, since without values: empty, hollow\n" in capsys.readouterr().out
+
+
+def test_progress_counts_epochs_before_a_fit_ends(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sknethp.fusion.progress._SECONDS_BEFORE", 0)
+    assert main(["tune", "iris", *QUICK, "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.startswith("sknethp: 0 of 4 fits, 4 epochs, ")
+
+
+@pytest.mark.parametrize("width", [40, 45, 60, 80])
+def test_tables_are_readable_on_narrow_terminals(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    models = ["tuned net", "logistic regression", "most frequent class"]
+    values = dict.fromkeys(["cv_accuracy", "cv_log_loss", "test_accuracy", "test_log_loss"], 12.5)
+    show(score_table(dict.fromkeys(models, values)), "a" * 100)
+    *table, line = capsys.readouterr().out.splitlines()
+    assert line == "a" * 100
+    assert max(map(len, table)) <= width
+    assert "…" not in "".join(table)
+    words = set(" ".join(table).split())
+    assert {"held-out", "accuracy", "log-loss", "logistic", "regression", "12.5000"} <= words
+
+
+def test_output_is_written_in_any_encoding(monkeypatch):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    show(best_table({"lr": 0.001}), "2 × 3")
+    printed = stdout.buffer.getvalue().decode()
+    assert printed.endswith("2 ? 3\n")
+    assert printed.count("?") == 1
+
+
+def test_a_folder_that_cannot_be_reached_is_refused_in_a_sentence(tmp_path, capsys):
+    out = tmp_path / ("a" * 300) / "result"
+    line = refusal(capsys, "iris", "--out", str(out))
+    assert "(File name too long); give another folder with --out" in line
+
+
+@pytest.mark.parametrize("method", ["mkdir", "exists"])
+def test_a_folder_without_access_is_refused_in_a_sentence(method, tmp_path, monkeypatch, capsys):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, method, denied)
+    out = str(tmp_path / "result")
+    line = refusal(capsys, "iris", "--out", out)
+    assert line.endswith(
+        f"cannot write to {out!r} (Permission denied); give another folder with --out\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_home_that_cannot_be_written_is_reported_in_a_sentence(tmp_path):
+    home = tmp_path / "home"
+    home.touch()
+    run = [sys.executable, "-m", "sknethp", "tune", "iris"]
+    environment = {**os.environ, "HOME": str(home), "SKB_DATA_DIRECTORY": ""}
+    done = subprocess.run(
+        run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("sknethp: error: skrub cannot make its data folder (")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "sknethp-result").exists()
