@@ -32,7 +32,7 @@ def test_the_backend_is_known_before_a_net_is():
         "with joblib.parallel_config('sknethp') as backend:\n"
         "    from joblib.parallel import get_active_backend\n"
         "    print(type(get_active_backend()[0]).__name__)\n"
-        "print(sknethp.estimator.net.__name__)"
+        "print(sknethp.fusion.__name__)"
     )
     assert run(code).split() == ["FusedBackend", "sknethp.estimator.net"]
 
