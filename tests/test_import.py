@@ -34,7 +34,7 @@ def test_the_backend_is_known_before_a_net_is():
         "    print(type(get_active_backend()[0]).__name__)\n"
         "print(sknethp.fusion.__name__)"
     )
-    assert run(code).split() == ["FusedBackend", "sknethp.estimator.net"]
+    assert run(code).split() == ["FusedBackend", "sknethp.fusion"]
 
 
 def test_public_names():
