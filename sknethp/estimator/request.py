@@ -11,12 +11,15 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
-from sknethp.estimator.data_checks import check_class_weight, listed, validation_size
+from sknethp.estimator.data_checks import listed
 from sknethp.estimator.devices import resolve_device
+from sknethp.hyperparameters.constraints import Number
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import Settings
 from sknethp.training.objectives import Objective
 from sknethp.training.schedules import Schedule
+
+_WEIGHT = Number(0)
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,6 @@ class FitRequest:
     ----------
     parameters : dict
         What ``check_hyperparameters`` returns.
-    objective : Objective
-    train : Subset
-    valid : Subset or None
-    device : torch.device
-    seed : int
     n_epochs : int
         Perhaps not the schedule's number.
     """
@@ -108,12 +106,7 @@ def fit_request(
     seed: int,
     n_epochs: int | None = None,
 ) -> FitRequest:
-    """Split and weigh the samples, and check what depends on them.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Split and weigh the samples, and check what depends on them."""
     device = resolve_device(parameters["device"])
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
@@ -141,16 +134,60 @@ def _split(
     fraction: float, samples: Samples, index: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the training and the validation samples, stratified by class."""
-    size = validation_size(samples.y, samples.classes, fraction)
+    size = _validation_size(samples.y, samples.classes, fraction)
     train, valid = train_test_split(index, test_size=size, random_state=seed, stratify=samples.y)
     return np.sort(train), np.sort(valid)
+
+
+def _validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -> int:
+    """Return how many samples to hold out: the share asked for, but one of each class at least.
+
+    It is a ValueError if a class is too small to be in both parts, or if too few samples are left
+    to train on.
+    """
+    counts = np.bincount(encoded, minlength=len(classes))
+    smallest = int(counts.argmin())
+    if counts[smallest] < 2:
+        raise ValueError(
+            f"Class {listed(classes[[smallest]])} has {counts[smallest]} sample, too few to be in "
+            "both the training and the validation part: give X_val and y_val to fit, set "
+            "early_stopping=False, or leave out the class."
+        )
+    wanted = max(int(np.ceil(fraction * len(encoded))), len(classes))
+    left = len(encoded) - wanted
+    if left < len(classes):
+        raise ValueError(
+            f"validation_fraction={fraction} holds out {wanted} of {len(encoded)} samples, which "
+            f"leaves {left} to train on, fewer than the {len(classes)} classes: lower it, or give "
+            "X_val and y_val to fit."
+        )
+    return wanted
+
+
+def _check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+    """Reject a dict with labels that the data do not have, or with weights that are none."""
+    if not isinstance(class_weight, Mapping):
+        return
+    known = set(classes.tolist())
+    unknown = [label for label in class_weight if label not in known]
+    if unknown:
+        raise ValueError(
+            f"class_weight has labels that are not in y, {', '.join(map(repr, unknown))}: use y's "
+            f"labels, {listed(classes)}."
+        )
+    for label, weight in class_weight.items():
+        if not _WEIGHT.allows(weight):
+            raise ValueError(
+                f"class_weight={class_weight!r} gives class {label!r} the weight {weight!r}: a "
+                f"weight must be {_WEIGHT.describe()}."
+            )
 
 
 def _class_weights(samples: Samples, train: np.ndarray, class_weight: Any) -> np.ndarray | None:
     """Return the weight of each class, ``(n_classes,)``, or None if all are equal."""
     if class_weight is None:
         return None
-    check_class_weight(class_weight, samples.classes)
+    _check_class_weight(class_weight, samples.classes)
     present = np.unique(samples.y[train])
     if class_weight == "balanced" and len(present) < len(samples.classes):
         missing = np.delete(samples.classes, present)

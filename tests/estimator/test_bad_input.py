@@ -342,7 +342,7 @@ def test_sample_weight(weight, words):
     [
         ({0: -1}, "gives class 0 the weight -1: a weight must be a number at least 0"),
         ({0: "much"}, "gives class 0 the weight 'much'"),
-        ({"barolo": 1}, "class_weight has labels that y has not, 'barolo': use .* 0, 1, 2"),
+        ({"barolo": 1}, "class_weight has labels that are not in y, 'barolo': use .* 0, 1, 2"),
         ({0: 0, 1: 0, 2: 0}, "weights of all samples in the training part are zero"),
     ],
 )
