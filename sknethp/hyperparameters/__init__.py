@@ -1,6 +1,7 @@
 """All hyperparameters: the one table, what each may be, and the check of them all."""
 
 from sknethp.hyperparameters.check import check_hyperparameters
+from sknethp.hyperparameters.names import name_here
 from sknethp.hyperparameters.table import (
     PER_LAYER,
     TABLE,
@@ -10,7 +11,6 @@ from sknethp.hyperparameters.table import (
     described,
     hyperparameters_of,
     last_part,
-    name_here,
 )
 
 __all__ = [
