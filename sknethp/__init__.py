@@ -7,13 +7,24 @@ from joblib import register_parallel_backend
 
 if TYPE_CHECKING:
     from sknethp.classifier import DeepNetClassifier
-    from sknethp.exceptions import DivergenceError
+    from sknethp.exceptions import DivergenceError, UnscaledInputWarning
     from sknethp.fusion import fused
 
 __version__ = "0.1.0"
-__all__ = ["DeepNetClassifier", "DivergenceError", "__version__", "fused"]
+__all__ = [
+    "DeepNetClassifier",
+    "DivergenceError",
+    "UnscaledInputWarning",
+    "__version__",
+    "fused",
+]
 
-_MODULES = {"DeepNetClassifier": "classifier", "DivergenceError": "exceptions", "fused": "fusion"}
+_MODULES = {
+    "DeepNetClassifier": "classifier",
+    "DivergenceError": "exceptions",
+    "UnscaledInputWarning": "exceptions",
+    "fused": "fusion",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from sknethp.estimator.data_checks import (
     check_weights,
     encode,
     listed,
+    warn_of_unscaled,
 )
 from sknethp.estimator.fitting import Fitted, fit_network
 from sknethp.estimator.memory import fit_or_recall
@@ -236,6 +237,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
+        warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         objective = classification(len(classes))
@@ -272,6 +274,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         if first:
             known = np.unique(y if classes is None else classes)
             check_classes(known)
+            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         else:
             known = self.classes_
             if classes is not None and not np.array_equal(known, np.unique(classes)):

@@ -1,5 +1,9 @@
-"""Errors of this package."""
+"""Errors and warnings of this package."""
 
 
 class DivergenceError(ArithmeticError, ValueError):
     """The loss of a network became NaN or infinite."""
+
+
+class UnscaledInputWarning(UserWarning):
+    """Columns are so large that a net learns badly from them."""

@@ -22,6 +22,9 @@ class Session(Trainer, Protocol):
     def count_recalled(self) -> None:
         """Count a fit that was read from a memory instead of trained."""
 
+    def is_new(self, message: str) -> bool:
+        """Whether no fit of this session has asked so before about a message to people."""
+
     def stop(self, error: Exception) -> None:
         """End all fits of this session with an error, whoever catches it in between."""
 
@@ -42,6 +45,10 @@ class LoneSession(LoneTrainer):
     def count_recalled(self) -> None:
         """Tell who counts fits made alone."""
         _tell_listeners(None)
+
+    def is_new(self, message: str) -> bool:
+        """Each fit is the first of its session."""
+        return True
 
     def stop(self, error: Exception) -> None:
         """Do nothing: no other fit is part of it."""

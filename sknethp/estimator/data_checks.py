@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sknethp.estimator.odd_data import missing_labels, odd_cell, reject_odd_labels, reject_times
+from sknethp.exceptions import UnscaledInputWarning
+from sknethp.session import current_session
 
+# Root mean square of a column. Scaled inputs of many kinds stay below 40; raw ones that are learnt
+# badly begin at 100.
+_UNSCALED = 100
 # What scikit-learn and numpy say, and what a person is better told.
 _PLAIN_WORDS = {
     r"Found input variables with inconsistent numbers of samples: \[(\d+), (\d+)\]": "{X} has {0} "
@@ -36,7 +43,8 @@ def check_data(
     """Check samples as scikit-learn does, with shorter words for what goes wrong most often.
 
     `estimator` learns, or is held to, the number and the names of the features.
-    `names` is what the caller calls `X` and `y`; `X` is returned as float32, an array or CSR matrix.
+    `names` is what the caller calls `X` and `y`. `X` is returned in float32, as an array or a CSR
+    matrix.
     """
     reject_times(X, names[0])
     if not (isinstance(y, str) or y is None):
@@ -56,6 +64,23 @@ def check_data(
         if better := _ABOUT_CELLS.match(str(error)) and odd_cell(X, names[0], error):
             raise better from error
         raise
+
+
+def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
+    """Warn of inputs so large that a net can hardly learn from them, and name the worst column."""
+    with np.errstate(over="ignore"):
+        squares = X.multiply(X).sum(0) if sparse.issparse(X) else np.einsum("ij,ij->j", X, X)
+    sizes = np.sqrt(np.asarray(squares, np.float64).ravel() / X.shape[0])
+    worst = int(sizes.argmax())
+    if sizes[worst] <= _UNSCALED:
+        return
+    name = f"number {worst}" if names is None else repr(names[worst])
+    message = (
+        f"The inputs are not scaled: column {name} has very large values, but nets learn best from "
+        "values near one. Put a StandardScaler in front."
+    )
+    if current_session().is_new(message):
+        warnings.warn(message, UnscaledInputWarning, stacklevel=3)
 
 
 def listed(labels: np.ndarray, most: int = 10) -> str:

@@ -60,6 +60,7 @@ class Scheduler:
         self._waiting: list[Task] = []
         self._current: Task | None = None
         self._n_steps = 0
+        self._messages: set[str] = set()
         self._idle_tasks: dict[Hashable, float] = {}
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
@@ -92,6 +93,12 @@ class Scheduler:
         assert self._current is not None
         self.summary.found += 1
         self._current.recalls = True
+
+    def is_new(self, message: str) -> bool:
+        """Whether no task has asked so before about a message to people."""
+        is_new = message not in self._messages
+        self._messages.add(message)
+        return is_new
 
     def stop(self, error: Exception) -> None:
         """End all tasks with an error, even where the task that has it catches it."""
