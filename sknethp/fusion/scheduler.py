@@ -213,7 +213,7 @@ class Scheduler:
         self.summary.count_task(task)
         self._count_idle(task)
         self._watcher.ended(task)
-        if isinstance(task.error, (KeyboardInterrupt, SystemExit)):
+        if task.error is not None and not isinstance(task.error, Exception):
             self._interrupt = task.error
         self._wake(task)
 

@@ -40,12 +40,19 @@ def state():
     )
 
 
+class TimeIsUp(BaseException):
+    """As time limits raise it from the handler of an alarm."""
+
+
 class Interrupting(Callback):
     """Behaves like Ctrl-C in an early epoch."""
 
+    def __init__(self, error=KeyboardInterrupt):
+        self.error = error
+
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == 2:
-            raise KeyboardInterrupt
+            raise self.error
 
 
 class Raising(Callback):
@@ -107,6 +114,14 @@ def test_interrupt_ends_the_search_and_the_next_works(data):
         cross_val_score(net(), *data, cv=3)
     assert summary.fused == 3
     assert state() == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, TimeIsUp])
+def test_what_is_no_failure_ends_all_at_once(data, error):
+    """Whichever task raises it, the others are not trained to their end first."""
+    nets = [net(max_epochs=10**6), net(max_epochs=10**6, callbacks=[Interrupting(error)])]
+    with pytest.raises(error), fused(silent=True):
+        Parallel()(delayed(model.fit)(*data) for model in 2 * nets)
 
 
 class Held:
