@@ -6,8 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from joblib import Parallel, delayed
 from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import learning_curve
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import scale
@@ -58,7 +60,52 @@ def incremental_curve(i):
     return learning_curve(net(), X, y, cv=3, exploit_incremental_learning=True, **sizes)[2]
 
 
-GOING_ON = [warm_start, partial_fit, tuned_copy, one_against_the_rest, incremental_curve]
+def two_nets_in_turn(i):
+    """One takes the place of a copy of the other, and both go on."""
+    first, second = net(random_state=i), net(random_state=i + 1)
+    for epoch in range(8):
+        first.partial_fit(X, y)
+        second.partial_fit(X, (y + 1) % 3)
+        if epoch == 3:
+            second = copy.copy(first)
+        if epoch == 5:
+            first = copy.deepcopy(second)
+    return np.hstack([first.predict_proba(X), second.predict_proba(X)])
+
+
+def edited_between_epochs(i):
+    model = net(random_state=i)
+    for _ in range(5):
+        model.partial_fit(X, y)
+        with torch.no_grad():
+            for parameter in model.module_.parameters():
+                parameter.mul_(0.9)
+    return model.predict_proba(X)
+
+
+def single_samples(i):
+    model = net(random_state=i, normalization="batch").partial_fit(X, y)
+    for row in range(0, 150, 15):
+        model.partial_fit(X[[row]], y[[row]])
+    return model.predict_proba(X)
+
+
+def growing_bag(i):
+    model = BaggingClassifier(net(), n_estimators=2, warm_start=True, random_state=i).fit(X, y)
+    return model.set_params(n_estimators=4).fit(X, y).predict_proba(X)
+
+
+GOING_ON = [
+    warm_start,
+    partial_fit,
+    tuned_copy,
+    one_against_the_rest,
+    incremental_curve,
+    two_nets_in_turn,
+    edited_between_epochs,
+    single_samples,
+    growing_bag,
+]
 
 
 @pytest.mark.parametrize("task", GOING_ON)
