@@ -19,7 +19,7 @@ from sknethp.cli.errors import CommandError
 PIPELINE_FILE = "pipeline.joblib"
 RESULTS_FILE = "cv_results.csv"
 SETTINGS_FILE = "settings.json"
-FITS_FOLDER = "unfinished"
+FITS_FOLDER = "sknethp-unfinished"
 
 
 @contextmanager
