@@ -9,7 +9,14 @@ from joblib.disk import memstr_to_bytes
 from joblib.parallel import ParallelBackendBase
 
 from sknethp.fusion.backend import FusedBackend
-from sknethp.hyperparameters.constraints import Constraint, Flag, Number, Such, complaint, optional
+from sknethp.hyperparameters.constraints import (
+    Constraint,
+    Flag,
+    Number,
+    Predicate,
+    complaint,
+    optional,
+)
 
 
 def n_bytes(memory: float | str | None) -> int | None:
@@ -42,13 +49,15 @@ def _is_size(memory: Any) -> bool:
 PROGRESS = optional(Flag())
 _ALLOWED: dict[str, Constraint] = {
     "n_jobs": optional(
-        Such(is_number_of_jobs, "a number of worker processes, or -1 for one per core")
+        Predicate(is_number_of_jobs, "a number of worker processes, or -1 for one per core")
     ),
     "backend": optional(
-        Such(_runs_workers, "the name of a joblib backend with workers, such as 'loky' or 'dask'")
+        Predicate(
+            _runs_workers, "the name of a joblib backend with workers, such as 'loky' or 'dask'"
+        )
     ),
     "max_memory": optional(
-        Such(_is_size, "a number of bytes, at least 1, or a size such as '500MB' or '2GB'")
+        Predicate(_is_size, "a number of bytes, at least 1, or a size such as '500MB' or '2GB'")
     ),
     "progress": PROGRESS,
     "silent": Flag(),

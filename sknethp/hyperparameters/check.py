@@ -1,4 +1,4 @@
-"""Checks of hyperparameters that need no data, each with one clear sentence."""
+"""Checks of hyperparameters that do not depend on the data."""
 
 from __future__ import annotations
 
@@ -14,24 +14,19 @@ from sknethp.hyperparameters.constraints import complaint, is_sequence
 from sknethp.hyperparameters.table import PER_LAYER, TABLE
 from sknethp.training.objectives import Objective
 
-# What training itself measures on the validation part.
+# Measured on the validation part during training.
 MEASURED = ("valid_loss", *(f"valid_{name}" for name in Objective.score_names))
 _USELESS_CALLBACKS: dict[type, str] = {
     LRScheduler: ", and set lr_schedule",
     ParamMapper: "",
-    InputShapeSetter: "; the number of features is known anyway",
+    InputShapeSetter: "; the number of features is set by the data",
 }
 
 
 def check_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Reject values and combinations that are not allowed; return all in their plain form.
 
-    That is Python's own numbers, and tuples with one entry per layer.
-
-    Raises
-    ------
-    ValueError
-        Names what was given, what is allowed and, for a misspelt name, the nearest valid one.
+    That is Python numbers, and tuples with one entry per layer.
     """
     for name, value in parameters.items():
         if not TABLE[name].allowed.allows(value):
@@ -59,15 +54,15 @@ def _check_lengths(parameters: Mapping[str, Any]) -> None:
         lengths = (n_layers, n_layers + 1) if name == "weight_init" else (n_layers,)
         if len(value) not in lengths:
             raise ValueError(
-                f"{name}={value!r} is of length {len(value)}, but hidden_layers={n_layers}: give "
+                f"{name}={value!r} has length {len(value)}, but hidden_layers={n_layers}: give "
                 f"one value for all layers, or {' or '.join(map(str, lengths))} values."
             )
 
 
 def _check_monitor(monitor: str) -> None:
-    known = [*MEASURED, *get_scorer_names()]
-    if monitor not in known:
-        near = difflib.get_close_matches(monitor, known, n=1)
+    valid = [*MEASURED, *get_scorer_names()]
+    if monitor not in valid:
+        near = difflib.get_close_matches(monitor, valid, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"monitor={monitor!r} is not valid: monitor must be 'valid_loss', 'valid_accuracy' or "
@@ -78,7 +73,7 @@ def _check_monitor(monitor: str) -> None:
 def _check_combinations(parameters: Mapping[str, Any]) -> None:
     if parameters["nesterov"] and parameters["optimizer"] != "sgd":
         raise ValueError(
-            f"nesterov=True works with optimizer='sgd' alone, but "
+            f"nesterov=True works only with optimizer='sgd', but "
             f"optimizer={parameters['optimizer']!r}: set nesterov=False, or use 'nadam'."
         )
     if parameters["nesterov"] and parameters["momentum"] == 0:
@@ -100,7 +95,7 @@ def _check_combinations(parameters: Mapping[str, Any]) -> None:
 
 
 def _check_callbacks(callbacks: Any) -> None:
-    """Reject callbacks of skorch that could not do what they are for."""
+    """Reject skorch callbacks that would have no effect."""
     for entry in callbacks:
         callback = entry[-1] if isinstance(entry, tuple) else entry
         kind = callback if isinstance(callback, type) else type(callback)

@@ -1,4 +1,4 @@
-"""What a hyperparameter may be, as data: each constraint tests a value and says what it allows."""
+"""Constraints of hyperparameters, as data: each checks a value and says what it allows."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class Constraint(Protocol):
     """A set of values."""
 
     def allows(self, value: Any) -> bool:
-        """Whether `value` is in the set."""
+        """Tell whether `value` is in the set."""
 
     def parse(self, value: Any) -> Any:
-        """Return a value of the set in its plain form: Python's own number, a tuple."""
+        """Convert an allowed value to its plain form: a Python number, a tuple."""
 
     def describe(self) -> str:
-        """Name the set in words that fit after 'must be'."""
+        """Describe the set in words that follow 'must be'."""
 
 
 class _AsItIs:
-    """Whose values are plain already."""
+    """A constraint whose values need no conversion."""
 
     def parse(self, value: Any) -> Any:
-        """Return the value as it is."""
+        """Return the value unchanged."""
         return value
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number between bounds; `integer` admits whole numbers alone."""
+    """A number, or with `integer` an integer, between bounds; booleans are not numbers."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -45,7 +45,7 @@ class Number:
     high_open: bool = False
 
     def allows(self, value: Any) -> bool:
-        """Whether `value` is such a number (a truth value is none)."""
+        """Tell whether `value` is a finite number within the bounds."""
         kind = Integral if self.integer else Real
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
             return False
@@ -55,12 +55,12 @@ class Number:
         return bool(above and below and math.isfinite(number))
 
     def parse(self, value: Any) -> int | float:
-        """Return Python's own number."""
+        """Convert to int or float."""
         return int(value) if self.integer else float(value)
 
     def describe(self) -> str:
-        """Name the kind of number and its bounds."""
-        noun = "a whole number" if self.integer else "a number"
+        """State the kind of number and its bounds."""
+        noun = "an integer" if self.integer else "a number"
         bounds = []
         if self.low > -math.inf:
             bounds.append(f"{'greater than' if self.low_open else 'at least'} {self.low:g}")
@@ -74,16 +74,16 @@ COUNT = Number(1, integer=True)
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some names."""
+    """One of several names."""
 
     options: tuple[str, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether `value` is one of the names."""
+        """Tell whether `value` is one of the names."""
         return isinstance(value, str) and value in self.options
 
     def parse(self, value: Any) -> str:
-        """Return Python's own string."""
+        """Convert to str."""
         return str(value)
 
     def describe(self) -> str:
@@ -92,7 +92,7 @@ class Choice:
         return f"one of {names}" if len(self.options) > 1 else names
 
     def nearest(self, value: str) -> str | None:
-        """Return the name that `value` may have been meant to be."""
+        """Return the name most like `value`, if any is."""
         matches = difflib.get_close_matches(value.lower(), self.options, n=1, cutoff=0.5)
         return matches[0] if matches else None
 
@@ -102,11 +102,11 @@ class Flag:
     """True or False."""
 
     def allows(self, value: Any) -> bool:
-        """Whether `value` is a truth value."""
+        """Tell whether `value` is a boolean."""
         return isinstance(value, (bool, np.bool_))
 
     def parse(self, value: Any) -> bool:
-        """Return Python's own."""
+        """Convert to bool."""
         return bool(value)
 
     def describe(self) -> str:
@@ -115,34 +115,34 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Nothing(_AsItIs):
+class NoneValue(_AsItIs):
     """None."""
 
     def allows(self, value: Any) -> bool:
-        """Whether `value` is None."""
+        """Tell whether `value` is None."""
         return value is None
 
     def describe(self) -> str:
-        """Name it."""
+        """Return None as a word."""
         return "None"
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """The union of some constraints."""
+    """The union of several constraints."""
 
     parts: tuple[Constraint, ...]
 
     def allows(self, value: Any) -> bool:
-        """Whether one of the parts allows `value`."""
+        """Tell whether one of the parts allows `value`."""
         return any(part.allows(value) for part in self.parts)
 
     def parse(self, value: Any) -> Any:
-        """Return what the first part that allows the value makes of it."""
+        """Convert by the first part that allows the value."""
         return next(part.parse(value) for part in self.parts if part.allows(value))
 
     def describe(self) -> str:
-        """Join the parts' words."""
+        """Join the descriptions of the parts."""
         return ", or ".join(part.describe() for part in self.parts)
 
 
@@ -153,31 +153,31 @@ class PerLayer:
     each: Constraint
 
     def allows(self, value: Any) -> bool:
-        """Whether `value`, or each of its entries, is allowed."""
+        """Tell whether `value`, or each of its entries, is allowed."""
         if is_sequence(value):
             return len(value) > 0 and all(self.each.allows(entry) for entry in value)
         return self.each.allows(value)
 
     def parse(self, value: Any) -> Any:
-        """Return a tuple, or the one value for all layers."""
+        """Convert to a tuple, or to one value for all layers."""
         if is_sequence(value):
             return tuple(self.each.parse(entry) for entry in value)
         return self.each.parse(value)
 
     def describe(self) -> str:
-        """Name both forms."""
+        """Describe both forms."""
         return f"{self.each.describe()}, or a sequence with one such value per layer"
 
 
 @dataclass(frozen=True)
-class Such(_AsItIs):
-    """Values for which a function is true, in given words."""
+class Predicate(_AsItIs):
+    """Values for which a function is true, described by `words`."""
 
     test: Callable[[Any], bool]
     words: str
 
     def allows(self, value: Any) -> bool:
-        """Whether the function is true of `value`."""
+        """Tell whether the function is true for `value`."""
         return bool(self.test(value))
 
     def describe(self) -> str:
@@ -186,22 +186,22 @@ class Such(_AsItIs):
 
 
 def is_sequence(value: Any) -> bool:
-    """Whether `value` is a tuple, list or one-dimensional array."""
+    """Tell whether `value` is a tuple, list or one-dimensional array."""
     return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
 def optional(constraint: Constraint) -> AnyOf:
-    """Admit None as well."""
-    return AnyOf((constraint, Nothing()))
+    """Allow None as well."""
+    return AnyOf((constraint, NoneValue()))
 
 
 def as_python(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own type, anything else as it is."""
+    """Convert a NumPy scalar to a Python one; leave anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def is_path(value: Any) -> bool:
-    """Whether `value` names a place in a file system."""
+    """Tell whether `value` is a path in a file system."""
     return isinstance(value, os.PathLike) or (isinstance(value, str) and value != "")
 
 
@@ -214,7 +214,7 @@ def _choices(constraint: Constraint) -> list[Choice]:
 
 
 def complaint(name: str, value: Any, constraint: Constraint) -> str:
-    """Say in a sentence what was given, what is allowed and what may have been meant."""
+    """Say what was given, what is allowed and which name may have been meant."""
     entries = value if is_sequence(value) else [value]
     hints = [
         nearest

@@ -1,6 +1,6 @@
-"""The one table of all hyperparameters: meaning, default, what is allowed, and where to search.
+"""The table of all hyperparameters: meaning, default, constraint and search range.
 
-Docstrings, validation and search spaces come from here, so that they cannot disagree.
+Docstrings, checks and default search spaces come from it, so that they cannot disagree.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sknethp.hyperparameters.constraints import (
     Choice,
     Constraint,
     Flag,
-    Nothing,
+    NoneValue,
     Number,
     PerLayer,
-    Such,
+    Predicate,
     is_path,
     optional,
 )
@@ -31,7 +31,7 @@ from sknethp.training.initialization import WEIGHT_INITS
 from sknethp.training.optimizers import OPTIMIZERS
 from sknethp.training.schedules import SCHEDULES
 
-# Texts that ranges come from.
+# Sources of the search ranges.
 BENGIO = "Bengio (2012), Practical recommendations for gradient-based training, arXiv:1206.5533"
 SRIVASTAVA = "Srivastava et al. (2014), Dropout, JMLR 15"
 GORISHNIY = "Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS"
@@ -41,17 +41,9 @@ PRECHELT = "Prechelt (1998), Early stopping - but when?, in Neural networks: tri
 
 @dataclass(frozen=True)
 class Range:
-    """Where to search for a number, uniformly or on a logarithmic scale.
+    """Search range of a number, bounds included.
 
-    Attributes
-    ----------
-    low, high : float
-        The bounds, both included.
-    log : bool
-        Whether equal ratios, not equal differences, are equally likely.
-    integer : bool
-    levels : tuple
-        What a grid takes from it, the most useful first; empty for evenly spaced ones.
+    A grid takes `levels`, the most useful first, or evenly spaced values where there are none.
     """
 
     low: float
@@ -63,7 +55,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Options:
-    """Which values to search among, the most useful first."""
+    """Values to search among, the most useful first."""
 
     values: tuple[Any, ...]
 
@@ -72,20 +64,9 @@ class Options:
 class Hyperparameter:
     """One parameter of ``DeepNetClassifier``.
 
-    Attributes
-    ----------
-    name : str
-    default : object
-    allowed : Constraint
-    role : {"structure", "training", "stopping", "running"}
-    meaning : str
-        A sentence or two for the docstring.
-    search : Range, Options or None
-        A sensible place to search; None where tuning makes no sense.
-    source : str
-        Where that place comes from.
-    needs : mapping
-        Other parameters without one of whose given values this one has no effect.
+    `meaning` goes into the docstring and `search` into the default spaces (None where tuning makes
+    no sense); `source` says where that range comes from. The parameter has an effect only where
+    each parameter in `needs` has one of the values given there.
     """
 
     name: str
@@ -99,15 +80,15 @@ class Hyperparameter:
 
 
 def _are_callbacks(value: Any) -> bool:
-    """Whether `value` is a list of what skorch takes: callbacks, alone or with a name."""
+    """Tell whether `value` is a list of skorch callbacks, with or without names."""
     if not isinstance(value, (list, tuple)):
         return False
-    alone = [entry[-1] if isinstance(entry, tuple) and entry else entry for entry in value]
-    return all(hasattr(entry, "on_epoch_end") for entry in alone)
+    callbacks = [entry[-1] if isinstance(entry, tuple) and entry else entry for entry in value]
+    return all(hasattr(callback, "on_epoch_end") for callback in callbacks)
 
 
 def _using(name: str, rules: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which optimizers, or schedules, depend on a hyperparameter."""
+    """Return the optimizers, or schedules, that use a hyperparameter."""
     return tuple(rule for rule, entry in rules.items() if name in entry.uses)
 
 
@@ -115,8 +96,8 @@ _TAB = 4 * " "
 _SEED = AnyOf(
     (
         Number(0, 2**32 - 1, integer=True),
-        Such(lambda value: isinstance(value, np.random.RandomState), "a RandomState"),
-        Nothing(),
+        Predicate(lambda value: isinstance(value, np.random.RandomState), "a RandomState"),
+        NoneValue(),
     )
 )
 _FRACTION = Number(0, 1, high_open=True)
@@ -137,7 +118,7 @@ _STRUCTURE = (
         256,
         PerLayer(COUNT),
         "structure",
-        "Units of every hidden layer, or of each.",
+        "Units of all hidden layers, or of each one.",
         Range(16, 512, log=True, integer=True, levels=(256, 128, 64, 512, 32)),
         f"{GORISHNIY}: 1 to 512, here by ratio and from 16",
     ),
@@ -146,7 +127,7 @@ _STRUCTURE = (
         "silu",
         PerLayer(Choice(tuple(ACTIVATIONS))),
         "structure",
-        "Activation of the hidden layers, or of each.",
+        "Activation of all hidden layers, or of each one.",
         Options(("silu", "relu", "selu", "tanh")),
         "Ramachandran et al. (2017), Searching for activation functions, arXiv:1710.05941, and "
         "one each of the rectified, self-normalising and saturating kinds",
@@ -156,7 +137,7 @@ _STRUCTURE = (
         0.3,
         PerLayer(_FRACTION),
         "structure",
-        "Share of units dropped after every hidden layer, or after each, in steps of 1/256; "
+        "Share of units dropped after all hidden layers, or after each one, in steps of 1/256; "
         "0.2 to 0.5 is useful.",
         Range(0.0, 0.5, levels=(0.3, 0.0, 0.5, 0.15)),
         SRIVASTAVA,
@@ -175,8 +156,8 @@ _STRUCTURE = (
         "auto",
         PerLayer(Choice(WEIGHT_INITS)),
         "structure",
-        'Initial weights of all layers, or of each (with or without the output layer). "auto" '
-        "takes for each layer the scheme that fits its activation: He's for relu and its kin, "
+        'Initialisation of all layers, or of each one (with or without the output layer). "auto" '
+        "uses for each layer the scheme that suits its activation: He's for relu and its variants, "
         "LeCun's for selu and linear, Glorot's for the others.",
         Options(("auto", "glorot_uniform", "he_normal", "orthogonal")),
         "Glorot & Bengio (2010); He et al. (2015); Saxe et al. (2014)",
@@ -186,7 +167,7 @@ _STRUCTURE = (
         None,
         optional(Choice(("batch", "layer"))),
         "structure",
-        "Normalise before each activation, over the batch or over the layer.",
+        "Normalisation before each activation, over the batch or over the layer.",
         Options((None, "batch", "layer")),
         KADRA,
     ),
@@ -216,7 +197,7 @@ _TRAINING = (
         1e-3,
         _POSITIVE,
         "training",
-        "Learning rate at its highest.",
+        "Highest learning rate.",
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
@@ -244,7 +225,7 @@ _TRAINING = (
         0.5,
         Number(0, 1, low_open=True),
         "training",
-        "What the rate is multiplied by at each drop: step, plateau.",
+        "Factor by which the rate is multiplied at each drop: step, plateau.",
         Range(0.1, 0.9),
         BENGIO,
         needs={"lr_schedule": _using("lr_drop_factor", SCHEDULES)},
@@ -264,7 +245,7 @@ _TRAINING = (
         0.0,
         _FRACTION,
         "training",
-        "Share of `max_epochs` in which the rate rises to `lr`; one_cycle takes 0.3 for 0.",
+        "Share of `max_epochs` in which the rate rises to `lr`; one_cycle uses 0.3 if it is 0.",
         Range(0.0, 0.3),
         "Smith & Topin (2018), Super-convergence, arXiv:1708.07120",
     ),
@@ -273,8 +254,8 @@ _TRAINING = (
         0.9,
         Number(0, 1, high_open=True),
         "training",
-        "Momentum of sgd; decay of the first moment of adam, adamw, nadam and adamax. The others "
-        "have none.",
+        "Momentum of sgd; decay of the first moment of adam, adamw, nadam and adamax. The other "
+        "optimizers do not use it.",
         Range(0.5, 0.99, levels=(0.9, 0.5, 0.99)),
         BENGIO,
         needs={"optimizer": _using("momentum", OPTIMIZERS)},
@@ -284,7 +265,7 @@ _TRAINING = (
         False,
         Flag(),
         "training",
-        "Nesterov's momentum; for sgd alone.",
+        "Whether to use Nesterov momentum; for SGD only.",
         Options((False, True)),
         "Sutskever et al. (2013)",
         needs={"optimizer": _using("nesterov", OPTIMIZERS)},
@@ -294,7 +275,7 @@ _TRAINING = (
         0.999,
         Number(0, 1, high_open=True),
         "training",
-        "Decay of the second moment of all optimizers that keep one that fades.",
+        "Decay of the second moment, for the optimizers that keep a decaying one.",
         Range(0.95, 0.9999),
         "Kingma & Ba (2015), Adam, arXiv:1412.6980",
         needs={"optimizer": _using("beta2", OPTIMIZERS)},
@@ -304,8 +285,8 @@ _TRAINING = (
         0.0,
         Number(0),
         "training",
-        "Pull of the weights towards zero: added to their gradient, or with adamw taken from "
-        "them directly. Biases and normalisation are free of it.",
+        "L2 penalty on the weights: added to their gradient, or with adamw subtracted from them "
+        "directly. Biases and normalisation are not decayed.",
         Range(1e-6, 1e-3, log=True, levels=(1e-5, 1e-3, 1e-4)),
         GORISHNIY,
     ),
@@ -314,7 +295,7 @@ _TRAINING = (
         0.0,
         Number(0),
         "training",
-        "Weight of the sum of absolute weights in the loss.",
+        "L1 penalty: factor of the sum of absolute weights in the loss.",
         Range(1e-7, 1e-3, log=True),
         BENGIO,
     ),
@@ -323,7 +304,7 @@ _TRAINING = (
         None,
         optional(_POSITIVE),
         "training",
-        "Greatest Euclidean norm of each unit's incoming weights.",
+        "Largest Euclidean norm of each unit's incoming weights.",
         Range(1.0, 5.0),
         SRIVASTAVA,
     ),
@@ -332,7 +313,7 @@ _TRAINING = (
         None,
         optional(_POSITIVE),
         "training",
-        "Greatest Euclidean norm of the gradient of all parameters.",
+        "Largest Euclidean norm of the gradient of all parameters.",
         Range(0.1, 10.0, log=True),
         "Pascanu et al. (2013), On the difficulty of training recurrent neural networks",
     ),
@@ -341,7 +322,7 @@ _TRAINING = (
         0.05,
         Number(0, 1, high_open=True),
         "training",
-        "Share of each target that is spread over all classes.",
+        "Share of each target that is spread evenly over all classes.",
         Range(0.0, 0.2),
         "Szegedy et al. (2016), Rethinking the Inception architecture",
     ),
@@ -351,15 +332,15 @@ _TRAINING = (
         AnyOf(
             (
                 Choice(("balanced",)),
-                Such(
+                Predicate(
                     lambda value: isinstance(value, Mapping),
                     "a dict from class labels to weights",
                 ),
-                Nothing(),
+                NoneValue(),
             )
         ),
         "training",
-        'Weights of classes; "balanced" makes them equally heavy.',
+        'Weights of the classes; "balanced" makes all classes count equally.',
         Options((None, "balanced")),
         "King & Zeng (2001)",
     ),
@@ -368,7 +349,7 @@ _TRAINING = (
         32,
         COUNT,
         "training",
-        "Samples per update; 32 to 256 is worth a try. At most the number of samples.",
+        "Samples per update (at most all of them); 32 to 256 usually works.",
         Options((32, 128, 64, 256)),
         BENGIO,
     ),
@@ -386,7 +367,7 @@ _TRAINING = (
         True,
         Flag(),
         "training",
-        "Whether each epoch sees the samples in a new order.",
+        "Whether to shuffle the samples before each epoch.",
     ),
 )
 
@@ -397,7 +378,7 @@ _STOPPING = (
         Flag(),
         "stopping",
         "Whether to hold out a validation part (unless ``fit`` is given one) and stop when "
-        "`monitor` stops improving on it.",
+        "`monitor` no longer improves on it.",
     ),
     Hyperparameter(
         "patience",
@@ -414,12 +395,12 @@ _STOPPING = (
         0.0,
         Number(0),
         "stopping",
-        "What a change of `monitor` must exceed to count as an improvement.",
+        "A change of `monitor` counts as an improvement only if it is larger than this.",
     ),
     Hyperparameter(
         "monitor",
         "valid_loss",
-        Such(
+        Predicate(
             lambda value: isinstance(value, str),
             "'valid_loss', 'valid_accuracy' or the name of a scikit-learn scorer",
         ),
@@ -432,14 +413,15 @@ _STOPPING = (
         0.1,
         Number(0, 1, low_open=True, high_open=True),
         "stopping",
-        "Share of the samples that is held out, class by class.",
+        "Share of the samples to hold out, stratified by class.",
     ),
     Hyperparameter(
         "restore_best",
         True,
         Flag(),
         "stopping",
-        "Whether to go back to the epoch that was best by `monitor`, where there is validation.",
+        "Whether to keep the weights of the epoch that was best by `monitor`, if there is a "
+        "validation part.",
     ),
 )
 
@@ -449,19 +431,19 @@ _RUNNING = (
         False,
         Flag(),
         "running",
-        "Whether ``fit`` goes on from the weights of the fit before.",
+        "Whether ``fit`` continues from the weights of the previous fit.",
     ),
     Hyperparameter(
         "random_state",
         None,
         _SEED,
         "running",
-        "Seed of weights, order, dropout and validation split.",
+        "Seed of initial weights, shuffling, dropout and validation split.",
     ),
     Hyperparameter(
         "device",
         "cpu",
-        Such(lambda value: isinstance(value, str), "'cpu', 'cuda', 'cuda:N', 'mps' or 'auto'"),
+        Predicate(lambda value: isinstance(value, str), "'cpu', 'cuda', 'cuda:N', 'mps' or 'auto'"),
         "running",
         'Where to train: "cpu", "cuda", "cuda:1" …, "mps", or "auto" for the fastest there is. '
         "Fitted networks are kept, and predict, on the CPU.",
@@ -469,29 +451,29 @@ _RUNNING = (
     Hyperparameter(
         "callbacks",
         None,
-        AnyOf((Such(_are_callbacks, "a list of skorch callbacks"), Nothing())),
+        AnyOf((Predicate(_are_callbacks, "a list of skorch callbacks"), NoneValue())),
         "running",
-        "Callbacks of skorch. One that follows single batches keeps its network out of fusion. "
-        "skorch's EarlyStopping ends the training of its net; any other KeyboardInterrupt is "
-        "Ctrl-C, and ends ``fit`` and the search around it.",
+        "Callbacks of skorch. A net with one that follows single batches is not fused. "
+        "skorch's EarlyStopping ends the training of its net; any other KeyboardInterrupt "
+        "counts as Ctrl-C, and ends ``fit`` and the search around it.",
     ),
     Hyperparameter(
         "memory",
         None,
         AnyOf(
             (
-                Such(is_path, "a path"),
-                Such(
+                Predicate(is_path, "a path"),
+                Predicate(
                     lambda value: isinstance(value, Memory) and value.backend == "local",
                     "a joblib.Memory",
                 ),
-                Nothing(),
+                NoneValue(),
             )
         ),
         "running",
-        "Where to keep finished fits: the same fit with the same random_state, a number, is then "
-        "not made again, even by another process. Kept without the optimizer's moments, which "
-        "partial_fit and warm_start then find at zero.",
+        "Folder in which to keep finished fits: a fit with the same data, parameters and integer "
+        "random_state is then loaded instead of trained, even by another process. The "
+        "optimizer's moments are not kept: partial_fit and warm_start start with moments of zero.",
     ),
     Hyperparameter(
         "verbose",
@@ -509,17 +491,17 @@ PER_LAYER = tuple(name for name, entry in TABLE.items() if isinstance(entry.allo
 
 
 def last_part(name: str) -> str:
-    """Return a parameter's name without the prefix of the step or estimator that it belongs to."""
+    """Return a parameter's name without the prefix of the step or estimator."""
     return name.rpartition("__")[2]
 
 
 def hyperparameters_of(net: Any) -> dict[str, Any]:
-    """Return a net's values; a subclass may have other parameters, and fix those that it hides."""
+    """Return a net's values; one that a subclass hides has the subclass's value or the default."""
     return {name: getattr(net, name, entry.default) for name, entry in TABLE.items()}
 
 
 def described(role: str) -> str:
-    """Return the numpydoc entries of one role's parameters, indented as in a class's docstring."""
+    """Return numpydoc entries of one role's parameters, indented for a class docstring."""
     lines = []
     for entry in TABLE.values():
         if entry.role == role:

@@ -27,7 +27,7 @@ from sknethp.hyperparameters import (
 from sknethp.hyperparameters.constraints import (
     Constraint,
     Number,
-    Such,
+    Predicate,
     as_python,
     complaint,
     is_sequence,
@@ -47,7 +47,9 @@ _PRIORS = ("uniform", "loguniform", "log", "logarithmic", "reciprocal")
 _EVERY_SEARCH: dict[str, Constraint] = {
     "memory": TABLE["memory"].allowed,
     "progress": PROGRESS,
-    "n_jobs": optional(Such(is_number_of_jobs, "a number of jobs other than 0, or -1 for all")),
+    "n_jobs": optional(
+        Predicate(is_number_of_jobs, "a number of jobs other than 0, or -1 for all")
+    ),
 }
 
 

@@ -229,7 +229,7 @@ def test_module_and_script_are_the_same_command(tmp_path):
         (["data.csv"], "there is no file 'data.csv'; give a CSV or Parquet file or one of iris"),
         (["iris", "--target", "species"], "--target is for files, but 'iris' is a bundled"),
         (["iris", "--candidates", "-3"], "--candidates: must be at least 1, got -3"),
-        (["iris", "--candidates", "ten"], "--candidates: must be a whole number, got 'ten'"),
+        (["iris", "--candidates", "ten"], "--candidates: must be an integer, got 'ten'"),
         (["iris", "--cv", "1"], "--cv: must be at least 2, got 1"),
         (["iris", "--seed", "-1"], "--seed: must be at least 0, got -1"),
         (["iris", "--seed", str(2**32)], "--seed: must be less than 2**32, got 4294967296"),

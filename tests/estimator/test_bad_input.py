@@ -21,7 +21,7 @@ from sknethp import DeepNetClassifier, DivergenceError, classifier
 from sknethp import model_selection as ours
 from sknethp.estimator import memory
 from sknethp.hyperparameters import TABLE
-from sknethp.hyperparameters.constraints import AnyOf, Choice, Flag, Number, PerLayer, Such
+from sknethp.hyperparameters.constraints import AnyOf, Choice, Flag, Number, PerLayer, Predicate
 
 X, y = load_wine(return_X_y=True)
 X = scale(X)
@@ -66,7 +66,7 @@ def wrong_values(constraint):
         case AnyOf(parts):
             both = [value for part in parts for value in wrong_values(part)]
             return [value for value in both if not constraint.allows(value)]
-        case Such():
+        case Predicate():
             return [3.5]
     return []
 
@@ -128,12 +128,12 @@ def test_a_name_that_is_like_none_gets_no_hint():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"nesterov": True}, "nesterov=True works with optimizer='sgd' alone, but .*'adam'"),
+        ({"nesterov": True}, "nesterov=True works only with optimizer='sgd', but .*'adam'"),
         ({"nesterov": True, "optimizer": "sgd", "momentum": 0}, "nesterov=True needs momentum"),
         ({"residual": True, "hidden_units": (8, 4)}, r"hidden_units=\(8, 4\) has no two equal"),
         ({"residual": True, "hidden_units": [8, 4, 8], "hidden_layers": 3}, "no two equal"),
-        ({"hidden_units": (8, 4, 2)}, r"hidden_units=.* is of length 3, but hidden_layers=2"),
-        ({"dropout": [0.1]}, r"dropout=\[0.1\] is of length 1, but hidden_layers=2"),
+        ({"hidden_units": (8, 4, 2)}, r"hidden_units=.* has length 3, but hidden_layers=2"),
+        ({"dropout": [0.1]}, r"dropout=\[0.1\] has length 1, but hidden_layers=2"),
         ({"weight_init": ("zero",) * 4}, "weight_init=.* 2 or 3 values"),
     ],
 )

@@ -231,7 +231,7 @@ def test_estimator_manners(data):
 
 BAD = [
     ({"min_layers": 3, "max_layers": 2}, "max_layers=2 is less than min_layers=3"),
-    ({"patience": 0}, "patience=0 is not valid: patience must be a whole number at least 1"),
+    ({"patience": 0}, "patience=0 is not valid: patience must be an integer at least 1"),
     ({"speculative": 0}, "speculative=0 is not valid"),
     ({"min_layers": -1}, "min_layers=-1 is not valid"),
     ({"error_score": 0.0}, r"error_score=0\.0 is not valid: a depth that fails ends the growth"),
