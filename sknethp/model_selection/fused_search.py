@@ -171,7 +171,8 @@ class FusedSearchMixin:
             check_seeds(self)
             check_folds(self.estimator, self.cv, y)
             self._check()
-            with fused_unless_chosen(self.progress) as summary, told_shortly():
+            shortly = told_shortly() if networks_in(self.estimator) else nullcontext()
+            with fused_unless_chosen(self.progress) as summary, shortly:
                 super().fit(X, y, **params)  # type: ignore[misc]
             self.fused_summary_ = summary
             self.evaluated_at_ = np.array(self._evaluated_at)

@@ -387,6 +387,7 @@ def test_divergence(optimizer):
     assert "lr=1e+09" in message(error)
 
 
+@pytest.mark.filterwarnings("ignore::sknethp.UnscaledInputWarning")
 def test_divergence_in_the_last_update():
     model = DeepNetClassifier(lr=3e38, optimizer="sgd", dropout=0, max_epochs=1, batch_size=178)
     with pytest.raises(DivergenceError, match="The weights became infinite in epoch 1"):

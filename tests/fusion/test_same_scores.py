@@ -112,6 +112,7 @@ def _search(kind):
 @pytest.mark.parametrize(
     "kind", ["random", "halving_grid", "halving_grid_epochs", "halving_epochs"]
 )
+@pytest.mark.filterwarnings("ignore::sknethp.UnscaledInputWarning")
 def test_other_searches(data, kind):
     """Random and halving searches, over samples or epochs."""
     alone = fitted_scores(_search(kind), data)

@@ -187,7 +187,8 @@ def test_a_callable_space_is_asked_for_what_is_needed(data):
 
 def test_several_nets_grow_together(data):
     both = VotingClassifier([("a", net()[-1]), ("b", net()[-1])])
-    search = LayerGrowthSearchCV(both, cv=2, max_layers=2).fit(*data)
+    X = StandardScaler().fit_transform(data[0])
+    search = LayerGrowthSearchCV(both, cv=2, max_layers=2).fit(X, data[1])
     assert search.cv_results_["params"][1] == {"a__hidden_layers": 2, "b__hidden_layers": 2}
 
 

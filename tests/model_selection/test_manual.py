@@ -272,7 +272,7 @@ def test_groups_and_weights(data):
 
 
 def test_metadata_routing(data):
-    X, y = data
+    X, y = StandardScaler().fit_transform(data[0]), data[1]
     weight = np.linspace(0.5, 1, len(y))
     with sklearn.config_context(enable_metadata_routing=True):
         bare = DeepNetClassifier(hidden_units=4, max_epochs=3, random_state=0)

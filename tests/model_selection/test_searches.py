@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, RepeatedStratifiedKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, scale
 
 from sknethp import DeepNetClassifier
 from sknethp import model_selection as ours
@@ -134,7 +134,7 @@ def test_the_default_space_leaves_halving_its_resource(data):
         random_state=0,
         **resource,
     )
-    search.fit(*data)
+    search.fit(scale(data[0]), data[1])
     assert set(search.cv_results_["param_max_epochs"]) == {2, 4}
     assert "param_lr" in search.cv_results_
 
