@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class FitRequest:
     seed: int
     n_epochs: int
 
-    @property
+    @cached_property
     def architecture(self) -> Architecture:
         """The structure that the parameters ask for."""
         return Architecture(
@@ -80,7 +81,7 @@ class FitRequest:
             **_named(self.parameters, "hidden_units", "normalization", "residual"),
         )
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """The training settings that the parameters ask for."""
         given = _named(self.parameters, *(field.name for field in fields(Settings)))
@@ -88,7 +89,7 @@ class FitRequest:
         given["batch_size"] = min(self.parameters["batch_size"], len(self.train.index))
         return Settings(**given)
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
         """The learning rates that the parameters ask for."""
         return Schedule(**_named(self.parameters, *(field.name for field in fields(Schedule))))

@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable
 from types import FrameType
 
 SECONDS_BEFORE_ERROR = 60.0
@@ -21,30 +21,43 @@ class Watchdog:
     """Looks now and then whether the code of a thread is stuck at a lock.
 
     A lock that is held by another thread looks the same. So that one is left its time, nothing
-    is done before the whole process has been idle for a minute.
+    is done before the whole process has been idle for a minute. `is_blocking` is a method that
+    gives 0 unless running code keeps others waiting, and another number after any progress.
     """
 
-    def __init__(self, is_blocking: Callable[[], object]):
-        self._is_blocking = is_blocking
-        self._thread = threading.get_ident()
-        self._done = threading.Event()
+    def __init__(self, is_blocking: Callable[[], int]):
+        self._is_blocking = weakref.WeakMethod(is_blocking)
+        self._watched: int | None = None
+        self._looker: threading.Thread | None = None
         self.message: str | None = None
 
-    def look(self) -> None:
+    def __enter__(self) -> Watchdog:
+        self._watched, self.message = threading.get_ident(), None
+        if self._looker is None or not self._looker.is_alive():  # as in a forked child
+            self._looker = threading.Thread(target=self._look, daemon=True)
+            self._looker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watched = None
+
+    def _look(self) -> None:
         """Look until there is nothing to look after, or the thread has been interrupted."""
-        seen, idle_looks = None, 0
-        seconds = SECONDS_BEFORE_ERROR / _LOOKS
-        while not self._done.is_set():
-            before = time.process_time()
-            self._done.wait(seconds)
-            blocking = self._is_blocking()
-            is_idle = time.process_time() - before < _IDLE * seconds
-            idle_looks = idle_looks + 1 if blocking and blocking == seen and is_idle else 0
+        seen, idle_looks = 0, 0
+        while is_blocking := self._is_blocking():
+            blocking, before = is_blocking(), time.process_time()
+            del is_blocking
+            idle_looks = idle_looks + 1 if blocking and blocking == seen else 0
             seen = blocking
-            frame = sys._current_frames().get(self._thread)
-            if idle_looks >= _LOOKS and frame is not None and _waits_for_lock(frame):
+            frame = sys._current_frames().get(self._watched or 0)
+            if idle_looks > _LOOKS and frame is not None and _waits_for_lock(frame):
                 self._interrupt(frame)
                 return
+            del frame
+            seconds = SECONDS_BEFORE_ERROR / _LOOKS
+            time.sleep(seconds)
+            if time.process_time() - before > _IDLE * seconds:
+                seen = 0
 
     def _interrupt(self, frame: FrameType) -> None:
         while frame.f_back is not None and frame.f_globals.get("__name__") in _LOCKS:
@@ -55,31 +68,12 @@ class Watchdog:
             "presumably another task holds around its fit. All fits of a block share one thread: "
             "hold no lock while a net is fitted, or fit outside fused()."
         )
-        main = threading.main_thread().ident == self._thread
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        is_main = threading.main_thread().ident == self._watched
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self.message = message
-            signal.pthread_kill(self._thread, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         else:  # nothing else interrupts a lock
             warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-    def stop(self) -> None:
-        """End looking."""
-        self._done.set()
-
-
-@contextmanager
-def watched(is_blocking: Callable[[], object]) -> Iterator[Watchdog]:
-    """Look after the code inside.
-
-    `is_blocking` gives a value that is false unless running code keeps others waiting, and
-    another one whenever there has been progress.
-    """
-    watchdog = Watchdog(is_blocking)
-    threading.Thread(target=watchdog.look, daemon=True).start()
-    try:
-        yield watchdog
-    finally:
-        watchdog.stop()
 
 
 _LOCKS = ("threading", "multiprocessing.synchronize")

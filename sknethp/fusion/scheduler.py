@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from sknethp.fusion.budget import MemoryBudget
-from sknethp.fusion.deadlock import watched
+from sknethp.fusion.deadlock import Watchdog
 from sknethp.fusion.process_state import ProcessState
 from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.sharing import SharedRows
@@ -60,6 +60,7 @@ class Scheduler:
         self._waiting: list[Task] = []
         self._current: Task | None = None
         self._n_steps = 0
+        self._watchdog = Watchdog(self._blocking_step)
         self._messages: set[str] = set()
         self._idle_tasks: dict[Hashable, float] = {}
         self._interrupt: BaseException | None = None
@@ -134,12 +135,12 @@ class Scheduler:
             return
         outside = ProcessState()
         try:
-            with watched(self._blocking_step) as watchdog:
+            with self._watchdog:
                 self._drive(task)
         except KeyboardInterrupt as error:
-            if watchdog.message is None:
+            if self._watchdog.message is None:
                 raise
-            raise RuntimeError(watchdog.message) from error
+            raise RuntimeError(self._watchdog.message) from error
         finally:
             outside.restore()
 
