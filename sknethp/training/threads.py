@@ -79,13 +79,16 @@ def one_torch_thread() -> Iterator[None]:
             if _state.threads_inside == 0:
                 _state.before = torch.get_num_threads()
             _state.threads_inside += 1
-        torch.set_num_threads(1)
+    around = torch.get_num_threads()  # more than one in some steps of `Pace`
+    torch.set_num_threads(1)
     _local.depth = depth + 1
     try:
         yield
     finally:
         _local.depth -= 1
-        if _local.depth == 0:
+        if depth > 0:
+            torch.set_num_threads(around)
+        else:
             with _state.lock:
                 torch.set_num_threads(_state.before)
                 _state.threads_inside -= 1

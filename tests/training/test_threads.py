@@ -76,6 +76,16 @@ def test_a_hiccup_changes_nothing(clock, two_threads):
     assert used.count(2) > 0.9 * N_STEPS
 
 
+def test_one_thread_within_a_step_that_has_all(two_threads):
+    """What rounds by the number of threads has one where a step is given all, and only there."""
+    with one_torch_thread():
+        torch.set_num_threads(2)  # as `Pace` does
+        with one_torch_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 2
+
+
 def test_small_work_has_one_thread(clock, two_threads):
     """Nothing is tried where nothing can be gained."""
     assert set(run(Pace(1000), clock, lambda s, n: 1.0)) == {1}
