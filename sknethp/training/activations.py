@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from sknethp.training.rounding import in_whole_vectors
 
@@ -85,6 +86,33 @@ def _softmax_backward(d: Tensor, h: Tensor, out: Tensor) -> None:
     # Torch's own rounds by the number of threads.
     torch.mul(d, h, out=out)
     out.addcmul_(h, out.sum(-1, keepdim=True), value=-1)
+
+
+def by_autograd(
+    name: str, module: Callable[[], nn.Module], weight_init: str, zero_at_zero: bool = True
+) -> Activation:
+    """Make an elementwise activation from its module alone; its gradients take longer."""
+    function = module()
+
+    def forward(z: Tensor, out: Tensor) -> None:
+        out.copy_(function(z))
+
+    def backward(d: Tensor, z: Tensor, out: Tensor) -> None:
+        with torch.enable_grad():
+            leaf = z.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(function(leaf), leaf, d)
+        out.copy_(gradient)
+
+    return Activation(name, module, forward, backward, False, weight_init, zero_at_zero)
+
+
+def formula(function: Callable[[Tensor], Tensor]) -> fx.GraphModule:
+    """Make a module of a function of torch's operations; it runs without this package."""
+    graph = fx.Graph()
+    z: Any = fx.Proxy(graph.placeholder("z"), fx.proxy.GraphAppendingTracer(graph))
+    h: Any = function(z)
+    graph.output(h.node)
+    return fx.GraphModule(nn.Module(), graph)
 
 
 def _table(*activations: Activation) -> dict[str, Activation]:
