@@ -215,7 +215,7 @@ _TRAINING = (
         0.01,
         Number(0, 1),
         "training",
-        "Fraction of `lr` that is left at the end: linear, exponential, cosine, one_cycle.",
+        f"Fraction of `lr` that is left at the end: {', '.join(_using('lr_final', SCHEDULES))}.",
         Range(1e-3, 0.5, log=True),
         BENGIO,
         needs={"lr_schedule": _using("lr_final", SCHEDULES)},
@@ -225,7 +225,8 @@ _TRAINING = (
         0.5,
         Number(0, 1, low_open=True),
         "training",
-        "Factor by which the rate is multiplied at each drop: step, plateau.",
+        "Factor by which the rate is multiplied at each drop: "
+        f"{', '.join(_using('lr_drop_factor', SCHEDULES))}.",
         Range(0.1, 0.9),
         BENGIO,
         needs={"lr_schedule": _using("lr_drop_factor", SCHEDULES)},
@@ -254,8 +255,8 @@ _TRAINING = (
         0.9,
         Number(0, 1, high_open=True),
         "training",
-        "Momentum of sgd; decay of the first moment of adam, adamw, nadam and adamax. The other "
-        "optimizers do not use it.",
+        "Momentum of sgd, or decay of the first moment, used by "
+        f"{', '.join(_using('momentum', OPTIMIZERS))}.",
         Range(0.5, 0.99, levels=(0.9, 0.5, 0.99)),
         BENGIO,
         needs={"optimizer": _using("momentum", OPTIMIZERS)},

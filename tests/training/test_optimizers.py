@@ -1,5 +1,6 @@
 """Updates of several networks at once are those of ``torch.optim`` for each of them."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -16,22 +17,20 @@ ROWS = (  # each a network
     {"lr": 0.5, "momentum": 0.0, "beta2": 0.0, "weight_decay": 0.01},
     {"lr": 0.03, "momentum": 0.99, "beta2": 0.95, "weight_decay": 0.0},
 )
-_BETAS = {"adam": "Adam", "adamw": "AdamW", "nadam": "NAdam", "adamax": "Adamax"}
 
 
 def torch_optimizer(name, nesterov, groups, row):
-    """Return torch's optimizer with the hyperparameters of a row."""
-    if name in _BETAS:
-        betas = row["momentum"], row["beta2"]
-        return getattr(torch.optim, _BETAS[name])(groups, lr=row["lr"], betas=betas)
-    if name == "sgd":
-        nesterov = nesterov and row["momentum"] > 0
-        return torch.optim.SGD(groups, row["lr"], momentum=row["momentum"], nesterov=nesterov)
-    if name == "rmsprop":
-        return torch.optim.RMSprop(groups, row["lr"], alpha=row["beta2"])
-    if name == "adadelta":
-        return torch.optim.Adadelta(groups, row["lr"], rho=row["beta2"])
-    return torch.optim.Adagrad(groups, row["lr"])
+    """Return torch's optimizer, with the hyperparameters of a row under the names it has there."""
+    rule, betas = OPTIMIZERS[name], (row["momentum"], row["beta2"])
+    known = inspect.signature(rule.torch).parameters
+    if "betas" in known:
+        return rule.torch(groups, lr=row["lr"], betas=betas)
+    given = dict.fromkeys({"alpha", "rho"} & set(known), betas[1]) if "beta2" in rule.uses else {}
+    if "momentum" in rule.uses:
+        given |= {"momentum": betas[0]}
+    if nesterov:
+        given |= {"nesterov": betas[0] > 0}
+    return rule.torch(groups, lr=row["lr"], **given)
 
 
 def torch_trajectory(name, nesterov, row, start, gradients, rates, n_weights):
@@ -58,9 +57,9 @@ def trajectories(networks, storage, gradients, rates, chunk=7):
     architectures = [network.architecture for network in networks]
     size = architectures[0].n_parameters
     blocks = type(storage.parameters)
-    moments = [
-        blocks(torch.zeros(len(networks) * size), len(networks), architectures[0]) for _ in range(2)
-    ]
+    n_moments = OPTIMIZERS[networks[0].settings.optimizer].n_moments
+    n = len(networks)
+    moments = [blocks(torch.zeros(n * size), n, architectures[0]) for _ in range(n_moments)]
     update = Update(
         networks, slice(0, len(networks)), storage.parameters, storage.gradients, moments
     )
@@ -122,12 +121,6 @@ def test_one_network_alone(compare, name, nesterov):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-_USED = {
-    "sgd": ("lr", "momentum", "weight_decay"),
-    "rmsprop": ("lr", "beta2", "weight_decay"),
-    "adagrad": ("lr", "weight_decay"),
-    "adadelta": ("lr", "beta2", "weight_decay"),
-}
 _CHANGES = {"momentum": 0.89, "beta2": 0.998, "weight_decay": 0.01}
 
 
@@ -137,7 +130,7 @@ def test_a_wrong_hyperparameter_is_noticed(compare, name, changed):
     """Negative control: one row that differs a little from torch's is seen, in that row alone."""
     wrong = ({**ROWS[0], changed: _CHANGES[changed]}, *ROWS[1:])
     ours, theirs = compare(name, rows=wrong)
-    used = changed in _USED.get(name, ("lr", "momentum", "beta2", "weight_decay"))
+    used = changed in ("weight_decay", *OPTIMIZERS[name].uses)
     close = torch.isclose(ours, theirs, rtol=1e-4, atol=1e-5).all(2).all(1)
     assert close.tolist() == [not used, True, True, True]
 

@@ -70,7 +70,7 @@ MIXTURES = {
         seed=[0, 1, 2], n_samples=[50, 37, 20], weighted=[True, False, True], dropout=[0.3] * 3
     ),
     "fewer samples than a batch": each(seed=[0, 1, 2], n_samples=[5, 50, 16], dropout=[0.4] * 3),
-    "optimizers": each(seed=list(range(8)), optimizer=list(OPTIMIZERS)),
+    "optimizers": each(optimizer=list(OPTIMIZERS), seed=[*range(len(OPTIMIZERS))]),
     "nesterov": each(seed=[0, 1], nesterov=[True, False]),
     "optimizers, numbers of samples": each(
         seed=[0, 1, 2, 3],
@@ -78,7 +78,9 @@ MIXTURES = {
         n_samples=[20, 50, 33, 64],
     ),
     "schedules": each(
-        seed=list(range(8)), schedule=list(SCHEDULES), warmup_fraction=[0, 0.2, 0, 0, 0.5, 0, 0, 0]
+        schedule=list(SCHEDULES),
+        seed=[*range(len(SCHEDULES))],
+        warmup_fraction=[(0, 0.2, 0, 0.5)[i % 4] for i in range(len(SCHEDULES))],
     ),
     "activations": each(seed=list(range(5)), activation=list(SMOOTH)),
     "activations by layer": each(
