@@ -28,7 +28,7 @@ from sknethp.estimator.prediction import forward_in_double, log_probabilities, p
 from sknethp.estimator.request import Samples, fit_request
 from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of, name_here
 from sknethp.training.module import read
-from sknethp.training.objectives import Objective, classification
+from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
 _ONE_MORE_EPOCH = {"lr_schedule": "constant", "warmup_fraction": 0.0, "early_stopping": False}
@@ -240,8 +240,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
-        objective = classification(len(classes))
-        request = fit_request(parameters, objective, samples, validation, _seed(parameters))
+        request = fit_request(parameters, samples, validation, _seed(parameters))
         with one_torch_thread(), torch.inference_mode(False):
             earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
@@ -283,8 +282,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                     "give the same, or none."
                 )
         samples = Samples(X, encode(y, known, "y"), check_weights(sample_weight, X), known)
-        objective = classification(len(known))
-        request = fit_request(parameters, objective, samples, None, _seed(parameters), n_epochs=1)
+        request = fit_request(parameters, samples, None, _seed(parameters), n_epochs=1)
         with one_torch_thread(), torch.inference_mode(False):
             earlier = None if first else self._earlier(known)
             self._keep(fit_network(request, earlier), known)
@@ -342,7 +340,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
 
     @property
     def _objective(self) -> Objective:
-        return classification(len(self.classes_))
+        return self.net_.objective_
 
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self, "net_")

@@ -17,7 +17,7 @@ from sknethp.estimator.devices import resolve_device
 from sknethp.hyperparameters.constraints import Number
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import Settings
-from sknethp.training.objectives import Objective
+from sknethp.training.objectives import Objective, classification
 from sknethp.training.schedules import Schedule
 
 _WEIGHT = Number(0)
@@ -101,7 +101,6 @@ def _named(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def fit_request(
     parameters: dict[str, Any],
-    objective: Objective,
     samples: Samples,
     validation: Samples | None,
     seed: int,
@@ -122,7 +121,7 @@ def fit_request(
         valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
     return FitRequest(
         parameters=parameters,
-        objective=objective,
+        objective=classification(len(samples.classes)),
         train=train,
         valid=valid,
         device=device,
