@@ -8,6 +8,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy, classification
 
 
+# Two classes may also have a softmax unit each.
+OBJECTIVES = [classification(2), classification(3), classification(5), CrossEntropy(2)]
+
+
 def objective_of(n_outputs):
     return BinaryCrossEntropy() if n_outputs == 1 else CrossEntropy(n_outputs)
 
@@ -67,17 +71,30 @@ def test_large_logits_stay_finite():
         assert torch.isfinite(objective_of(n_outputs).sample_losses(1e4 * logits, targets)).all()
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 5])
-def test_what_is_encoded_is_decoded(n_classes):
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_the_gradient_is_that_of_the_losses(objective):
+    """Each gradient is the slope of the sample's loss, by finite differences, times its weight."""
+    logits = 3 * torch.randn(50, objective.n_outputs, dtype=torch.float64)
+    targets = torch.from_numpy(objective.encode(np.arange(50) % objective.n_classes)).double()
+    soft = objective.smoothed(targets, torch.tensor(0.1))
+    weight, gradient = torch.rand(50, 1), torch.empty_like(logits)
+    objective.write_gradient(logits, soft, weight, gradient)
+    for output, step in enumerate(1e-5 * torch.eye(objective.n_outputs, dtype=torch.float64)):
+        above, below = (objective.sample_losses(logits + s, soft) for s in (step, -step))
+        slope = weight.squeeze(1) * (above - below) / 2e-5
+        torch.testing.assert_close(gradient[:, output], slope, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_what_is_encoded_is_decoded(objective):
     """Logits that are high at the targets give back the classes, and probabilities near one."""
-    objective = classification(n_classes)
-    y = np.arange(20) % n_classes
+    y = np.arange(20) % objective.n_classes
     targets = torch.from_numpy(objective.encode(y))
     assert targets.shape == (20, objective.n_outputs)
     logits = 40 * (targets - 0.5)
     np.testing.assert_array_equal(objective.decode(logits.numpy()), y)
     probabilities = objective.probabilities(logits)
-    assert probabilities.shape == (20, n_classes)
+    assert probabilities.shape == (20, objective.n_classes)
     np.testing.assert_allclose(probabilities[np.arange(20), y], 1, atol=1e-6)
     torch.testing.assert_close(objective.log_probabilities(logits).exp(), probabilities)
     criterion = objective.criterion(reduction="none")
