@@ -7,7 +7,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy, classification
 
-
 # Two classes may also have a softmax unit each.
 OBJECTIVES = [classification(2), classification(3), classification(5), CrossEntropy(2)]
 
