@@ -1,4 +1,4 @@
-"""What other libraries call the hyperparameters."""
+"""Names of the hyperparameters in other libraries."""
 
 # In MLPClassifier, skorch and Keras.
 _ELSEWHERE = {
@@ -25,5 +25,5 @@ _ELSEWHERE = {
 
 
 def name_here(name: str) -> str:
-    """Return what is called `name` in other libraries, or the name itself."""
+    """Translate a name that another library uses; return other names unchanged."""
     return _ELSEWHERE.get(name, name)

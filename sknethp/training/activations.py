@@ -1,4 +1,4 @@
-"""Activation functions: forward and backward passes that write into buffers given to them."""
+"""Activation functions: forward and backward passes that write into given buffers."""
 
 from __future__ import annotations
 
@@ -20,27 +20,16 @@ _SELU_SCALE = 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise (softmax: row by row) nonlinearity.
+    """An elementwise (softmax: row-wise) activation function.
 
-    Attributes
-    ----------
-    name : str
-        Name as given to ``DeepNetClassifier(activation=...)``.
-    module : callable
-        Makes the ``torch.nn`` module that computes the same.
-    forward : callable
-        ``forward(z, out=h)`` writes the activation of ``z`` to ``h``; both ``(..., n_units)``.
-    backward : callable
-        ``backward(d, s, out=e)`` writes the gradient with respect to ``z``, given the gradient
-        ``d`` with respect to ``h``; ``s`` is ``h`` where `from_output`, else ``z``.
-    from_output : bool
-        Whether the derivative follows from the output, so that ``h`` may overwrite ``z``.
-    weight_init : str
-        The initialisation scheme that suits the layer in front of it.
-    zero_at_zero : bool
-        Whether zero is mapped to zero, so that a masked unit stays silent.
-    by_row : bool
-        Whether a unit's activation depends on the other units of its layer.
+    ``forward(z, out=h)`` writes the activation of ``z`` to ``h``, both ``(..., n_units)``.
+    ``backward(d, s, out=e)`` writes the gradient with respect to ``z``, given the gradient ``d``
+    with respect to ``h``; ``s`` is ``h`` if `from_output` (then ``h`` may overwrite ``z``), else
+    ``z``.
+
+    `weight_init` is the scheme that suits the layer in front of it; `zero_at_zero` says whether
+    zero is mapped to zero, so that a padded unit stays silent, and `by_row` whether a unit's
+    activation depends on the other units of its layer.
     """
 
     name: str
@@ -53,7 +42,7 @@ class Activation:
     by_row: bool = False
 
     def kernel(self, function: Callable[..., object], z: Tensor) -> Callable[..., object]:
-        """Return `forward` or `backward` such that it rounds alike wherever a number stands."""
+        """Return `forward` or `backward` so that a number rounds alike wherever it lies."""
         return function if self.by_row or z.is_cuda else in_whole_vectors(function, z.numel())
 
 
@@ -83,7 +72,7 @@ def _mish_backward(d: Tensor, z: Tensor, out: Tensor) -> None:
 
 
 def _softmax_backward(d: Tensor, h: Tensor, out: Tensor) -> None:
-    # Torch's own rounds by the number of threads.
+    # Torch's kernel rounds differently with the number of threads.
     torch.mul(d, h, out=out)
     out.addcmul_(h, out.sum(-1, keepdim=True), value=-1)
 

@@ -1,4 +1,4 @@
-"""The structure of a network, and where each of its parameters lies in one flat vector."""
+"""The structure of a network, and the layout of its parameters in one flat vector."""
 
 from __future__ import annotations
 
@@ -16,18 +16,10 @@ Kind = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
 
 @dataclass(frozen=True)
 class Slot:
-    """One of a network's parameters, or one of its running statistics.
+    """A parameter of a network, or one of its running statistics.
 
-    Attributes
-    ----------
-    name : str
-        As in the ``state_dict`` of the network's module.
-    layer : int
-        From 0; the output layer is the last.
-    kind : {"weight", "bias", "scale", "shift", "mean", "variance"}
-        Scale and shift are those of a normalisation, mean and variance its running statistics.
-    shape : tuple of int
-        ``(fan_in, fan_out)`` of a weight, ``(n_units,)`` of all others.
+    `name` is its name in the ``state_dict`` of the network's module, `layer` counts from 0 to the
+    output layer. `shape` is ``(fan_in, fan_out)`` for a weight, ``(n_units,)`` for all other kinds.
     """
 
     name: str
@@ -42,23 +34,16 @@ class Slot:
 
 
 def views(flat: Tensor, slots: Sequence[Slot]) -> dict[str, Tensor]:
-    """Return views, by name, of a flat vector that holds the values of slots in their order."""
+    """Return views, by name, into a flat vector that holds the values of slots in their order."""
     parts = flat.split([slot.size for slot in slots])
     return {slot.name: part.view(slot.shape) for slot, part in zip(slots, parts, strict=True)}
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers of a fully connected network.
+    """Layers of a fully connected network, with one entry per hidden layer in the tuples.
 
-    Attributes
-    ----------
-    hidden_units : tuple of int
-        One entry per hidden layer.
-    activations : tuple of str
-        One entry per hidden layer.
-    residual : bool
-        Whether a hidden layer's input is added to its output where their widths are equal.
+    `residual` adds a hidden layer's input to its output where their widths are equal.
     """
 
     n_features: int
@@ -85,14 +70,14 @@ class Architecture:
 
     @cached_property
     def skips(self) -> tuple[bool, ...]:
-        """For each hidden layer, whether its input is added to its output."""
+        """Tell for each hidden layer whether its input is added to its output."""
         return tuple(
             self.residual and fan_in == fan_out for fan_in, fan_out in self.weight_shapes[:-1]
         )
 
     @cached_property
     def weights(self) -> tuple[Slot, ...]:
-        """The weights, which the flat parameter vector begins with."""
+        """The weights, which come first in the flat parameter vector."""
         return tuple(
             Slot(f"{name}.weight", layer, "weight", shape)
             for layer, (name, shape) in enumerate(
@@ -119,7 +104,7 @@ class Architecture:
 
     @cached_property
     def statistics(self) -> tuple[Slot, ...]:
-        """The running means and variances of batch normalisation, in the order of their vector."""
+        """Running means and variances of batch normalisation, in the order of their flat vector."""
         if self.normalization != "batch":
             return ()
         return tuple(self._of_norms(("running_mean", "mean"), ("running_var", "variance")))
@@ -141,6 +126,6 @@ class Architecture:
 
 
 def widest(architectures: Sequence[Architecture]) -> Architecture:
-    """Return an architecture with room for all of those given."""
+    """Return an architecture that has room for all of those given."""
     units = zip(*(architecture.hidden_units for architecture in architectures), strict=True)
     return replace(architectures[0], hidden_units=tuple(map(max, units)))

@@ -13,15 +13,11 @@ from sknethp.training.architecture import Architecture, views
 class Blocks:
     """One value per parameter and network: the parameters, their gradients or a moment.
 
-    Row *i* of every matrix belongs to network *i*; there is a matrix per layer's weights and one
-    for all vectors. (With one matrix for everything each layer's weights would be strided, and
-    the batched products that write gradients there six times slower.)
-
-    Parameters
-    ----------
-    flat : Tensor of shape (n_networks * n_parameters,)
-    architecture : Architecture
-        Wide enough for every network; what a network does not use of it is zero.
+    Row *i* of every matrix belongs to network *i*; there is one matrix for each layer's weights and
+    one for all vectors. (In a single matrix each layer's weights would be strided, and the batched
+    products that write gradients there six times slower.) `flat` is ``(n_networks *
+    n_parameters,)``; `architecture` is wide enough for every network, and what a network does not
+    use of it is zero.
     """
 
     def __init__(self, flat: Tensor, n_networks: int, architecture: Architecture):
@@ -50,11 +46,11 @@ class Blocks:
         return self.named[name]
 
     def rows(self, run: slice) -> list[Tensor]:
-        """Matrices that together hold all numbers of a run of networks; as few as possible."""
+        """Return as few matrices as possible that together hold all values of a run of networks."""
         return [matrix[run] for matrix in self._rows]
 
     def weight_rows(self, run: slice) -> list[Tensor]:
-        """Matrices that together hold the weights of a run of networks, without the vectors."""
+        """Return matrices that together hold the weights of a run of networks."""
         return [matrix[run] for matrix in self._weight_rows]
 
     def load(self, flats: Sequence[Tensor], architectures: Sequence[Architecture]) -> None:
@@ -79,7 +75,7 @@ class Blocks:
     def _pairs(
         self, flats: Sequence[Tensor], architectures: Sequence[Architecture]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Views of each network's part of each block beside those of its flat vector."""
+        """Yield views of each network's part of each block, with those of its flat vector."""
         for i, (flat, own) in enumerate(zip(flats, architectures, strict=True)):
             for name, narrow in views(flat, own.parameters).items():
                 wide = self.named[name][i]

@@ -16,21 +16,15 @@ from sknethp.training.rounding import aligned, total
 from sknethp.training.rows import Part
 from sknethp.training.runs import runs
 
-# Numbers prepared ahead of the steps that use them; more would leave the cache.
+# Size of what is prepared ahead of the steps that use it; more would not fit the cache.
 _CHUNK_BYTES = 2**23
 
 
 class _Table:
-    """A table that a run of networks takes its batches from.
+    """Rows or targets from which a run of networks takes its batches.
 
-    Parameters
-    ----------
-    table : Rows, or Tensor of shape (n_samples, n_columns)
-    run : slice
-        The networks.
-    orders : sequence of ndarray
-        One per network of the run; batches of the same order are looked up once.
-    index : Tensor of shape (n_steps, n_networks, n_rows)
+    `index` is ``(n_steps, n_networks, n_rows)``. Batches are gathered once for all networks of the
+    run that share an object in `orders`.
     """
 
     def __init__(self, table: Any, run: slice, orders: Sequence[np.ndarray], index: Tensor):
@@ -45,14 +39,10 @@ class _Table:
 
 
 class Gather:
-    """The samples of each network's batches, from the data of each.
+    """Gathers the samples of each network's batches from that network's data.
 
-    Parameters
-    ----------
-    orders : sequence of ndarray
-        The same object for networks whose batches have the same positions.
-    index : Tensor of shape (n_steps, n_networks, n_rows), int32
-        Positions in each network's rows.
+    Networks whose batches have the same positions share an object in `orders`. `index` holds
+    positions in each network's rows, ``(n_steps, n_networks, n_rows)`` in int32.
     """
 
     def __init__(self, parts: Sequence[Part], orders: Sequence[np.ndarray], index: Tensor):
@@ -84,7 +74,7 @@ class Gather:
     def targets(self) -> Tensor:
         """Return the targets, ``(n_steps, n_networks, n_rows, n_outputs)``.
 
-        Networks that share their rows may have different targets (one against the rest).
+        Networks that share their rows may have different targets (one-vs-rest).
         """
         n_outputs = self._targets[0].table.shape[1]
         pieces = []
@@ -98,7 +88,7 @@ class Gather:
 
 
 def sample_weights(parts: Sequence[Part], index: Tensor) -> Tensor | None:
-    """Weights of samples ``(n_steps, n_networks, n_rows)``, or None if all are one."""
+    """Return sample weights ``(n_steps, n_networks, n_rows)``, or None if all are one."""
     if all(part.weight is None for part in parts):
         return None
     weights = torch.ones(index.shape, dtype=torch.float32, device=index.device)
@@ -158,7 +148,7 @@ class Chunk:
     def noise(self, layers: Sequence[int], architecture: Architecture) -> list[Tensor]:
         """Draw random bytes ``(n_steps, n, n_rows, n_units)`` for each layer with dropout.
 
-        There are ``(n_steps, 1, n_rows, n_units)`` where all networks have the same.
+        If all networks share them, the shape is ``(n_steps, 1, n_rows, n_units)``.
         """
         return [self._layer_noise(layer, architecture.widths[layer]) for layer in layers]
 
@@ -200,19 +190,10 @@ class Chunk:
 
 
 class EpochPlan:
-    """The steps of an epoch for all networks of a population.
+    """The steps of an epoch for all networks of a population; `epochs` with more steps come first.
 
-    Parameters
-    ----------
-    epochs : sequence of Epoch
-        Those with more steps first.
-
-    Attributes
-    ----------
-    orders : list of ndarray
-        Each network's samples in the order of the epoch.
-    rates : ndarray of shape (n_steps, n_networks)
-    n_samples : Tensor of shape (n_networks,)
+    `orders` holds each network's samples in the order of the epoch; `rates` has the shape
+    ``(n_steps, n_networks)``.
     """
 
     def __init__(self, epochs: Sequence[Epoch], device: torch.device):
@@ -228,7 +209,7 @@ class EpochPlan:
             self.rates[: epoch.n_steps, i] = epoch.rates
 
     def _stages(self) -> Iterator[tuple[slice, int, int]]:
-        """Ranges of steps in which the same networks are active, their number, and the rows."""
+        """Yield ranges of steps in which the same networks are active, with `n` and `n_rows`."""
         first = np.arange(len(self.rates))[:, None] * self._batch
         active = (self._lengths > first).sum(1)
         for steps, n in runs(active.tolist()):
@@ -245,7 +226,7 @@ class EpochPlan:
                 yield Chunk(self, slice(first, min(first + length, steps.stop)), n, n_rows)
 
     def index(self, steps: slice, n: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the samples of batches, ``(n_steps, n, n_rows)``, and numbers, ``(n_steps, n)``.
+        """Return batches as samples, ``(n_steps, n, n_rows)``, and counts, ``(n_steps, n)``.
 
         Rows beyond a network's samples repeat sample 0.
         """

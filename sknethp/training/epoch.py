@@ -1,4 +1,4 @@
-"""What a network asks for when it comes to train for an epoch, and what it gets."""
+"""A network's request to train for an epoch, and the result."""
 
 from __future__ import annotations
 
@@ -17,27 +17,21 @@ from sknethp.training.rows import Part
 
 
 class Observer(Protocol):
-    """Is told of every batch; a network with an observer trains alone."""
+    """Follows every batch; a network with an observer is trained on its own."""
 
     def batch_begins(self, samples: Tensor) -> None:
-        """Before the forward pass over `samples`, ``(n_batch,)``."""
+        """Called before the forward pass over `samples`, ``(n_batch,)``."""
 
     def gradient_computed(self, gradient: Blocks) -> None:
-        """Before the update by `gradient`, that of a single network."""
+        """Called before the update by `gradient`, that of a single network."""
 
     def batch_ends(self, samples: Tensor, logits: Tensor) -> None:
-        """After the update; `logits` is ``(n_batch, n_outputs)``."""
+        """Called after the update; `logits` is ``(n_batch, n_outputs)``."""
 
 
 @dataclass(eq=False)
 class Epoch:
-    """One network's request to train for an epoch.
-
-    Attributes
-    ----------
-    rates : ndarray of shape (n_steps,)
-        The learning rate of each update.
-    """
+    """A network's request to train for an epoch; `rates` has the learning rate of each update."""
 
     network: Network
     train: Part
@@ -60,18 +54,18 @@ def n_steps(n_samples: int, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class Measures:
-    """Weighted means over samples of the loss, and of the objective's scores by their names."""
+    """Weighted means over samples of the loss and of the objective's scores, by name."""
 
     loss: float
     scores: dict[str, float]
 
     @classmethod
     def of(cls, loss: float, names: Sequence[str], scores: Sequence[float]) -> Measures:
-        """Name scores."""
+        """Name the scores."""
         return cls(loss, dict(zip(names, scores, strict=True)))
 
     def named(self, part: str) -> dict[str, float]:
-        """Return all by the names that they have in a history, such as ``valid_loss``."""
+        """Return all by their names in a history, such as ``valid_loss``."""
         return {
             f"{part}_{name}": value for name, value in {"loss": self.loss, **self.scores}.items()
         }
@@ -79,7 +73,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network gives on its validation part; the logits are ``(n_valid, n_outputs)``."""
+    """Result on a network's validation part; the logits are ``(n_valid, n_outputs)``."""
 
     measures: Measures
     logits: Tensor
@@ -87,9 +81,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What an epoch gave; `train` has means over its batches as they came.
+    """Result of an epoch; `train` holds means over its batches, each at the time of its update.
 
-    `is_finite` says whether all of the network's parameters are finite.
+    `is_finite` tells whether all of the network's parameters are finite.
     """
 
     train: Measures

@@ -1,4 +1,4 @@
-"""Losses, accuracies and logits of many networks on parts of the data, without training."""
+"""Losses, scores and logits of many networks on parts of the data, without training."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _MOST_ROWS = 64
 
 
 def rows_at_a_time(n_samples: int) -> int:
-    """Return how many rows to evaluate at a time: by these, products round.
+    """Return how many rows to evaluate at a time, on which the rounding of products depends.
 
-    Networks whose parts have other numbers do not share a population.
+    Networks for which this differs do not share a population.
     """
     return min(_MOST_ROWS, max(ALIGNED, 2 ** (n_samples - 1).bit_length()))
 
 
 def _padded_index(parts: Sequence[Part]) -> np.ndarray:
-    """Samples of each part, ``(n_networks, longest)``; sample 0 fills the rest."""
+    """Return the samples of each part, ``(n_networks, longest)``, filled up with sample 0."""
     index = np.zeros((len(parts), max(map(len, parts))), np.int32)
     for row, part in zip(index, parts, strict=True):
         row[: len(part)] = part.index
@@ -42,7 +42,7 @@ def evaluate(
 ) -> list[Evaluation]:
     """Evaluate each network on its part.
 
-    `program_of` makes a program from numbers of networks and rows, and whether it trains.
+    `program_of` makes a program from the numbers of networks and rows, and whether it trains.
     """
     n = len(parts)
     index = _padded_index(parts)
@@ -71,7 +71,7 @@ def _summaries(
     targets: Tensor,
     weights: Tensor | None,
 ) -> list[Evaluation]:
-    """Weighted means over each part's own samples."""
+    """Return weighted means over the samples of each part."""
     lengths = torch.tensor([len(part) for part in parts], device="cpu")
 
     def by_network(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Who can train together: a pure function from networks to populations."""
+"""Which networks can train together: a pure function from networks to populations."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sknethp.training.epoch import Epoch
 from sknethp.training.evaluation import rows_at_a_time
 from sknethp.training.rounding import layer_can_be_padded
 
-# Padding pays while it costs less than the work of a population's own overhead, which is
-# about as long as this many multiplications of weights take for a batch of 32 (measured on CPU).
+# Padding pays off while it costs less than the overhead of another population, which takes about
+# as long as this many multiplications of weights with a batch of 32 (measured on CPU).
 _OVERHEAD_MULTIPLICATIONS = 3_000_000
-# Beyond this many numbers of weights, gradients, moments and activations nothing is gained.
+# With more weights, gradients, moments and activations than this nothing is gained.
 _POPULATION_NUMBERS = 8_000_000
 
 
 def kind(epoch: Epoch, index: int) -> Hashable:
     """Return what networks must have in common to train as one tensor program.
 
-    Networks of equal kind may share a population if their widths are equal or can be padded;
-    `index` tells those apart that must stay alone.
+    Networks of equal kind may share a population if their widths are equal or can be padded; by its
+    `index`, a network with an observer is of a kind of its own.
     """
     architecture, settings = epoch.network.architecture, epoch.network.settings
     return (
@@ -42,13 +42,13 @@ def kind(epoch: Epoch, index: int) -> Hashable:
 
 
 def can_pad(architecture: Architecture) -> bool:
-    """Whether silent units may be added without changing what the network computes."""
+    """Tell whether silent units may be added without changing what the network computes."""
     silent = all(ACTIVATIONS[name].zero_at_zero for name in architecture.activations)
     return silent and architecture.normalization != "layer" and not architecture.residual
 
 
 def _rounds_alike(epoch: Epoch, widths: tuple[int, ...]) -> bool:
-    """Whether a network computes the same, bit for bit, at these widths as at its own."""
+    """Tell whether a network computes the same, bit for bit, at these widths as at its own."""
     architecture, batch_size = epoch.network.architecture, epoch.network.settings.batch_size
     if architecture.widths == widths:
         return True
@@ -67,14 +67,14 @@ def _multiplications(widths: Sequence[int]) -> int:
 
 
 def _numbers(epoch: Epoch) -> int:
-    """Numbers that training one network touches in a step."""
+    """Return how many numbers training one network touches in a step."""
     architecture, settings = epoch.network.architecture, epoch.network.settings
     state = (2 + len(epoch.network.moments)) * architecture.n_parameters
     return state + 4 * settings.batch_size * sum(architecture.widths)
 
 
 def _first_serials(epochs: Sequence[Epoch]) -> dict[int, int]:
-    """Return for each table of samples the first network that trains on it.
+    """Return, by table of samples, the serial of the first network that trains on it.
 
     (Tables must be ordered by something that is the same in every run.)
     """
@@ -86,7 +86,7 @@ def _first_serials(epochs: Sequence[Epoch]) -> dict[int, int]:
 
 
 def _order(epoch: Epoch, first_serials: dict[int, int]) -> tuple:
-    """Sort key within a population: long epochs first, then like beside like."""
+    """Return a sort key within a population: long epochs first, then like beside like."""
     settings = epoch.network.settings
     return (
         -epoch.n_steps,
@@ -123,7 +123,7 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
 def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
     """Partition the positions of `epochs` into populations.
 
-    Within a population those with more steps come first, and neighbours are alike.
+    Within a population those with more steps come first, and similar ones are neighbours.
     """
     kinds: dict[Hashable, list[int]] = defaultdict(list)
     for i, epoch in enumerate(epochs):

@@ -1,4 +1,4 @@
-"""Initial weights: the schemes, and which of them fits which activation."""
+"""Initial weights: the schemes, and which of them suits which activation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _draw(scheme: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.n
 
 
 def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Rows or columns orthonormal, whichever are fewer (Saxe et al., 2014)."""
+    """Draw a matrix with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014)."""
     tall = rng.standard_normal((max(shape), min(shape)))
     with one_blas_thread():
         q, r = np.linalg.qr(tall)
@@ -75,7 +75,7 @@ def initial_parameters(
 ) -> Tensor:
     """Draw the flat parameter vector of a new network, ``(n_parameters,)``.
 
-    There is one of `WEIGHT_INITS` per layer, the output layer included. Biases and shifts are
+    `schemes` has one of `WEIGHT_INITS` per layer, the output layer included. Biases and shifts are
     zero, scales one.
     """
     resolved = resolve(schemes, architecture)

@@ -1,9 +1,8 @@
 """Layers of many networks at once, each with a forward and a backward pass over fixed buffers.
 
-Axis order of every array: ``(n_networks, n_samples, n_units)``. Gradients are written by hand:
-for the small networks of tabular data the bookkeeping of automatic differentiation takes longer
-than the arithmetic (``benchmarks/bench_gradients.py`` measures by how much). The tests compare
-each layer with ``torch.autograd``.
+Axis order of every array: ``(n_networks, n_samples, n_units)``. Gradients are written by hand: for
+the small networks of tabular data, automatic differentiation spends more time on bookkeeping than
+on arithmetic (``benchmarks/bench_gradients.py`` measures how much).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ aten = torch.ops.aten
 class Signal(NamedTuple):
     """Values ``(n_networks, n_samples, n_units)`` and the loss's gradient with respect to them.
 
-    There is no gradient in prediction, nor of the inputs.
+    Inputs have no gradient, and nothing has one in prediction.
     """
 
     value: Tensor
@@ -51,10 +50,10 @@ class Affine(NamedTuple):
 class Dense:
     """A layer ``x @ weight + bias``.
 
-    `inputs` and `units` are each network's own numbers of them. `skip_grad` is what flows around
-    the layer to its input. Where the layer is `centred` by what follows, the bias has no effect:
-    its gradient is set to zero, for the rounding errors that would be left of it some optimizers
-    scale up to whole steps.
+    `inputs` and `units` are each network's own numbers of them; `skip_grad` is the gradient that a
+    residual connection passes to the layer's input. If the layer is `centred` by what follows, the
+    bias has no effect, and its gradient is set to zero: some optimizers would scale its rounding
+    errors up to full steps.
     """
 
     def __init__(
@@ -114,8 +113,8 @@ class Dense:
 class DenseToOne(Dense):
     """A `Dense` layer with a single unit.
 
-    Matrix products with a vector round differently for one network and for several, so that a
-    network alone would drift away from itself among others.
+    Products of a matrix and a vector round differently for one network and for several, so that a
+    network trained with others would drift away from the same network trained by itself.
     """
 
     def __init__(self, x: Signal, z: Signal, affine: Affine, *rest: Any, **named: Any):
@@ -142,7 +141,7 @@ class DenseToOne(Dense):
 
 
 class Activate:
-    """Activations, each for a run of neighbouring networks."""
+    """Activation functions, one for each run of neighbouring networks."""
 
     def __init__(self, z: Signal, h: Signal, runs: Sequence[tuple[slice, Activation]]):
         self._parts = [
@@ -163,16 +162,16 @@ class Activate:
             forward(z, out=h)
 
     def backward(self) -> None:
-        """Turn the gradient into that of the preactivations, in place."""
+        """Turn the gradient into that of the pre-activations, in place."""
         for _, backward, _, _, saved, d in self._parts:
             backward(d, saved, out=d)
 
 
 class Dropout:
-    """Inverted dropout with a rate of its own for each network (Srivastava et al., 2014).
+    """Inverted dropout with a separate rate for each network (Srivastava et al., 2014).
 
-    A unit is dropped where its random byte lies below `threshold`: rates are multiples of 1/256.
-    Where networks have the same bytes and the same rate, there is one mask for all.
+    A unit is dropped if its random byte is below `threshold`: rates are multiples of 1/256.
+    Networks with the same bytes and the same rate share a mask.
     """
 
     def __init__(self, x: Signal, y: Signal, threshold: Tensor, scale: Tensor):
@@ -207,12 +206,12 @@ class Add:
         torch.add(self.x.value, self.h.value, out=self.y.value)
 
     def backward(self) -> None:
-        """Pass the gradient to `h`; the layer that `x` feeds adds it to that of `x`."""
+        """Pass the gradient to `h`; the layer that `x` feeds adds it to the gradient of `x`."""
         self.h.grad.copy_(self.y.grad)
 
 
 class _Normalize:
-    """Scale and shift after normalisation, shared by both kinds."""
+    """Scale and shift after normalisation, for both kinds of it."""
 
     def __init__(self, z: Signal, y: Signal, affine: Affine, units: Spans):
         self.z, self.y, self.affine, self._units = z, y, affine, units
@@ -259,16 +258,11 @@ class LayerNorm(_Normalize):
 
 
 class RowShares:
-    """How much each row of a batch counts: ``(n_networks, n_samples, 1)``.
+    """How much each row of a batch counts, ``(n_networks, n_samples, 1)``.
 
-    Attributes
-    ----------
-    share : Tensor
-        One over the number of a network's samples in the batch, and zero in its empty rows.
-    in_statistics : Tensor
-        The same, but zero where there is a single sample, whose mean and variance say nothing.
-    is_single : Tensor of shape (n_networks, 1, 1) or None
-        Which networks have a single sample; None if none has.
+    `share` is one over the number of a network's samples in the batch, and zero in its empty rows;
+    `in_statistics` is the same, but zero for a single sample, which has no variance. `is_single`
+    marks networks with a single sample, ``(n_networks, 1, 1)``, or is None.
     """
 
     def __init__(self, n_networks: int, n_rows: int, device: torch.device):
@@ -277,7 +271,7 @@ class RowShares:
         self.set(share, n_rows == 1)
 
     def set(self, share: Tensor, any_single: bool) -> None:
-        """Take over the shares of a batch."""
+        """Set the shares for a batch."""
         self.share = self.in_statistics = share
         self.is_single: Tensor | None = None
         if any_single:
@@ -286,10 +280,10 @@ class RowShares:
 
 
 class BatchNorm(_Normalize):
-    """Batch normalisation (Ioffe & Szegedy, 2015), blind to the empty rows of ragged batches.
+    """Batch normalisation (Ioffe & Szegedy, 2015) that ignores the empty rows of ragged batches.
 
-    A batch of a single sample is normalised as in prediction, by the running statistics, and
-    leaves them as they are: it has no variance.
+    A batch of a single sample has no variance: it is normalised by the running statistics, as in
+    prediction, and does not change them.
     """
 
     def __init__(
@@ -307,7 +301,7 @@ class BatchNorm(_Normalize):
 
     def forward(self) -> None:
         """Normalise each unit over the batch and update the running statistics."""
-        # A product of matrices would be faster here, but round otherwise for one network alone.
+        # A matrix product would be faster, but round differently for a single network.
         share, is_single = self.rows.in_statistics, self.rows.is_single
         mean = sum_rows(torch.mul(self.z.value, share, out=self._normal), self._units)
         if is_single is not None:

@@ -1,4 +1,4 @@
-"""The plain ``torch.nn`` module that computes what a network computes."""
+"""The plain ``torch.nn`` module that computes the same as a network."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _Parts = list[tuple[str, nn.Module]]
 def _linear(fan_in: int, fan_out: int) -> nn.Linear:
     """Make a layer whose parameters are set by `attach`.
 
-    (The class's own constructor would draw some, which takes longer than all else that is done
-    for a small network between its epochs.)
+    (The class's own constructor would initialise them, which takes longer than everything else that
+    is done for a small network between epochs.)
     """
     linear = nn.Linear.__new__(nn.Linear)
     nn.Module.__init__(linear)
@@ -43,7 +43,7 @@ def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Pa
     if architecture.normalization:
         parts.append((f"norm_{layer}", _normalization(architecture.normalization, fan_out)))
     activation = ACTIVATIONS[architecture.activations[layer]]
-    if activation.name != "linear":  # its name would be that of the layer
+    if activation.name != "linear":  # would have the name of the layer
         parts.append((f"{activation.name}_{layer}", activation.module()))
     if dropout:
         parts.append((f"dropout_{layer}", nn.Dropout(dropout)))
@@ -51,9 +51,9 @@ def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Pa
 
 
 def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.Module:
-    """Build a module that gives the logits and needs nothing but torch to run.
+    """Build a module that returns the logits and needs only torch to run.
 
-    `dropout` has rates of the inputs and of each hidden layer. The parameters have no values
+    `dropout` has the rate of the inputs and of each hidden layer. The parameters have no values
     until `attach`.
     """
     first: _Parts = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
@@ -100,7 +100,7 @@ def _with_skips(
 def attach(module: nn.Module, network: Network) -> None:
     """Make the module's parameters views of the network's, so that it follows the training.
 
-    Weights are ``(fan_out, fan_in)`` there.
+    Its weights are ``(fan_out, fan_in)``.
     """
     architecture = network.architecture
     for name, value in views(network.parameters, architecture.parameters).items():
@@ -114,7 +114,7 @@ def attach(module: nn.Module, network: Network) -> None:
 
 
 def detach(module: nn.Module) -> None:
-    """End the training: give the module parameters of its own, and set it to predict."""
+    """End the training: give the module parameters of its own, and put it in evaluation mode."""
     module.eval()
     with torch.no_grad():
         for part in module.modules():
@@ -126,10 +126,10 @@ def detach(module: nn.Module) -> None:
 
 
 def read(module: nn.Module, network: Network) -> Network:
-    """Return a network as it is, but with the parameters that a module has now.
+    """Return a copy of a network with the current parameters of a module.
 
     They may have been loaded, edited, pruned or moved since the module was built; a module of
-    another structure is a ValueError.
+    another structure raises a ValueError.
     """
     architecture = network.architecture
     copy = replace(

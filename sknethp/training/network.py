@@ -41,13 +41,7 @@ class Settings:
 
 
 class Stream:
-    """A stream of random numbers.
-
-    Attributes
-    ----------
-    place : hashable
-        Equal streams at equal places go on alike.
-    """
+    """A stream of random numbers; equal streams with equal `place` continue alike."""
 
     def __init__(self, seed: np.random.SeedSequence):
         self._bits = np.random.SFC64(seed)
@@ -55,13 +49,13 @@ class Stream:
 
     @property
     def state(self) -> tuple[int, ...]:
-        """All that decides what is drawn from here on, as six integers."""
+        """All that determines the following draws, as six integers."""
         state = self._bits.state
         return *state["state"]["state"].tolist(), state["has_uint32"], state["uinteger"]
 
     @classmethod
     def from_state(cls, state: Sequence[int]) -> Stream:
-        """Return a stream that goes on from a state; equal states are equal places."""
+        """Return a stream that continues from a state; equal states give equal places."""
         *words, has_uint32, uinteger = state
         stream = cls(np.random.SeedSequence(0))
         stream.place = tuple(state)
@@ -81,8 +75,8 @@ class Stream:
     def random_bytes(self, n_steps: int, n_samples: int, n_units: int) -> np.ndarray:
         """Draw bytes ``(n_steps, n_samples, n_units)``.
 
-        Each step takes whole 8-byte words, so that the bytes do not depend on how many steps
-        are drawn at a time.
+        Each step consumes whole 8-byte words, so that the bytes do not depend on how many steps are
+        drawn at a time.
         """
         size = n_samples * n_units
         words = -(-size // 8)
@@ -91,10 +85,10 @@ class Stream:
         return raw.reshape(n_steps, -1)[:, :size].reshape(n_steps, n_samples, n_units)
 
     def once(self, known: dict, what: Hashable, draw: Callable[[Stream], np.ndarray]) -> np.ndarray:
-        """Draw, unless an equal stream has drawn the same; then only go on to where it is.
+        """Draw, unless an equal stream has drawn the same; then only advance to its state.
 
-        `known` has what was drawn so far (the candidates of a search often have one seed), `what`
-        is equal for equal draws.
+        `known` caches draws (the candidates of a search often share a seed); `what` is equal for
+        equal draws.
         """
         key = self.place, what
         if key not in known:
@@ -107,12 +101,9 @@ class Stream:
 
 
 class Streams:
-    """Random numbers of one network, the same whatever trains beside it.
+    """Random numbers of one network, independent of the networks that it trains with.
 
-    Attributes
-    ----------
-    noise : list of Stream
-        One for each layer with dropout.
+    `noise` has a stream for each layer with dropout.
     """
 
     def __init__(self, seed: np.random.SeedSequence, n_dropouts: int):
@@ -126,7 +117,7 @@ class Streams:
 
     @classmethod
     def from_states(cls, states: np.ndarray) -> Streams:
-        """Return streams that go on from states ``(n_streams, 6)``."""
+        """Return streams that continue from states ``(n_streams, 6)``."""
         streams = cls(np.random.SeedSequence(0), 0)
         streams.shuffle, *streams.noise = map(Stream.from_state, states.tolist())
         return streams
@@ -150,17 +141,9 @@ def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list
 class Network:
     """The state of one network.
 
-    Attributes
-    ----------
-    parameters : Tensor of shape (n_parameters,)
-    moments : list of Tensor of shape (n_parameters,)
-        Kept by the optimizer.
-    statistics : Tensor of shape (n_statistics,)
-        Running means and variances of batch normalisation.
-    n_steps : int
-        Updates made so far.
-    serial : int
-        Tells networks apart, in the order in which they were made. Every copy has its own.
+    `parameters` and each of the optimizer's `moments` are ``(n_parameters,)``; `statistics`, the
+    running means and variances of batch normalisation, ``(n_statistics,)``. `n_steps` counts the
+    updates so far. `serial` numbers networks in the order of creation; every copy has its own.
     """
 
     architecture: Architecture
@@ -175,11 +158,11 @@ class Network:
     serial: int = field(init=False, default_factory=_serials.__next__)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the serial number behind: a copy, of whatever kind, is another network."""
+        """Leave the serial number out: a copy, of whatever kind, is another network."""
         return {name: value for name, value in self.__dict__.items() if name != "serial"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a state over, under a new serial number."""
+        """Restore a state under a new serial number."""
         self.__dict__.update(state)
         self.serial = next(_serials)
 
@@ -192,7 +175,7 @@ def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:
 def new_network(
     architecture: Architecture, settings: Settings, weight_init: tuple[str, ...], seed: int
 ) -> Network:
-    """Initialise a network; there is a scheme per layer, the output layer included."""
+    """Initialise a network; `weight_init` has a scheme per layer, the output layer included."""
     initial, streams = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.Generator(np.random.SFC64(initial))
     parameters = initial_parameters(architecture, weight_init, rng)

@@ -1,4 +1,4 @@
-"""What a network learns: its outputs, its targets, its loss, and what it answers."""
+"""The objective of a network: its outputs, targets, loss, scores and predictions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,10 @@ aten = torch.ops.aten
 
 
 class Objective(ABC):
-    """What is learned. Logits and targets have the shape ``(..., n_outputs)``.
+    """An objective of training. Logits and targets have the shape ``(..., n_outputs)``.
 
-    Attributes
-    ----------
-    score_names : tuple of str
-        What is measured beside the loss; higher is better.
-    criterion : type of nn.Module
-        The loss in torch, from logits and `criterion_targets`.
+    `score_names` are measured beside the loss, higher is better; `criterion` is the loss in torch,
+    computed from logits and `criterion_targets`.
     """
 
     score_names: ClassVar[tuple[str, ...]] = ("accuracy",)
@@ -67,35 +63,35 @@ class Objective(ABC):
 
     @abstractmethod
     def criterion_targets(self, targets: Tensor) -> Tensor:
-        """Return targets as torch's `criterion` takes them."""
+        """Return targets in the form that torch's `criterion` takes."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return class probabilities ``(..., n_classes)``."""
         return torch.softmax(self.by_class(logits), -1)
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return their logarithms, finite where the probabilities would be zero."""
+        """Return log-probabilities, finite even where the probabilities would be zero."""
         return torch.log_softmax(self.by_class(logits), -1)
 
     @abstractmethod
     def decode(self, logits: np.ndarray) -> np.ndarray:
-        """Return the position of the most probable class of each sample, ``(n_samples,)``."""
+        """Return the index of the most probable class of each sample, ``(n_samples,)``."""
 
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Objective):
-    """Two classes: one sigmoid unit, its logit that of the second class; in nats."""
+    """Two classes: one sigmoid unit, whose logit is that of the second class; in nats."""
 
     criterion: ClassVar[type[nn.Module]] = nn.BCEWithLogitsLoss
     n_classes: int = field(default=2, init=False)
 
     @property
     def n_outputs(self) -> int:
-        """A single one."""
+        """One."""
         return 1
 
     def encode(self, y: np.ndarray) -> np.ndarray:
-        """Return positions of classes as 0 and 1."""
+        """Return indices of classes as 0 and 1."""
         return y.astype(np.float32)[:, None]
 
     def smoothed(self, targets: Tensor, amount: Tensor) -> Tensor:
@@ -120,11 +116,11 @@ class BinaryCrossEntropy(Objective):
         return [((logits > 0) == (targets > 0.5)).squeeze(-1)]
 
     def by_class(self, logits: Tensor) -> Tensor:
-        """Return zero as the first class's logit."""
+        """Add a logit of zero for the first class."""
         return torch.cat([torch.zeros_like(logits), logits], -1)
 
     def criterion_targets(self, targets: Tensor) -> Tensor:
-        """Return them as they are."""
+        """Return the targets unchanged."""
         return targets
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
@@ -146,7 +142,7 @@ class CrossEntropy(Objective):
         return self.n_classes
 
     def encode(self, y: np.ndarray) -> np.ndarray:
-        """Return positions of classes one-hot."""
+        """One-hot encode indices of classes."""
         return np.eye(self.n_classes, dtype=np.float32)[y]
 
     def smoothed(self, targets: Tensor, amount: Tensor) -> Tensor:
@@ -169,18 +165,18 @@ class CrossEntropy(Objective):
         return [logits.argmax(-1) == targets.argmax(-1)]
 
     def by_class(self, logits: Tensor) -> Tensor:
-        """Return them as they are."""
+        """Return the logits unchanged."""
         return logits
 
     def criterion_targets(self, targets: Tensor) -> Tensor:
-        """Return the positions of the classes."""
+        """Return the indices of the classes."""
         return targets.argmax(-1)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
-        """Return the class of the greatest logit."""
+        """Return the class with the largest logit."""
         return logits.argmax(1)
 
 
 def classification(n_classes: int) -> Objective:
-    """Return what a classifier learns."""
+    """Return the objective of a classifier."""
     return BinaryCrossEntropy() if n_classes == 2 else CrossEntropy(n_classes)

@@ -1,9 +1,8 @@
 """Optimizer steps of many networks at once, each row with its own hyperparameters.
 
-The rules are those of ``torch.optim`` (the tests compare them step by step). Parameters,
-gradients and moments have the shape ``(n_networks, n_parameters)``, coefficients
-``(n_networks, 1)``. A gradient may be overwritten by the step that uses it. An optimizer is an
-entry of `OPTIMIZERS`: nothing else needs to know it.
+The rules are those of ``torch.optim``. Parameters, gradients and moments have the shape
+``(n_networks, n_parameters)``, coefficients ``(n_networks, 1)``. A step may overwrite its gradient.
+An optimizer is an entry of `OPTIMIZERS`; nothing else needs to know it.
 """
 
 from __future__ import annotations
@@ -24,14 +23,10 @@ _NEGLIGIBLE = 1e-20  # beside one
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What a rule may depend on; ``n_steps`` steps of ``n_networks`` networks.
+    """What a rule may depend on, in ``n_steps`` steps of ``n_networks`` networks.
 
-    Attributes
-    ----------
-    lr : ndarray of shape (n_steps, n_networks)
-    step : ndarray of shape (n_steps, n_networks)
-        The number of each update in its network's life, from 1.
-    momentum, beta2, weight_decay : ndarray of shape (n_networks,)
+    `lr` and `step`, the number of each update since the network was created, from 1, are
+    ``(n_steps, n_networks)``; the hyperparameters are ``(n_networks,)``.
     """
 
     lr: np.ndarray
@@ -47,20 +42,12 @@ Update = Callable[[Tensor, Tensor, Sequence[Tensor], Sequence[Tensor]], None]
 
 @dataclass(frozen=True)
 class Rule:
-    """One optimizer.
+    """One optimizer, with `n_moments` moments of each parameter that start at zero.
 
-    Attributes
-    ----------
-    n_moments : int
-        Number of moments it keeps of each parameter, zero at the start.
-    coefficients : callable
-        From `StepInputs` to arrays that broadcast to ``(n_steps, n_networks)``.
-    update : callable
-        ``update(parameters, gradient, moments, coefficients)``, in place.
-    uses : tuple of str
-        The hyperparameters that it depends on, beside `lr` and `weight_decay`.
-    decoupled_decay : bool
-        Whether weights shrink by themselves (AdamW) instead of through the gradient.
+    `coefficients` turns `StepInputs` into arrays that broadcast to ``(n_steps, n_networks)``, and
+    ``update(parameters, gradient, moments, coefficients)`` works in place. `uses` names the
+    hyperparameters that it uses beside `lr` and `weight_decay`. With `decoupled_decay` weights are
+    decayed directly (AdamW) instead of through the gradient.
     """
 
     n_moments: int
@@ -107,7 +94,7 @@ def _nadam_momenta(momentum: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def _nadam_products(momentum: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of all momenta up to each step, and up to the one that follows it."""
+    """Return products of all momenta up to each step, and up to the following step."""
     with np.errstate(divide="ignore"):
         vanished = np.ceil(np.log(_NEGLIGIBLE) / np.log(momentum.max()))
     last = int(min(step.max() + 1, max(vanished, 1)))
@@ -193,6 +180,6 @@ OPTIMIZERS = {
 
 
 def rule(optimizer: str, nesterov: bool) -> Rule:
-    """Return the rule of an optimizer, Nesterov's variant of it where that is asked for."""
+    """Return the rule of an optimizer, or its Nesterov variant."""
     found = OPTIMIZERS[optimizer]
     return replace(found, update=_sgd_nesterov) if nesterov else found

@@ -21,15 +21,10 @@ from sknethp.training.updates import Update
 
 
 class Population:
-    """Networks of one kind that train side by side (see `grouping` for what kind means).
+    """Networks of one kind (see `grouping`) that train together; those with more steps come first.
 
     Buffers live as long as the population, so keep it while its members stay the same. The
     networks' own state is read before and written after each epoch.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-        In the order of `grouping.plan`: those with more steps in an epoch first.
     """
 
     def __init__(self, networks: Sequence[Network], device: torch.device):
@@ -38,7 +33,7 @@ class Population:
         self._architectures = [network.architecture for network in networks]
         self.architecture = widest(self._architectures)
         self._n_moments = max(len(network.moments) for network in networks)
-        # A population of one works on the network's own storage.
+        # A population of one works directly on the network's tensors.
         self._shares_storage = len(self.networks) == 1 and device.type == "cpu"
         self._programs: dict[tuple[int, int, bool], Program] = {}
         self._updates: dict[int, list[Update]] = {}
@@ -62,7 +57,7 @@ class Population:
         ]
 
     def _finite(self) -> list[bool]:
-        """Return for each network whether all parameters are finite."""
+        """Tell for each network whether all parameters are finite."""
         rows = self._storage.parameters.rows(slice(None))
         largest = [torch.linalg.vector_norm(row, torch.inf, dim=1) for row in rows]
         return torch.stack(largest).isfinite().all(0).tolist()

@@ -50,23 +50,11 @@ class Storage:
 
 
 class Program:
-    """Operations for the first `n` networks over `n_rows` samples each.
+    """Operations for the first `n` networks of a population over `n_rows` samples each.
 
-    Parameters
-    ----------
-    networks : sequence of Network
-        The first `n` networks of the population.
-    training : bool
-        Whether there is dropout and a backward pass.
-
-    Attributes
-    ----------
-    x : Tensor of shape (n, n_rows, n_features)
-        To be filled before `forward`.
-    logits, logits_grad : Tensor of shape (n, n_rows, n_outputs)
-        The latter is to be filled before `backward`.
-    row_shares : RowShares
-        To be set before `forward` where there is batch normalisation.
+    `x` ``(n, n_rows, n_features)`` must be filled before `forward`, `logits_grad` ``(n, n_rows,
+    n_outputs)`` before `backward`; with batch normalisation, `row_shares` must be set before
+    `forward`. Dropout and `backward` exist only in `training`.
     """
 
     def __init__(self, storage: Storage, networks: Sequence[Network], n_rows: int, training: bool):

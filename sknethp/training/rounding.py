@@ -1,9 +1,8 @@
-"""Operations that round alike whatever trains beside a network, and on however many threads.
+"""Operations that round alike whatever networks are trained together, and on however many threads.
 
-Measured with torch 2.13 and MKL on x86: elementwise functions round otherwise in the last, partly
-filled vector of a thread's share; products of matrices where a network's result does not begin at
-a multiple of 16 bytes, where it is a vector, and at other widths; sums where there are other
-columns beside. The tests look for such differences with networks drawn at random.
+Measured with torch 2.13 and MKL on x86: elementwise functions round differently in the last, partly
+filled vector of a thread's share; matrix products do where a network's result does not begin at a
+multiple of 16 bytes, with a vector, and at other widths; sums do where there are other columns.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from torch import Tensor
 from sknethp.training.threads import most_threads, one_torch_thread
 
 ALIGNED = 4  # numbers in 16 bytes
-# Numbers in two AVX-512 registers, which torch's loops take at a time, and what it gives a thread
-# at least (at::internal::GRAIN_SIZE).
+# Numbers in two AVX-512 registers, which torch's loops process at a time, and the least that it
+# gives a thread (at::internal::GRAIN_SIZE).
 _VECTOR = 32
 _GRAIN = 32768
 _FINEST = 2.0**-36
@@ -29,12 +28,12 @@ Spans = Sequence[tuple[slice, int]]
 
 
 def aligned(n: int) -> int:
-    """Return the least multiple of 16 bytes, in numbers, that holds `n` of them."""
+    """Round a count of numbers up to a multiple of 16 bytes."""
     return -(-n // ALIGNED) * ALIGNED
 
 
 def _n_in_whole_vectors(size: int, n_threads: int) -> int:
-    """Return how many of `size` numbers torch would compute in whole vectors in every thread."""
+    """Return how many of `size` numbers torch computes in full vectors in every thread."""
     while True:
         shares = min(n_threads, -(-size // _GRAIN)) if size >= _GRAIN else 1
         whole = size - size % (_VECTOR * shares)
@@ -44,7 +43,7 @@ def _n_in_whole_vectors(size: int, n_threads: int) -> int:
 
 
 def in_whole_vectors(function: Callable[..., object], size: int) -> Callable[..., object]:
-    """Return an elementwise function that rounds each number alike, wherever it stands.
+    """Return an elementwise function that rounds each number alike, wherever it lies.
 
     It is called as ``function(*inputs, out=out)``, with contiguous tensors of `size` numbers.
     """
@@ -71,9 +70,9 @@ def _padded(rest: Tensor) -> Tensor:
 
 
 def sum_rows(values: Tensor, spans: Spans, out: Tensor | None = None) -> Tensor:
-    """Sum ``(n, n_rows, n_units)`` over its rows, ``(n, 1, n_units)``.
+    """Sum ``(n, n_rows, n_units)`` over its rows, to ``(n, 1, n_units)``.
 
-    Each network's own units are summed by themselves, as if there were no wider ones beside.
+    Each network's own units are summed separately, as if no other network were wider.
     """
     if len(spans) == 1 and spans[0][1] == values.shape[2]:
         return torch.sum(values, 1, keepdim=True, out=out)
@@ -91,17 +90,17 @@ def sum_units(values: Tensor, spans: Spans, out: Tensor) -> None:
 
 
 def total(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
-    """Sum in float64, in whatever order: of multiples of 2^-36 it is exact up to 2^17."""
+    """Sum in float64, in any order: for multiples of 2^-36 the sum is exact up to 2^17."""
     return (values.double() / _FINEST).round_().sum(dim) * _FINEST
 
 
 def norm(values: Tensor, dim: int) -> Tensor:
-    """Return the Euclidean norm, computed in float64; what is padded with zeros has the same."""
+    """Return the Euclidean norm, computed in float64; padding with zeros does not change it."""
     return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=torch.float64)
 
 
 def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return ``x.T @ d`` of each network, where the sizes do not let it be written directly.
+    """Return ``x.T @ d`` of each network, for sizes at which it cannot be written directly.
 
     `x` ``(n, n_rows, fan_in)``; `d` ``(n, n_rows, fan_out)``; `out` ``(n, fan_in, fan_out)``.
     """
@@ -110,7 +109,7 @@ def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
         padded = d.new_zeros(*d.shape[:2], aligned(fan_out))
         padded[..., :fan_out] = d
         d = padded
-    # Torch's threads would share the few rows of a lone network's product.
+    # Torch's threads would split up the few rows of a single network's product.
     with one_torch_thread():
         product = torch.bmm(x.transpose(1, 2), d)[..., :fan_out]
     return product if out is None else out.copy_(product)
@@ -120,10 +119,9 @@ def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
 def layer_can_be_padded(
     n_rows: int, own: tuple[int, int], wide: tuple[int, int], is_first: bool
 ) -> bool:
-    """Try whether a layer's products round alike at its own and at a greater width.
+    """Try whether a layer's products round alike at its own and at a larger width.
 
-    `own` and `wide` are numbers of inputs and of units; of a first layer's inputs there is no
-    gradient.
+    `own` and `wide` are numbers of inputs and units; a first layer's inputs have no gradient.
     """
     if own == wide:
         return True
@@ -157,7 +155,7 @@ def layer_can_be_padded(
 
 
 def _products(x: Tensor, weight: Tensor, bias: Tensor, d: Tensor, is_first: bool) -> list[Tensor]:
-    """The products of a layer's forward and backward pass; by a vector, other ones are used."""
+    """Return the products of a layer's forward and backward pass, as `layers` computes them."""
     products = []
     if weight.shape[2] > 1:
         products += [torch.baddbmm(bias, x, weight), weight_gradient(x, d)]

@@ -30,24 +30,17 @@ class Rows:
 
 
 def _writeable(array: np.ndarray) -> np.ndarray:
-    """Copy an array that torch would warn about for being read-only."""
+    """Copy an array that is read-only, which torch would warn about."""
     return array if array.flags.writeable else array.copy()
 
 
 @dataclass(eq=False)
 class Part:
-    """The samples that one network trains on, or is validated on.
+    """The samples on which one network is trained, or validated.
 
-    Attributes
-    ----------
-    rows : Rows
-        Shared by all networks that were given the same data.
-    targets : Tensor of shape (n_samples, n_outputs)
-        0 or 1 for two classes, else one-hot.
-    index : ndarray of shape (n_part,), int32
-        Which rows belong to the part.
-    weight : Tensor of shape (n_samples,) or None
-        Weights of the samples, of mean one over the part.
+    `rows` is shared by all networks with the same data; `targets` is ``(n_samples, n_outputs)``,
+    `index` the rows of the part, ``(n_part,)`` in int32, and `weight` ``(n_samples,)`` has mean one
+    over the part, or is None.
     """
 
     rows: Rows

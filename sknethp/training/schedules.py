@@ -1,6 +1,6 @@
 """Learning-rate schedules as pure functions of the step.
 
-A schedule is an entry of `SCHEDULES`: nothing else needs to know it.
+A schedule is an entry of `SCHEDULES`; nothing else needs to know it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Smith & Topin (2018): a third of the epochs is the rise, from a small fraction of the peak.
+# Smith & Topin (2018): the rate rises for a third of the epochs, from a fraction of the peak.
 _ONE_CYCLE_START = 0.04
 _ONE_CYCLE_WARMUP = 0.3
 
 
 class Elapsed(NamedTuple):
-    """How far the training is after the warm-up, at each update of an epoch, ``(n_steps,)``.
+    """How far training is after the warm-up, at each update of an epoch, ``(n_steps,)``.
 
-    `progress` goes from 0 to 1, `epochs` counts; `drops` says how often the monitored score has
+    `progress` goes from 0 to 1, `epochs` counts; `drops` is how often the monitored score has
     stopped improving.
     """
 
@@ -32,15 +32,10 @@ class Elapsed(NamedTuple):
 class Decay:
     """One kind of schedule.
 
-    Attributes
-    ----------
-    fraction : callable
-        From a `Schedule` and what has `Elapsed` to the fraction of the highest rate.
-    uses : tuple of str
-        The hyperparameters that it depends on, beside `lr`, `max_epochs` and `warmup_fraction`.
-    start, warmup : float
-        The fraction that the warm-up starts at, and the share of the epochs that it takes where
-        `warmup_fraction` is zero.
+    `fraction` maps a `Schedule` and `Elapsed` to the fraction of the highest rate. `uses` names the
+    hyperparameters that it uses beside `lr`, `max_epochs` and `warmup_fraction`. The warm-up begins
+    at the fraction `start`, and takes the share `warmup` of the epochs if `warmup_fraction` is
+    zero.
     """
 
     fraction: Callable[[Schedule, Elapsed], np.ndarray]
@@ -51,10 +46,7 @@ class Decay:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate changes from one update to the next.
-
-    The hyperparameters of these names; after `max_epochs` the rate stays.
-    """
+    """The learning rate of each update, from the hyperparameters; constant after `max_epochs`."""
 
     lr_schedule: str
     lr: float

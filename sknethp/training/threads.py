@@ -1,8 +1,8 @@
-"""Torch's threads: as many as pay, and left as they were. BLAS's: one, where it matters.
+"""Threads of torch (as many as pay off, afterwards as before) and of BLAS (one, where it matters).
 
 Torch's threads wait for each other actively: for short operations they save little on an idle
-machine, and on a busy one they cost many times the work. So whether they pay is tried, again and
-again.
+machine, and on a busy one they cost many times the work. So from time to time it is tried whether
+they pay off.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOPELESS = 2.0
 
 
 class _State:
-    """What all threads of this process share."""
+    """State shared by all threads of this process."""
 
     def __init__(self, forked: bool = False, threads_inside: int = 0):
         self.lock = threading.Lock()
@@ -46,9 +46,9 @@ _local = threading.local()
 
 
 def _after_fork() -> None:
-    """Start anew in a forked child, where the parent's threads and who held its lock are gone.
+    """Start anew in a forked child, where the parent's threads and its lock's holder are gone.
 
-    Torch's OpenMP would wait for those threads for ever, so that a child uses one.
+    Torch's OpenMP would wait for those threads for ever, so a child uses one.
     """
     global _state
     inside = getattr(_local, "depth", 0) > 0
@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def most_threads() -> int:
-    """Return how many torch threads a step may be given, within `one_torch_thread` too."""
+    """Return how many torch threads a step may use, also within `one_torch_thread`."""
     if _state.forked:
         return 1
     return _state.before if _state.threads_inside else torch.get_num_threads()
@@ -71,11 +71,11 @@ def most_threads() -> int:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Let torch use one thread; several threads may be inside at the same time."""
+    """Limit torch to one thread; several threads may be inside at the same time."""
     depth = getattr(_local, "depth", 0)
     if depth == 0:
         with _state.lock:
-            # A new thread takes its number over from the last one that was set anywhere.
+            # A new thread inherits the number that was last set in any thread.
             if _state.threads_inside == 0:
                 _state.before = torch.get_num_threads()
             _state.threads_inside += 1
@@ -94,27 +94,24 @@ def one_torch_thread() -> Iterator[None]:
                 _state.threads_inside -= 1
 
 
-# Looks through all loaded libraries, which takes longer than a small matrix.
+# Scans all loaded libraries, which takes longer than a small matrix.
 _blas = cache(ThreadpoolController)
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Give numpy's BLAS one thread: several round otherwise, and cost time on small matrices.
+    """Limit numpy's BLAS to one thread: several round differently, and slow down small matrices.
 
-    The limit is the process's: two threads that set it and put it back in turn would keep it.
+    The limit belongs to the process: two threads that set and restored it in turn would keep it.
     """
     with _state.blas_lock, _blas().limit(limits=1, user_api="blas"):
         yield
 
 
 class Pace:
-    """Torch's threads for one step after another: one or all of them, as has been faster.
+    """Chooses torch's threads for each step: one or all of them, whichever has been faster.
 
-    Parameters
-    ----------
-    work : int
-        Multiplications in the forward pass of a step.
+    `work` is the number of multiplications in the forward pass of a step.
     """
 
     def __init__(self, work: int):
@@ -148,7 +145,7 @@ class Pace:
         return sum(recent) / len(recent) if recent else math.inf
 
     def _choose(self) -> bool:
-        """Return whether the next step is to have all threads."""
+        """Tell whether the next step should use all threads."""
         faster = self._typical(True) < self._typical(False)
         self._count += 1
         if self._tried is None:

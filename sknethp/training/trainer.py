@@ -1,4 +1,4 @@
-"""Trains networks an epoch at a time."""
+"""Training of networks, an epoch at a time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Trainer(Protocol):
     """Trains networks an epoch at a time."""
 
     def rows(self, X: Any) -> Rows:
-        """Return the rows of `X`, ``(n_samples, n_features)``, perhaps shared with others."""
+        """Return the rows of `X`, ``(n_samples, n_features)``, possibly shared with others."""
 
     def targets(self, targets: np.ndarray) -> Tensor:
-        """Return targets ``(n_samples, n_outputs)`` as a tensor, perhaps shared with others."""
+        """Return targets ``(n_samples, n_outputs)`` as a tensor, possibly shared with others."""
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train a network for an epoch."""
@@ -33,15 +33,15 @@ class LoneTrainer:
         self._population: Population | None = None
 
     def rows(self, X: Any) -> Rows:
-        """Return rows of its own."""
+        """Return rows that are not shared."""
         return Rows(X)
 
     def targets(self, targets: np.ndarray) -> Tensor:
-        """Return the targets as they are."""
+        """Return the targets as a tensor."""
         return torch.from_numpy(targets)
 
     def train(self, epoch: Epoch) -> EpochResult:
-        """Train the network at once."""
+        """Train the network immediately."""
         if self._population is None or self._population.networks != [epoch.network]:
             self._population = Population([epoch.network], epoch.device)
         return self._population.run([epoch])[0]

@@ -22,15 +22,7 @@ def column(values: Sequence[float] | np.ndarray, device: torch.device) -> Tensor
 
 
 class Update:
-    """Steps of neighbouring networks that share an optimizer.
-
-    Parameters
-    ----------
-    networks : sequence of Network
-        Those of the run.
-    run : slice
-        Their rows in the blocks.
-    """
+    """Steps of neighbouring networks that share an optimizer; `run` is their rows in the blocks."""
 
     def __init__(
         self,
@@ -75,9 +67,9 @@ class Update:
         return column(limits, self._device) if np.isfinite(limits).any() else None
 
     def prepare(self, rates: np.ndarray, first: int) -> None:
-        """Compute what the steps of a chunk need.
+        """Compute the coefficients of a chunk's steps.
 
-        `rates` are ``(n_steps, n_run)``; `first` updates have been made in this epoch.
+        `rates` is ``(n_steps, n_run)``; `first` updates have been made in this epoch.
         """
         made = np.array([network.n_steps for network in self._networks])
         steps = made + first + 1 + np.arange(len(rates))[:, None]
@@ -94,7 +86,7 @@ class Update:
         self._coefficients = list(zip(*(values.unbind(0) for values in columns), strict=True))
 
     def step(self, s: int) -> None:
-        """Make update `s` of the chunk, from the gradients as they are in their blocks."""
+        """Make update `s` of the chunk, from the gradients in their blocks."""
         coefficients = self._coefficients[s]
         if self._clip is not None:
             self._clip_gradients()
@@ -125,7 +117,7 @@ class Update:
                 g.addcmul_(w.sign(), self._l1)
 
     def _constrain(self) -> None:
-        """Shrink each unit's incoming weights to the greatest norm allowed (Hinton, 2012)."""
+        """Scale down each unit's incoming weights to the largest norm allowed (Hinton, 2012)."""
         assert self._max_norm is not None
         limit = self._max_norm.unsqueeze(-1)
         for weight in self._incoming:
