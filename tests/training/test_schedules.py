@@ -1,5 +1,7 @@
 """Learning rates: their values at the ends, their direction, and torch's where both exist."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from sknethp.training.schedules import SCHEDULES, Schedule
 
 LR, EPOCHS = 0.1, 10
+GENERAL = ("lr_schedule", "lr", "max_epochs", "warmup_fraction")  # all schedules use them
 DECAYING = [name for name in SCHEDULES if name not in ("constant", "one_cycle", "plateau")]
 
 
@@ -143,13 +146,13 @@ def test_each_schedule_decays(name):
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules_say_what_they_use(name):
     """A rate depends on a hyperparameter just where its schedule says so."""
-    usual = {"lr_final": 0.1, "lr_drop_factor": 0.5, "lr_drop_epochs": 2}
-    other = {"lr_final": 0.2, "lr_drop_factor": 0.6, "lr_drop_epochs": 3}
+    usual = {field.name: field.default for field in fields(Schedule) if field.name not in GENERAL}
     used = {"lr_drop_epochs"} if name == "plateau" else set()  # it decides when there is a drop
-    for changed in usual:
+    for changed, value in usual.items():
+        other = value + 1 if isinstance(value, int) else value / 2
         pair = [
-            Schedule(name, LR, EPOCHS, **values).rates(EPOCHS - 1, 3, drops=1)
-            for values in (usual, usual | {changed: other[changed]})
+            all_rates(Schedule(name, LR, 3 * EPOCHS, **values), n_epochs=3 * EPOCHS, drops=1)
+            for values in (usual, usual | {changed: other})
         ]
         used |= set() if np.array_equal(*pair) else {changed}
     assert used == set(SCHEDULES[name].uses)
