@@ -3,12 +3,15 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.preprocessing import scale
 
 from sknethp import DeepNetClassifier
 from sknethp.hyperparameters import TABLE, Options, Range
 from sknethp.hyperparameters.constraints import PerLayer
+from tests.helpers import BREAST_CANCER
 
 SIGNATURE = inspect.signature(DeepNetClassifier).parameters
 
@@ -62,6 +65,26 @@ def test_places_to_search_are_allowed(entry):
             kind = int if integer else float
             assert all(entry.allowed.allows(kind(end)) for end in (low, high))
             assert not integer or (low == int(low) and high == int(high))
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in TABLE.values() if entry.search], ids=lambda entry: entry.name
+)
+def test_what_is_searched_has_an_effect(entry):
+    """Two values give two nets, where what the value needs is given."""
+    X, y = scale(BREAST_CANCER[0][:150]), BREAST_CANCER[1][:150]
+    match entry.search:
+        case Options(values):
+            pair = values[:2]
+        case Range(low, high, integer=True):
+            pair = int(low), int(high)
+        case Range(low, high):
+            pair = low, high
+    settings = {"hidden_units": 8, "max_epochs": 8, "patience": 1, "lr_drop_epochs": 1}
+    settings |= {"min_improvement": 10.0, "restore_best": False, "random_state": 0}
+    settings |= {name: allowed[0] for name, allowed in entry.needs.items()}
+    first, second = (DeepNetClassifier(**settings | {entry.name: v}).fit(X, y) for v in pair)
+    assert not np.array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
 @pytest.mark.parametrize("name", [n for n, e in TABLE.items() if isinstance(e.allowed, PerLayer)])

@@ -4,7 +4,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknethp import DeepNetClassifier
+from sknethp import DeepNetClassifier, model_selection
 from sknethp.model_selection import (
     BayesSearchCV,
     GridSearchCV,
@@ -43,6 +43,11 @@ SEARCHES = [
 
 def expected_failures(search):
     return IMPOSSIBLE_HALVING if isinstance(search, HalvingRandomSearchCV) else IMPOSSIBLE
+
+
+def test_every_search_is_checked():
+    names = {name for name in model_selection.__all__ if name[0].isupper()}
+    assert {type(search).__name__ for search in SEARCHES} == names
 
 
 @pytest.mark.slow
