@@ -361,7 +361,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
             return None
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"warm_start=True goes on with the classes of the fit before, "
+                f"warm_start=True continues with the classes of the previous fit, "
                 f"{listed(self.classes_)}, but y has {listed(classes)}: set warm_start=False."
             )
         return Fitted(self.net_, read(self.module_, self._network), self.best_epoch_)
@@ -369,7 +369,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     def _keep(self, fitted: Fitted, classes: np.ndarray) -> None:
         self.classes_ = classes
         self.net_ = fitted.net
-        # The weights are in module_ alone: where they are loaded or edited, training goes on there.
+        # The weights are only in module_: training continues from loaded or edited ones.
         empty = torch.empty(0, dtype=torch.float32, device="cpu")
         self._network = replace(fitted.network, parameters=empty, statistics=empty)
         self.best_epoch_ = fitted.best_epoch

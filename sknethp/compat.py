@@ -1,4 +1,4 @@
-"""Names that their packages do not call public, with the releases that have them there."""
+"""Names that are not public in their packages, with the releases in which they exist."""
 
 # scikit-learn 1.6 to 1.9. It documents how to derive searches, but exports no base for them.
 from sklearn.model_selection._search import BaseSearchCV

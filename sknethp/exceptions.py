@@ -6,4 +6,4 @@ class DivergenceError(ArithmeticError, ValueError):
 
 
 class UnscaledInputWarning(UserWarning):
-    """Columns are so large that a net learns badly from them."""
+    """Columns are so large that a net can hardly learn from them."""

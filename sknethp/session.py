@@ -1,4 +1,4 @@
-"""Where fits are trained: each alone, or in a session that many share."""
+"""Where fits are trained: each by itself, or together in a shared session."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ class Session(Trainer, Protocol):
     """A trainer that also counts recalled fits, and can be stopped."""
 
     def is_current(self) -> bool:
-        """Whether the running code may use the session."""
+        """Tell whether the running code may use the session."""
 
     def count_recalled(self) -> None:
         """Count a fit that was read from a memory instead of trained."""
 
     def is_new(self, message: str) -> bool:
-        """Whether no fit of this session has asked so before about a message to people."""
+        """Tell whether a message to the user has not been given in this session yet."""
 
     def stop(self, error: Exception) -> None:
-        """End all fits of this session with an error, whoever catches it in between."""
+        """End all fits of this session with an error, even if it is caught in between."""
 
 
 class LoneSession(LoneTrainer):
     """The session of one fit that is trained by itself."""
 
     def is_current(self) -> bool:
-        """Whoever holds it may use it."""
+        """Return True: whoever holds it may use it."""
         return True
 
     def train(self, epoch: Epoch) -> EpochResult:
-        """Train the network at once."""
+        """Train the network immediately."""
         if self._population is None:
             _tell_listeners(epoch.network.serial)
         return super().train(epoch)
 
     def count_recalled(self) -> None:
-        """Tell who counts fits made alone."""
+        """Report the fit to whoever counts fits that are not fused."""
         _tell_listeners(None)
 
     def is_new(self, message: str) -> bool:
-        """Each fit is the first of its session."""
+        """Return True: each fit is the first of its session."""
         return True
 
     def stop(self, error: Exception) -> None:
-        """Do nothing: no other fit is part of it."""
+        """Do nothing: no other fit belongs to it."""
 
 
 def _tell_listeners(serial: int | None) -> None:
@@ -66,12 +66,12 @@ shared_session: ContextVar[Session | None] = ContextVar("shared_session", defaul
 def current_shared_session() -> Session | None:
     """Return the shared session of the running code.
 
-    Contexts can be copied, into other threads, too, where the session must not be used.
+    Contexts can be copied into other threads, too, where the session must not be used.
     """
     session = shared_session.get()
     return session if session is not None and session.is_current() else None
 
 
 def current_session() -> Session:
-    """Return the shared session of the running code, or a new one for a fit alone."""
+    """Return the shared session of the running code, or else a new one for a single fit."""
     return current_shared_session() or LoneSession()

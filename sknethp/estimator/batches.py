@@ -19,9 +19,9 @@ _EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 def follows_batches(callback: Any) -> bool:
-    """Whether a skorch callback does something at every batch."""
+    """Tell whether a skorch callback does something at every batch."""
     kind = type(callback)
-    if isinstance(callback, EpochScoring):  # with caching off it waits for the epoch's end
+    if isinstance(callback, EpochScoring):  # without caching it waits for the end of the epoch
         return False
     return any(getattr(kind, event) is not getattr(Callback, event) for event in _EVENTS)
 

@@ -1,4 +1,4 @@
-"""Checks of the data before any training, each with one clear sentence."""
+"""Checks of the data before training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sknethp.session import current_session
 # Root mean square of a column. Scaled inputs of many kinds stay below 40, raw digits are at 13;
 # breast cancer, which is learnt badly, is at 1000.
 _UNSCALED = 150
-# What scikit-learn and numpy say, and what a person is better told.
+# Messages of scikit-learn and numpy, with clearer ones for users.
 _PLAIN_WORDS = {
     r"Found input variables with inconsistent numbers of samples: \[(\d+), (\d+)\]": "{X} has {0} "
     "samples, but {y} has {1}: give one label for each sample.",
@@ -40,11 +40,10 @@ def check_data(
     reset: bool = True,
     names: tuple[str, str] = ("X", "y"),
 ) -> Any:
-    """Check samples as scikit-learn does, with shorter words for what goes wrong most often.
+    """Check samples as scikit-learn does, with clearer messages for the most frequent mistakes.
 
-    `estimator` learns, or is held to, the number and the names of the features.
-    `names` is what the caller calls `X` and `y`. `X` is returned in float32, as an array or a CSR
-    matrix.
+    `estimator` learns the number and names of the features, or is held to them; `names` are what
+    the caller calls `X` and `y`. `X` is returned in float32, as an array or a CSR matrix.
     """
     reject_times(X, names[0])
     if not (isinstance(y, str) or y is None):
@@ -67,7 +66,7 @@ def check_data(
 
 
 def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
-    """Warn of inputs so large that a net can hardly learn from them, and name the worst column."""
+    """Warn of inputs too large for a net to learn from, and name the worst column."""
     with np.errstate(over="ignore"):
         squares = X.multiply(X).sum(0) if sparse.issparse(X) else np.einsum("ij,ij->j", X, X)
     sizes = np.sqrt(np.asarray(squares, np.float64).ravel() / X.shape[0])
@@ -84,7 +83,7 @@ def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
 
 
 def listed(labels: np.ndarray, most: int = 10) -> str:
-    """Write labels as a person would, and no more than some of them."""
+    """Write some of the labels as text."""
     shown = [repr(label) for label in np.asarray(labels)[:most].tolist()]
     return ", ".join(shown) + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
@@ -99,7 +98,7 @@ def check_classes(classes: np.ndarray) -> None:
 
 
 def check_targets(y: np.ndarray) -> None:
-    """Reject targets of a regression; whole numbers, which are labels, need no closer look."""
+    """Reject the targets of a regression; integers are labels."""
     if y.dtype.kind not in "biu":
         check_classification_targets(y)
 
@@ -112,7 +111,7 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
 
 
 def encode(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
-    """Return the position of each label among the classes."""
+    """Return the index of each label among the classes."""
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
         raise ValueError(

@@ -1,10 +1,10 @@
-"""Where to train."""
+"""The device on which to train."""
 
 import torch
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of a name, ``"auto"`` included; ValueError if it is not there."""
+    """Return the device of a name, ``"auto"`` included; a ValueError if it is not available."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

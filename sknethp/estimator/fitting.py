@@ -20,7 +20,7 @@ from sknethp.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained net and what is needed to go on training it."""
+    """A trained net and what is needed to train it further."""
 
     net: EpochNet
     network: Network
@@ -52,12 +52,7 @@ def _monitor(request: FitRequest) -> Monitor | None:
 
 
 def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
-    """Train a net, or go on training an earlier one.
-
-    Raises
-    ------
-    DivergenceError
-    """
+    """Train a net, or train an earlier one further; may raise a DivergenceError."""
     parameters, trainer = request.parameters, current_session()
     train, valid = _parts(request, trainer)
     network, net = _start(request, earlier)
@@ -84,7 +79,7 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
 
 
 def _start(request: FitRequest, earlier: Fitted | None) -> tuple[Network, EpochNet]:
-    """Return a new network and net, or copies of those to go on from."""
+    """Return a new network and net, or copies of those to continue from."""
     schemes = request.parameters["weight_init"]
     if earlier is None:
         network = new_network(request.architecture, request.settings, schemes, request.seed)
@@ -97,11 +92,11 @@ def _start(request: FitRequest, earlier: Fitted | None) -> tuple[Network, EpochN
 
 
 def _continued(earlier: Network, request: FitRequest) -> Network:
-    """Return a copy of a trained network that can go on under other settings."""
+    """Return a copy of a trained network that can be trained further under other settings."""
     architecture, settings = request.architecture, request.settings
     if earlier.architecture != architecture:
         raise ValueError(
-            "The fit before had another structure, so that this one cannot go on from it: keep the "
+            "The previous fit had another structure, so this one cannot continue from it: keep the "
             "features, the classes, hidden_layers, hidden_units, activation, normalization and "
             "residual, or start anew with warm_start=False or a clone."
         )
@@ -119,7 +114,7 @@ def _continued(earlier: Network, request: FitRequest) -> Network:
 def rebuilt(
     request: FitRequest, network: Network, history: list[dict[str, Any]], best_epoch: int
 ) -> Fitted:
-    """Return the fit of a network that was trained before, its optimizer as at the start.
+    """Return the fit of a network that was trained before, with its optimizer reset.
 
     `network` has no moments; `history` has a row per epoch.
     """

@@ -16,27 +16,22 @@ from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.session import current_session
 
-# To be raised when what a fit gives, or what is kept of it, becomes another.
+# To be incremented when the result of a fit, or what is kept of it, changes.
 _FORMAT = 4
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 
 
 class UnwritableMemoryError(OSError):
-    """A finished fit cannot be kept: no failure of the fit, but the end of the search."""
+    """A finished fit cannot be kept; it ends the search, rather than count as a failed fit."""
 
 
 def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
-    """Train a net, or read it from where finished fits are kept.
+    """Train a net, or load it from the folder of finished fits.
 
-    With callbacks every fit is made anew: what they do is not known. With a memory the
-    optimizer's moments are zero, whether the net was trained or recalled.
-
-    Raises
-    ------
-    UnwritableMemoryError
-        Fused fits all end with it.
-    DivergenceError
+    With callbacks every fit is trained, since their effects are unknown. With a memory the
+    optimizer's moments are reset, whether the net was trained or loaded. Raises
+    UnwritableMemoryError, which ends all fused fits, or DivergenceError.
     """
     memory = None if request.parameters["callbacks"] else request.parameters["memory"]
     session = current_session()
@@ -64,12 +59,10 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
 
 
 def memory_folder(memory: Any) -> Path | None:
-    """Return the folder of our own inside a path or joblib.Memory, made if it is not there.
+    """Return the package's folder inside a path or joblib.Memory; create it if it is missing.
 
-    Raises
-    ------
-    UnwritableMemoryError
-        If it can neither be read nor made, or if others may write to it.
+    Raises UnwritableMemoryError if it can neither be read nor created, or if others may write to
+    it.
     """
     location = getattr(memory, "location", memory)
     if location is None:
@@ -94,9 +87,9 @@ def memory_folder(memory: Any) -> Path | None:
 
 
 def _others_may_write(folder: Path) -> bool:
-    """Whether any user may put fits into a folder, or may have put the folder where it is.
+    """Tell whether any user may write to a folder, or may have put it where it is.
 
-    A group may be let in: nothing that is kept can be executed, and groups are made on purpose.
+    Access for a group is allowed: nothing that is kept can be executed, and groups are deliberate.
     """
     if os.name != "posix":
         return False
@@ -118,7 +111,7 @@ def _unwritable(location: str, error: OSError) -> UnwritableMemoryError:
 
 
 def _key(request: FitRequest, earlier: Fitted | None) -> str:
-    """Return a hash of all that decides what a fit gives."""
+    """Return a hash of everything that determines the result of a fit."""
     deciding = {
         name: value
         for name, value in request.parameters.items()
@@ -132,7 +125,7 @@ def _key(request: FitRequest, earlier: Fitted | None) -> str:
 
 
 def _without_tensors(part: Subset | None) -> tuple | None:
-    """Return what is in a part of the samples; equal tensors do not hash alike."""
+    """Return the contents of a part of the samples; equal tensors do not hash alike."""
     if part is None:
         return None
     weight = None if part.weight is None else part.weight.numpy()
@@ -140,13 +133,13 @@ def _without_tensors(part: Subset | None) -> tuple | None:
 
 
 def _state_of(earlier: Fitted | None) -> tuple | None:
-    """Return what of a trained net decides how it goes on, such that equal nets hash alike."""
+    """Return the state of a trained net that determines further training; equal for equal nets."""
     if earlier is None:
         return None
     network = earlier.network
     tensors = network.parameters, *network.moments, network.statistics
     return (
-        repr(network.architecture),  # without what it has cached
+        repr(network.architecture),  # without cached properties
         repr(network.settings),
         network.streams.states(),
         network.n_steps,
@@ -156,14 +149,14 @@ def _state_of(earlier: Fitted | None) -> tuple | None:
 
 
 def _recalled(file: Path, request: FitRequest) -> StoredFit | None:
-    """Return a fit that was kept; None if there is none, or none that can be read."""
+    """Return a kept fit; None if there is none, or none that can be read."""
     if not file.exists():
         return None
     try:
         return load(file, request.architecture, request.settings)
     except Exception as error:
         warnings.warn(
-            f"A finished fit is made again, since {str(file)!r} cannot be read "
+            f"A finished fit is trained again, since {str(file)!r} cannot be read "
             f"({type(error).__name__}: {error}).",
             UserWarning,
             stacklevel=2,
@@ -172,7 +165,7 @@ def _recalled(file: Path, request: FitRequest) -> StoredFit | None:
 
 
 def _keep(stored: StoredFit, file: Path) -> None:
-    """Write a fit, unless a directory is in its place."""
+    """Write a fit, unless there is a directory of its name."""
     if file.is_dir():
         return
     try:
@@ -180,6 +173,6 @@ def _keep(stored: StoredFit, file: Path) -> None:
     except OSError as error:
         raise UnwritableMemoryError(
             f"memory={str(file.parent.parent)!r} could not keep a finished fit "
-            f"({error.strerror or error}). All fits kept before are whole: see to it that there is "
-            "room and that the folder can be written, and run the same search again."
+            f"({error.strerror or error}). All fits kept before are intact: make sure that "
+            "there is room and that the folder can be written, and run the same search again."
         ) from error

@@ -28,7 +28,7 @@ from sknethp.training.trainer import Trainer
 
 
 class _StopTraining(Exception):  # noqa: N818
-    """A callback has asked for the end of training."""
+    """A callback has asked to end the training."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class FitPlan:
 
 
 def _dataset(subset: Subset | None) -> Dataset | None:
-    """Return a data set of skorch's, for callbacks that look at the data."""
+    """Return a skorch data set, for callbacks that look at the data."""
     if subset is None:
         return None
     return Dataset(subset.samples.X[subset.index], subset.samples.y[subset.index])
@@ -54,7 +54,7 @@ def _dataset(subset: Subset | None) -> Dataset | None:
 class EpochNet(ClassifierMixin, NeuralNet):
     """A skorch net that hands whole epochs to a `Trainer`.
 
-    Its ``module_`` gives logits, ``predict_proba`` class probabilities; history, callbacks,
+    Its ``module_`` returns logits, ``predict_proba`` class probabilities; history, callbacks,
     ``save_params`` and ``load_params`` are skorch's. It is trained through ``DeepNetClassifier``.
     """
 
@@ -62,20 +62,20 @@ class EpochNet(ClassifierMixin, NeuralNet):
 
     @property
     def _default_callbacks(self) -> list:
-        """None: what skorch's would record is recorded without them."""
+        """None: what skorch's default callbacks would record is recorded without them."""
         return []
 
     @property
     def classes_(self) -> np.ndarray:
-        """Positions of the classes, ``(n_classes,)``, which stand for the labels here."""
+        """Indices of the classes, ``(n_classes,)``, in place of the labels."""
         return np.arange(self.objective_.n_classes)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the position of the most probable class of each sample, ``(n_samples,)``."""
+        """Return the index of the most probable class of each sample, ``(n_samples,)``."""
         return self.predict_proba(X).argmax(1)
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> EpochNet:
-        """Make a torch optimizer for callbacks that look at it; it takes no part in training."""
+        """Make a torch optimizer for callbacks that look at it; it is not used in training."""
         if self.callbacks_:
             super().initialize_optimizer(triggered_directly)
         return self
@@ -102,11 +102,11 @@ class EpochNet(ClassifierMixin, NeuralNet):
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; skorch's EarlyStopping interrupts to end the training."""
+        """Notify the callbacks; skorch's EarlyStopping raises an interrupt to end the training."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
-            # Any other is Ctrl-C, which ends fit and whatever search it is part of.
+            # Any other is Ctrl-C, which ends fit and the search around it.
             if method_name != "on_epoch_end" or not any(map(_has_lost_patience, self.callbacks_)):
                 raise
             raise _StopTraining from interrupt
@@ -116,7 +116,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
             raise
 
     def _no_column(self, column: str) -> str:
-        """Say that a callback looks for a column, given as text with its quotes."""
+        """Return an error for a callback that looks up a missing column, given in quotes."""
         monitors = {repr(getattr(c, "monitor", None)): type(c).__name__ for _, c in self.callbacks_}
         present = [name for name in self.history[-1] if name != "batches"]
         return (
@@ -170,7 +170,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
             print(f"epoch {len(self.history):>4}  {numbers}")
 
     def _record_for_callbacks(self, row: dict[str, float], plan: FitPlan) -> None:
-        """Record what skorch's callbacks look for: batches, and which values are best."""
+        """Record what skorch's callbacks look up: batches, and which values are the best so far."""
         if not self.history[-1]["batches"]:
             for part, samples in (("train", plan.train), ("valid", plan.valid)):
                 if samples is not None:
@@ -186,20 +186,20 @@ class EpochNet(ClassifierMixin, NeuralNet):
 
 
 def _has_lost_patience(entry: tuple[str, Any]) -> bool:
-    """Whether a callback is skorch's EarlyStopping, and ends the training now."""
+    """Tell whether a callback is skorch's EarlyStopping, and ends the training now."""
     callback = entry[1]
     return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
 
 
 def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:
-    """Stop a network that has diverged, with the likely cause."""
+    """Raise a DivergenceError, with the likely cause, if a network has diverged."""
     losses = [result.train.loss]
     if result.valid is not None:
         losses.append(result.valid.measures.loss)
     if not np.isfinite(losses).all():
         what = f"loss became {'NaN' if np.isnan(losses).any() else 'infinite'}"
     elif not result.is_finite:
-        what = "weights became infinite"  # by the last update; no loss has shown it yet
+        what = "weights became infinite"  # in the last update, after the last loss
     else:
         return
     raise DivergenceError(

@@ -1,4 +1,4 @@
-"""Cells that are no numbers and labels that are none: what they are, and where, in a sentence."""
+"""Messages for cells that are not numbers and for invalid labels: what they are, and where."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENCODE = (
 )
 _DATES = "dates", "encode them first, for instance with skrub.DatetimeEncoder"
 _DURATIONS = "durations", "turn them into numbers first, for instance of seconds"
-# By how the names of types of pandas, polars, pyarrow, numpy and Python begin.
+# By the first letters of type names of pandas, polars, pyarrow, numpy and Python.
 _KINDS = {
     "timedelta": _DURATIONS,
     "duration": _DURATIONS,
@@ -25,7 +25,7 @@ _KINDS = {
     "date": _DATES,
     "period": _DATES,
     "time": ("times", _DURATIONS[1]),
-    "interval": ("intervals", "put a number in the place of each, for instance its middle"),
+    "interval": ("intervals", "replace each by a number, for instance its midpoint"),
 }
 _MISSING = {"NoneType": "None", "NAType": "pandas.NA", "NaTType": "pandas.NaT"}
 
@@ -47,7 +47,7 @@ def _column_types(X: Any) -> list[tuple[Any, str]]:
 
 
 def reject_times(X: Any, name: str) -> None:
-    """Reject dates, durations and the like, of which numpy would make numbers."""
+    """Reject dates, durations and the like, which numpy would convert to numbers."""
     for column, kind in _column_types(X):
         if words := _words_for(kind):
             where = "" if column is None else f" in column {column!r}"
@@ -59,7 +59,7 @@ def _no_number(name: str, what: str, advice: str) -> str:
 
 
 def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
-    """Return a better error for a table that could not be taken, if the cell can be found."""
+    """Return a clearer error for a table that was rejected, if the cell can be found."""
     for column, cell in _odd_cells(X):
         kind = type(cell).__name__
         where = f" in column {column!r}"
@@ -79,7 +79,7 @@ def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
                 f"{name} contains infinity, or a number beyond the range of float32 (3.4e38),"
                 f"{where}: clip or rescale such columns, or drop those samples."
             )
-        # scikit-learn's checks of estimators look for these words.
+        # scikit-learn's estimator checks look for these words.
         return type(error)(
             f"{name} contains cells of type {kind}{where}, but a net needs numbers "
             f"({str(error).rstrip('.')}): "
@@ -97,7 +97,7 @@ def _is_real(cell: Any) -> bool:
 
 
 def _odd_cells(X: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the first cell that is no finite float32, with the name or number of its column."""
+    """Yield the first cell that is not a finite float32, with the name or number of its column."""
     if sparse.issparse(X):
         triples = X.tocoo()
         for at in np.flatnonzero(_is_odd(triples.data))[:1]:
@@ -119,7 +119,7 @@ def _odd_cells(X: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_odd(cells: np.ndarray) -> np.ndarray:
-    """Say which cells, ``(n_samples,)``, are no finite float32."""
+    """Tell which cells, ``(n_samples,)``, are not finite in float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         if cells.dtype.kind in "biuf":
             return ~np.isfinite(cells.astype(np.float32))
@@ -127,8 +127,8 @@ def _is_odd(cells: np.ndarray) -> np.ndarray:
 
 
 def reject_odd_labels(y: Any, name: str) -> None:
-    """Reject labels of several kinds, and such as are missing or no labels."""
-    # numpy would make text of all labels in a list with some text.
+    """Reject labels of mixed types, missing labels, and objects that cannot be labels."""
+    # numpy would convert all labels of a list to text if some are text.
     array = np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
     if array.dtype.kind != "O" or array.ndim != 1:
         return
@@ -153,7 +153,7 @@ def reject_odd_labels(y: Any, name: str) -> None:
 
 
 def missing_labels(name: str) -> str:
-    """Say that labels are missing."""
+    """Return an error for missing labels."""
     return (
         f"{name} contains missing labels (None or NaN): drop those samples, or give them a label "
         "of their own."

@@ -13,26 +13,26 @@ from torch import Tensor, nn
 from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
-# So many numbers of the widest layer at a time.
+# At most this many numbers of the widest layer at a time.
 _NUMBERS_AT_A_TIME = 2**18
 _ROWS_AT_A_TIME = 16, 8192
-# Sparse rows of more features are multiplied as they are.
+# Sparse rows with more features are multiplied without making them dense.
 _WIDE = 1024
 
 
 def forward_in_double(module: nn.Module, X: Any) -> Tensor:
     """Return the logits of samples in float64, ``(n_samples, n_outputs)``.
 
-    In float32 a sample's logits would depend, in the last digits, on how many others are
-    predicted with it. The module is only read: any number of threads may predict with it.
+    In float32 the last digits of a sample's logits would depend on how many samples are predicted
+    together. The module is only read: any number of threads may predict with it.
     """
-    # Torch's threads would round by their number, and are not there in a forked child.
+    # Rounding depends on the number of torch's threads, which a forked child does not have.
     with one_torch_thread(), torch.inference_mode():
         return _forward(_in_double(module), X)
 
 
 def _forward(twin: nn.Module, X: Any) -> Tensor:
-    """Return the logits of samples, some rows at a time."""
+    """Return the logits of samples, computed in blocks of rows."""
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
     stays_sparse = False
     if isinstance(twin, nn.Sequential) and sparse.issparse(X) and X.shape[1] > _WIDE:
@@ -44,7 +44,7 @@ def _forward(twin: nn.Module, X: Any) -> Tensor:
 
 
 def _in_double(module: nn.Module) -> nn.Module:
-    """Return a module that computes the same in float64, as in prediction, hooks included."""
+    """Return a module that computes the same in float64, in evaluation mode, hooks included."""
     twin = object.__new__(type(module))
     own = {
         "_parameters": {name: _double(value) for name, value in module._parameters.items()},
@@ -67,12 +67,12 @@ def _double(value: Tensor | None) -> Tensor | None:
 
 def _dense(X: Any) -> Tensor:
     dense = X if isinstance(X, np.ndarray) else X.toarray()
-    # In C order, since products of matrices round by layout on some processors.
+    # In C order, since on some processors rounding of matrix products depends on the layout.
     return torch.from_numpy(dense.astype(np.float64, order="C"))
 
 
 def _sparse_forward(layers: list[Any]) -> Callable[[Any], Tensor]:
-    """Return the forward pass of sparse rows, whose first product is a sparse one."""
+    """Return the forward pass for sparse rows, whose first product is sparse."""
     at = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
     weight, bias = layers[at].weight.t().numpy(), layers[at].bias
     rest = nn.Sequential(*layers[at + 1 :])

@@ -1,4 +1,4 @@
-"""What a fit is asked for: the samples of each part, their weights, and the hyperparameters."""
+"""The request for a fit: the samples of each part, their weights, and the hyperparameters."""
 
 from __future__ import annotations
 
@@ -25,15 +25,9 @@ _WEIGHT = Number(0)
 
 @dataclass(frozen=True)
 class Samples:
-    """Checked data.
+    """Checked data: `X`, ``(n_samples, n_features)`` in float32, as an array or a CSR matrix.
 
-    Attributes
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features), float32
-    y : ndarray of shape (n_samples,)
-        Positions among the classes.
-    weight : ndarray of shape (n_samples,) or None
-    classes : ndarray of shape (n_classes,)
+    `y` holds indices of `classes`, ``(n_samples,)``; `weight` is ``(n_samples,)`` or None.
     """
 
     X: Any
@@ -55,12 +49,8 @@ class Subset:
 class FitRequest:
     """A fit that has passed all checks.
 
-    Attributes
-    ----------
-    parameters : dict
-        What ``check_hyperparameters`` returns.
-    n_epochs : int
-        Perhaps not the schedule's number.
+    `parameters` are as returned by ``check_hyperparameters``; `n_epochs` may differ from the
+    schedule's.
     """
 
     parameters: dict[str, Any]
@@ -73,7 +63,7 @@ class FitRequest:
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The structure that the parameters ask for."""
+        """The structure that the parameters define."""
         return Architecture(
             n_features=self.train.samples.X.shape[1],
             activations=self.parameters["activation"],
@@ -83,7 +73,7 @@ class FitRequest:
 
     @cached_property
     def settings(self) -> Settings:
-        """The training settings that the parameters ask for."""
+        """The training settings that the parameters define."""
         given = _named(self.parameters, *(field.name for field in fields(Settings)))
         given["dropout"] = (self.parameters["input_dropout"], *self.parameters["dropout"])
         given["batch_size"] = min(self.parameters["batch_size"], len(self.train.index))
@@ -91,7 +81,7 @@ class FitRequest:
 
     @cached_property
     def schedule(self) -> Schedule:
-        """The learning rates that the parameters ask for."""
+        """The learning rates that the parameters define."""
         return Schedule(**_named(self.parameters, *(field.name for field in fields(Schedule))))
 
 
@@ -106,7 +96,7 @@ def fit_request(
     seed: int,
     n_epochs: int | None = None,
 ) -> FitRequest:
-    """Split and weigh the samples, and check what depends on them."""
+    """Split and weight the samples, and check everything that depends on them."""
     device = resolve_device(parameters["device"])
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
@@ -140,7 +130,7 @@ def _split(
 
 
 def _validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -> int:
-    """Return how many samples to hold out: the share asked for, but one of each class at least.
+    """Return how many samples to hold out: the share asked for, but at least one of each class.
 
     It is a ValueError if a class is too small to be in both parts, or if too few samples are left
     to train on.
@@ -165,7 +155,7 @@ def _validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) 
 
 
 def _check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
-    """Reject a dict with labels that the data do not have, or with weights that are none."""
+    """Reject a dict with labels that are not in the data, or with invalid weights."""
     if not isinstance(class_weight, Mapping):
         return
     known = set(classes.tolist())

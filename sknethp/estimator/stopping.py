@@ -1,4 +1,4 @@
-"""Watching the validation part: the best epoch, when to stop, and when the rate drops."""
+"""The scores of the validation part: the best epoch, when to stop, and when to drop the rate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sknethp.training.objectives import Objective
 
 
 def is_measured(monitor: str) -> bool:
-    """Whether training itself measures this; all others are scikit-learn's scorers."""
+    """Tell whether training itself measures this; all others are scikit-learn's scorers."""
     return monitor in MEASURED
 
 
 class _Answers(ClassifierMixin, BaseEstimator):
-    """A classifier that knows the answers for one set of samples, for scorers."""
+    """A classifier with precomputed predictions for one set of samples, for scorers."""
 
     def __init__(self, classes: np.ndarray, probabilities: np.ndarray):
         self.classes_ = classes
@@ -33,7 +33,7 @@ class _Answers(ClassifierMixin, BaseEstimator):
         return True
 
     def predict_proba(self, X: object) -> np.ndarray:
-        """Return the known probabilities."""
+        """Return the precomputed probabilities."""
         return self._probabilities
 
     def predict(self, X: object) -> np.ndarray:
@@ -43,13 +43,9 @@ class _Answers(ClassifierMixin, BaseEstimator):
 
 @dataclass
 class Monitor:
-    """How a network does on its validation part; a higher score is better.
+    """Score of a network on its validation part; higher is better.
 
-    Parameters
-    ----------
-    name : str
-        "valid_loss", "valid_accuracy" or the name of a scikit-learn scorer.
-    classes : ndarray of shape (n_classes,)
+    `name` is "valid_loss", "valid_accuracy" or the name of a scikit-learn scorer.
     """
 
     name: str
@@ -83,15 +79,7 @@ class Monitor:
 
 @dataclass
 class Progress:
-    """What has been seen of a fit so far.
-
-    Attributes
-    ----------
-    best_epoch : int
-        From 1; 0 before the first.
-    drops : int
-        How often the learning rate has dropped, for the plateau schedule.
-    """
+    """The best epoch, from 1 (0 before the first), and the drops of the learning rate so far."""
 
     patience: float
     min_improvement: float
@@ -105,7 +93,7 @@ class Progress:
     _best: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
 
     def update(self, score: float, network: Network) -> bool:
-        """Take note of an epoch's score; return whether to stop."""
+        """Record an epoch's score; return whether to stop."""
         self.epoch += 1
         self._since_drop += 1
         if score > self.best_score + self.min_improvement or self.best_epoch == 0:
@@ -117,7 +105,7 @@ class Progress:
         return self.epoch - self.best_epoch >= self.patience
 
     def restore(self, network: Network) -> None:
-        """Put the best epoch's parameters back."""
+        """Restore the parameters of the best epoch."""
         if self._best is not None:
             network.parameters.copy_(self._best[0])
             network.statistics.copy_(self._best[1])

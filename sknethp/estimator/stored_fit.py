@@ -23,18 +23,12 @@ _RECORDED_ANEW = ("batches", "epoch")
 
 @dataclass(frozen=True)
 class StoredFit:
-    """What a fit has made, except the optimizer's moments; each field is an array of the file.
+    """What a fit has made, except the optimizer's moments; each field is an array in the file.
 
-    Attributes
-    ----------
-    parameters : ndarray of shape (n_parameters,), float32
-    statistics : ndarray of shape (n_statistics,), float32
-    streams : ndarray of shape (n_streams, 6), uint64
-    columns : ndarray of shape (n_columns,), str
-    history : ndarray of shape (n_epochs, n_columns), float64
-        Of the epochs of this fit, not of an earlier one that it went on from.
-    counts : ndarray of shape (2,), int64
-        The optimizer's steps, and which of the epochs was best, counted from 1.
+    `parameters` ``(n_parameters,)`` and `statistics` ``(n_statistics,)`` are float32, `streams`
+    ``(n_streams, 6)`` uint64. `history` ``(n_epochs, n_columns)``, float64, has only the epochs of
+    this fit, not those of an earlier one that it continued. `counts` holds the optimizer's steps
+    and the best epoch, counted from 1.
     """
 
     parameters: np.ndarray
@@ -46,7 +40,7 @@ class StoredFit:
 
     @classmethod
     def of(cls, network: Network, rows: Sequence[Mapping[str, Any]], best_epoch: int) -> StoredFit:
-        """Return what is to be stored of a fit whose epochs recorded `rows`."""
+        """Return what to store of a fit whose epochs recorded `rows`."""
         columns = [name for name in rows[0] if name not in _RECORDED_ANEW]
         return cls(
             parameters=network.parameters.numpy(),
@@ -82,7 +76,7 @@ class StoredFit:
         return int(self.counts[1])
 
     def check(self, architecture: Architecture, settings: Settings) -> None:
-        """Raise a ValueError unless a fit of this kind can have been stored like that."""
+        """Raise a ValueError unless a fit of this kind can have been stored with these arrays."""
         n_epochs, n_columns = len(self.history), self.columns.size
         n_streams = {2 + len(architecture.hidden_units)}
         if not any(settings.dropout):
@@ -109,7 +103,7 @@ def _is(array: np.ndarray, dtype: type, *shape: int) -> bool:
 
 
 def save(fit: StoredFit, file: Path) -> None:
-    """Write a fit, whole or not at all."""
+    """Write a fit, completely or not at all."""
     content = io.BytesIO()
     np.savez(content, **vars(fit))
     scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
@@ -121,13 +115,7 @@ def save(fit: StoredFit, file: Path) -> None:
 
 
 def load(file: Path, architecture: Architecture, settings: Settings) -> StoredFit:
-    """Read a fit of a network of this kind.
-
-    Raises
-    ------
-    Exception
-        Of any kind, if the file holds no such fit.
-    """
+    """Read a fit of a network of this kind; raises an exception of any type if there is none."""
     if not file.is_file():
         raise ValueError("it is not a regular file")
     with zipfile.ZipFile(file) as archive:

@@ -1,4 +1,4 @@
-"""Where tasks meet: the joblib backend and ``fused()``."""
+"""The joblib backend and ``fused()``."""
 
 from sknethp.fusion.backend import FusedBackend
 from sknethp.fusion.context import fused

@@ -1,4 +1,4 @@
-"""What the arguments of ``fused()`` may be."""
+"""Checks of the arguments of ``fused()``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sknethp.hyperparameters.constraints import (
 
 
 def n_bytes(memory: float | str | None) -> int | None:
-    """Return a size in bytes that was given as a number, or as text with a unit as for joblib."""
+    """Return a size in bytes, given as a number, or as text with a unit as for joblib."""
     if not isinstance(memory, str):
         return None if memory is None else int(memory)
     return memstr_to_bytes(memory.replace(" ", "").upper().removesuffix("B").removesuffix("I"))
 
 
 def is_number_of_jobs(n_jobs: Any) -> bool:
-    """Whether joblib takes it: negative numbers count from the number of cores."""
+    """Tell whether joblib accepts it: negative numbers count from the number of cores."""
     return isinstance(n_jobs, Integral) and n_jobs != 0 and n_jobs is not True
 
 

@@ -12,7 +12,7 @@ from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.session import current_shared_session
 
-# How many tasks scikit-learn hands over before it asks for a result is twice this.
+# scikit-learn submits twice as many tasks before it asks for a result.
 OFFERED_JOBS = 1000
 _BETWEEN = ("joblib.", "sklearn.utils.parallel")
 
@@ -27,7 +27,7 @@ def _caller() -> Hashable:
 
 
 class _Future:
-    """What joblib holds of a task."""
+    """joblib's handle of a task."""
 
     def __init__(self, scheduler: Scheduler, function: Any, callback: Any, caller: Hashable):
         self._scheduler = scheduler
@@ -41,10 +41,7 @@ class _Future:
 class FusedBackend(ParallelBackendBase):
     """Runs joblib's tasks interleaved in this process, so that their networks train together.
 
-    Parameters
-    ----------
-    scheduler : Scheduler or None
-        None for that of the task which it is used in, or else one of its own.
+    Without a `scheduler` it uses that of the task it is created in, or else a new one.
     """
 
     supports_retrieve_callback = False
@@ -58,12 +55,12 @@ class FusedBackend(ParallelBackendBase):
         self._caller: Hashable = None
 
     def __reduce__(self) -> tuple:
-        """Leave the scheduler behind: in another process there is another."""
+        """Leave the scheduler out: another process has its own."""
         return FusedBackend, (None, self.nesting_level)
 
     @property
     def scheduler(self) -> Scheduler:
-        """Where its tasks meet."""
+        """The scheduler of its tasks."""
         if self._scheduler is None:
             session = current_shared_session()
             self._scheduler = session if isinstance(session, Scheduler) else Scheduler()
@@ -75,24 +72,24 @@ class FusedBackend(ParallelBackendBase):
         return self.scheduler.summary
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Offer many jobs whatever is asked for: tasks wait, they do not compete."""
+        """Offer many jobs, whatever is requested: tasks wait, they do not compete."""
         return OFFERED_JOBS
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **kw: Any) -> int:
         """Return the number of jobs: one, in place, for nested calls that train no nets.
 
-        (Pipelines make them by the ten thousand, and as tasks they take longer than the work.)
+        (Pipelines make tens of thousands of them; as tasks they would take longer than the work.)
         """
         offered = super().configure(n_jobs=n_jobs, parallel=parallel, **kw)
         self._caller = _caller() if self.nesting_level else None
         return 1 if self.scheduler.runs_in_place(self._caller) else offered
 
     def submit(self, func: Any, callback: Any = None) -> _Future:
-        """Take a task."""
+        """Add a task."""
         return _Future(self.scheduler, func, callback, self._caller)
 
     def get_nested_backend(self) -> tuple[FusedBackend, int]:
-        """Let the tasks' own tasks meet where these do."""
+        """Give the tasks' own tasks to the same scheduler."""
         return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
 
     def abort_everything(self, ensure_ready: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""How much memory waiting fits may hold."""
+"""Limits on how much memory waiting fits may hold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from sknethp.fusion.tasks import Task
 from sknethp.training.rows import Rows
 
 DEFAULT_MEMORY = 2 * 1024**3
-# What a waiting fit holds beside the training data in float32: slices and transformed copies of
-# it in float64, of scikit-learn's and its pipeline's.
+# What a waiting fit holds beside the training data in float32: slices and transformed copies in
+# float64, made by scikit-learn and by its pipeline.
 _HELD_PER_BYTE = 6
 # More networks at a time would train no faster, and with a memory on disk more unfinished ones
 # would be lost if the process were killed.
@@ -23,7 +23,7 @@ class MemoryBudget:
         self._typical = 0
 
     def hold(self, task: Task, rows: Rows) -> None:
-        """Count training data of a task."""
+        """Count the training data of a task."""
         size = _HELD_PER_BYTE * rows.shape[0] * rows.shape[1] * 4
         task.held_bytes += size
         self._held += size
@@ -34,6 +34,6 @@ class MemoryBudget:
         self._held -= task.held_bytes
 
     def admits(self, n_waiting: int) -> bool:
-        """Whether another task may start beside those that wait; always one may."""
+        """Tell whether another task may start beside those that wait; one always may."""
         fits = self._held + self._typical <= self.max_bytes
         return n_waiting == 0 or (fits and n_waiting < _MOST_WAITING)

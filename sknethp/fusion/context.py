@@ -99,7 +99,7 @@ def fused(
 
 
 class _Block(AbstractContextManager, ContextDecorator):
-    """What `fused` returns."""
+    """The context manager that `fused` returns."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class _Block(AbstractContextManager, ContextDecorator):
         self.summary.count_lone_fit(serial, _WITHOUT_JOBLIB if is_own else _OTHER_THREAD)
 
     def _check_order(self) -> None:
-        """Reject a block that would not be nested, as far as can be known now."""
+        """Reject a block that is not properly nested, as far as can be known now."""
         if self in _open:
             raise RuntimeError("This fused() block is open already: call fused() for each block.")
         active, _ = get_active_backend()
@@ -152,7 +152,7 @@ class _Block(AbstractContextManager, ContextDecorator):
             )
 
     def _leave_backend(self) -> None:
-        """Give joblib the backend from before, even where a later block is still open."""
+        """Restore joblib's previous backend, even if a later block is still open."""
         for block in _open:
             if block._config.old_parallel_config is self._config.parallel_config:
                 block._config.old_parallel_config = self._config.old_parallel_config
@@ -160,13 +160,13 @@ class _Block(AbstractContextManager, ContextDecorator):
         self._config.unregister()
 
 
-# All open blocks, of all threads; and those that were entered in this context.
+# The open blocks of all threads, and those entered in this context.
 _open: list[_Block] = []
 _entered: ContextVar[tuple[_Block, ...]] = ContextVar("entered", default=())
 
 
 def _count_lone_fit(serial: int | None) -> None:
-    """Let the block around a fit count it; if none is known, the innermost of each thread."""
+    """Count a fit in the block around it or, if unknown, in each thread's innermost block."""
     blocks = _open.copy()
     around = [block for block in _entered.get() if block in blocks]
     for block in around[-1:] or {block._thread: block for block in blocks}.values():
@@ -179,12 +179,12 @@ lone_fit_listeners.append(_count_lone_fit)
 def _backend(
     n_jobs: int | None, backend: str | None, max_memory: int | None, progress: Progress | None
 ) -> tuple[ParallelBackendBase, Summary]:
-    """Return the backend that is asked for, and the summary that it fills."""
+    """Return the requested backend, and the summary that it fills."""
     if backend is None and n_jobs in (None, 1):
         scheduler = Scheduler(max_memory, progress)
         return FusedBackend(scheduler), scheduler.summary
     with parallel_config(backend=backend or "loky"):
-        pass  # raises what is wrong with the backend now, not in the middle of a search
+        pass  # a backend that cannot work raises now, not in the middle of a search
     n_workers = -1 if n_jobs is None else int(n_jobs)
     workers = WorkersBackend(n_workers, backend or "loky", max_memory, progress)
     return workers, workers.summary

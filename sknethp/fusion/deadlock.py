@@ -1,4 +1,4 @@
-"""Ends a block whose tasks wait for a lock that one of them holds while it waits to be trained."""
+"""Ends a block whose tasks wait for a lock held by one of them that waits to be trained."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _IDLE = 0.02  # processor time per second, the progress bar's included
 
 
 class Watchdog:
-    """Looks now and then whether the code of a thread is stuck at a lock.
+    """Checks from time to time whether the code of a thread is stuck at a lock.
 
-    A lock that is held by another thread looks the same. So that one is left its time, nothing
-    is done before the whole process has been idle for a minute. `is_blocking` is a method that
-    gives 0 unless running code keeps others waiting, and another number after any progress.
+    A lock that is held by another thread looks the same. To give that thread time, it acts only
+    after the whole process has been idle for a minute. `is_blocking` is a method that returns 0
+    unless running code keeps others waiting, and another number after any progress.
     """
 
     def __init__(self, is_blocking: Callable[[], int]):
@@ -42,7 +42,7 @@ class Watchdog:
         self._watched = None
 
     def _look(self) -> None:
-        """Look until there is nothing to look after, or the thread has been interrupted."""
+        """Check until there is nothing left to watch, or the thread has been interrupted."""
         seen, idle_looks = 0, 0
         while is_blocking := self._is_blocking():
             blocking, before = is_blocking(), time.process_time()
@@ -80,7 +80,7 @@ _LOCKS = ("threading", "multiprocessing.synchronize")
 
 
 def _waits_for_lock(frame: FrameType) -> bool:
-    """Whether a frame is at the entry of a lock; events, queues and futures are no locks."""
+    """Tell whether a frame waits to acquire a lock; events, queues and futures are not locks."""
     if frame.f_globals.get("__name__") == "threading":
         caller = frame.f_back
         return caller is not None and caller.f_code.co_qualname == "Semaphore.acquire"

@@ -1,6 +1,6 @@
-"""What tasks seem to be about, read from their arguments: for display alone.
+"""What tasks are about, guessed from their arguments, for display only.
 
-Nothing that is trained or returned depends on it.
+Training and results do not depend on it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Call = tuple[Callable, tuple, dict]
 
 
 def _calls(function: Callable[[], Any]) -> list[Call]:
-    """Return the calls of a batch of joblib's; of any other function nothing is known."""
+    """Return the calls in a joblib batch, or none for any other function."""
     return list(getattr(function, "items", ()))
 
 
@@ -26,7 +26,7 @@ def _arguments(call: Call) -> Iterator[Any]:
 
 
 def _parameters(call: Call) -> dict[str, Any]:
-    """Return the parameters of the estimators in a call, and those that they are to be given."""
+    """Return the parameters of the estimators in a call, and those to be set on them."""
     found: dict[str, Any] = {}
     for argument in _arguments(call):
         if hasattr(argument, "get_params") and not isinstance(argument, type):
@@ -38,7 +38,7 @@ def _parameters(call: Call) -> dict[str, Any]:
 
 
 def expected_epochs(function: Callable[[], Any]) -> int | None:
-    """Return how many epochs a task trains if nothing stops it, or None if that is not known."""
+    """Return how many epochs a task trains unless it stops early, or None if that is unknown."""
     total = 0
     for call in _calls(function):
         numbers = [
@@ -51,7 +51,7 @@ def expected_epochs(function: Callable[[], Any]) -> int | None:
 
 
 def candidate(function: Callable[[], Any]) -> dict | None:
-    """Return the parameters that a search tries in a task: one object for all its folds."""
+    """Return the parameters that a search tries in a task: the same object for all its folds."""
     for _, _, kwargs in _calls(function):
         parameters = kwargs.get("parameters")
         if isinstance(parameters, dict):
@@ -60,7 +60,7 @@ def candidate(function: Callable[[], Any]) -> dict | None:
 
 
 def score(result: Any) -> float | None:
-    """Return the one test score in what a search's task has returned, if it is there."""
+    """Return the test score in the result of a search's task, if there is exactly one."""
     first = result[0] if isinstance(result, list) and result else None
     scores = first.get("test_scores") if isinstance(first, dict) else None
     if isinstance(scores, (float, int, np.floating)) and np.isfinite(scores):

@@ -1,4 +1,4 @@
-"""Worker processes end with the process that they work for, even if that was killed."""
+"""Worker processes end with the process that they work for, even if it was killed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ _watched: set[int] = set()
 
 
 def end_with(parent: int) -> None:
-    """Let this process end as soon as its parent has ended.
+    """End this process as soon as its `parent` process has ended; do nothing if it is this one.
 
-    Otherwise a worker of a search that was killed would go on with its batch, and then wait for
-    minutes for another. On Windows, where a process does not get another parent when its own has
-    ended, nothing is noticed.
-
-    `parent` is the id of the process that sends work here; if that is this one, nothing is done.
+    Otherwise a worker of a killed search would finish its batch, and then wait for minutes for
+    another. On Windows, where orphaned processes do not get another parent, it has no effect.
     """
     with _lock:
         if parent == os.getpid() or parent in _watched:
@@ -30,5 +27,5 @@ def end_with(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_INTERVAL)
-    # At once and without cleaning up: nobody is there to take a result.
+    # At once and without cleaning up: nobody is left to take a result.
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Tasks on their way to another process: what they share goes once, large arrays by themselves."""
+"""Pickling of tasks for another process: what they share is sent once, large arrays separately."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Arrays:
         self._positions: dict[int, int] = {}
 
     def position(self, array: np.ndarray) -> int:
-        """Return where an array is kept; the same object comes to the same place."""
+        """Return the index of an array; the same object has the same index."""
         if id(array) not in self._positions:
             self._positions[id(array)] = len(self.arrays)
             self.arrays.append(array)
@@ -57,7 +57,7 @@ class _Unpickler(pickle.Unpickler):
 def pack(functions: Sequence[Function], large: Arrays) -> bytes:
     """Pickle tasks; what several of them hold is in the pickle once.
 
-    `large` takes the large arrays, which are not in the pickle.
+    `large` receives the large arrays, which are not in the pickle.
     """
     file = io.BytesIO()
     _Pickler(file, large).dump(list(functions))
@@ -65,7 +65,7 @@ def pack(functions: Sequence[Function], large: Arrays) -> bytes:
 
 
 def unpack(packed: bytes, arrays: Sequence[np.ndarray]) -> list[Function]:
-    """Return tasks that were packed, given the arrays that were left out."""
+    """Return packed tasks, given the arrays that were left out."""
     return _Unpickler(io.BytesIO(packed), arrays).load()
 
 

@@ -1,4 +1,4 @@
-"""What code finds set around it, and may set for a while: each task has its own."""
+"""Process-wide state that code may change for a while: each task has its own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from sklearn import get_config, set_config
 
 
 class ProcessState:
-    """What is set for the whole process, at a moment.
+    """A snapshot of the process-wide state that each task has for itself.
 
-    That is: joblib's backend, scikit-learn's configuration, the warning filters, ``sys.stdin``,
-    ``sys.stdout`` and ``sys.stderr``, the folder, ``os.environ``, the running event loop, and
-    whether torch records gradients. Tasks enter and leave contexts that change these interleaved,
-    not nested, so that each would leave the others, and the code outside, with something that was
-    not theirs.
+    That is joblib's backend, scikit-learn's configuration, the warning filters, ``sys.stdin``,
+    ``sys.stdout`` and ``sys.stderr``, the working directory, ``os.environ``, the running event
+    loop, and torch's gradient mode. Tasks enter and leave contexts that change these interleaved,
+    not nested; with shared state they would leave each other's values behind.
     """
 
     def __init__(self) -> None:
@@ -35,7 +34,7 @@ class ProcessState:
         self._filters.__enter__()
 
     def restore(self) -> None:
-        """Set all as it was; to be called once."""
+        """Restore the state; may be called once."""
         self._filters.__exit__(None, None, None)
         if torch.is_grad_enabled() != self._records_gradients:
             torch.set_grad_enabled(self._records_gradients)
@@ -50,7 +49,7 @@ class ProcessState:
         self._backend.unregister()
 
     def _restore_environment(self) -> None:
-        # Its copies through the mapping take ten times as long as a switch between tasks.
+        # Copying through the mapping takes ten times as long as switching between tasks.
         now, before = os.environ._data.copy(), self._environment  # type: ignore[attr-defined]
         if now == before:
             return

@@ -1,4 +1,4 @@
-"""Progress of a ``fused()`` block: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a ``fused()`` block: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sknethp.fusion.inspection import candidate, score
 from sknethp.fusion.tally import Board, Tally
 from sknethp.fusion.tasks import Task
 
-# What is over sooner needs no bar.
+# Shorter work needs no bar.
 _SECONDS_BEFORE = 0.5
 _SECONDS_BETWEEN_UPDATES = 0.1
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 def wanted(progress: bool | None) -> bool:
-    """Whether progress is to be shown; None leaves it to whether somebody can see it."""
+    """Tell whether to show progress; by default if standard error is a terminal."""
     return _on_terminal() if progress is None else progress
 
 
@@ -40,26 +40,26 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def tell(text: object) -> None:
-    """Print a line on standard error, if there is somewhere to print it."""
-    if sys.stderr is not None:  # for which print would take standard output
+    """Print a line on standard error, if it exists."""
+    if sys.stderr is not None:  # print would use standard output instead
         with suppress(ValueError, OSError):  # it is closed
             print(text, file=sys.stderr)
 
 
 class BestScore:
-    """The best candidate's mean test score, among the candidates whose folds are all done."""
+    """The best mean test score of the candidates whose folds are all done."""
 
     def __init__(self) -> None:
         self.best: float | None = None
         self._open: dict[int, _Candidate] = {}
 
     def expect(self, parameters: dict | None) -> None:
-        """Take note of a fold to come; `parameters` is one object for a candidate's folds."""
+        """Register a coming fold; `parameters` is the same object for a candidate's folds."""
         if parameters is not None:
             self._open.setdefault(id(parameters), _Candidate(parameters)).n_open += 1
 
     def note(self, parameters: dict | None, value: float | None) -> None:
-        """Take note of a fold that is done."""
+        """Record the score of a fold."""
         known = self._open.get(id(parameters))
         if known is None:
             return
@@ -75,7 +75,7 @@ class BestScore:
 
 class _Candidate:
     def __init__(self, parameters: dict):
-        self.parameters = parameters  # held, that no other object comes to have its id
+        self.parameters = parameters  # kept, so that no other object can get its id
         self.n_open = 0
         self.scores: list[float | None] = []
 
@@ -83,10 +83,7 @@ class _Candidate:
 class Progress(Tally):
     """Counts the tasks of a block, and shows how far they are.
 
-    Parameters
-    ----------
-    bar : rich.progress.Progress or None
-        None for one on standard error, if that is a terminal; otherwise lines are printed.
+    Without a `bar` it is one on standard error if that is a terminal; otherwise lines are printed.
     """
 
     def __init__(self, bar: Bar | None = None):
@@ -98,10 +95,10 @@ class Progress(Tally):
         self._start: float | None = None
         self._next = 0.0
 
-    # What is told of tasks.
+    # Notified of tasks.
 
     def submitted(self, task: Task) -> None:
-        """Count a task that has come."""
+        """Count a new task."""
         super().submitted(task)
         self._candidates[task] = None if task.function is None else candidate(task.function)
         self.expect(self._candidates[task])
@@ -112,7 +109,7 @@ class Progress(Tally):
         self.show()
 
     def ended(self, task: Task) -> None:
-        """Count a task that has ended, and look at its score."""
+        """Count a task that has ended, and record its score."""
         super().ended(task)
         self.note(self._candidates.pop(task, None), task.result)
         self.show()
@@ -123,19 +120,19 @@ class Progress(Tally):
         self._candidates.pop(task, None)
 
     def expect(self, parameters: dict | None) -> None:
-        """Take note of a task to come, by the candidate that it belongs to."""
+        """Register a coming task, by the candidate that it belongs to."""
         if self._start is None:
             self._start = time.monotonic()
             self._next = self._start + _SECONDS_BEFORE
         self._best.expect(parameters)
 
     def note(self, parameters: dict | None, result: Any) -> None:
-        """Take note of what a task has returned."""
+        """Record what a task has returned."""
         self._best.note(parameters, score(result))
 
     @contextmanager
     def following(self, board: Board) -> Iterator[None]:
-        """Show what batches elsewhere note on a board, from a thread of its own."""
+        """Show what batches elsewhere write on a board, from a separate thread."""
         over = threading.Event()
 
         def follow() -> None:
@@ -152,26 +149,26 @@ class Progress(Tally):
             thread.join()
             self._board = None
 
-    # What is shown.
+    # Display.
 
     def show(self) -> None:
-        """Show how far the tasks are, unless that was done a moment ago."""
+        """Show how far the tasks are, unless it was shown a moment ago."""
         now = time.monotonic()
         if now < self._next:
             return
         pause = _SECONDS_BETWEEN_LINES if self._bar is None else _SECONDS_BETWEEN_UPDATES
         self._next = now + pause
-        # A search must not end because its terminal is gone.
+        # A search must not fail because its terminal is gone.
         with suppress(OSError, ValueError):
             self._print_line() if self._bar is None else self._update(self._bar)
 
     def stop(self) -> None:
-        """Take the bar away, and give the cursor back."""
+        """Remove the bar, and restore the cursor."""
         if self._bar is not None:
             self._bar.stop()
 
     def _total(self) -> Tally:
-        """Return the counts, of other processes too."""
+        """Return the counts, including those of other processes."""
         total = Tally(self.tasks, self.done, self.epochs, self.share)
         board = self._board
         if board is not None:
@@ -209,6 +206,6 @@ def _new_bar() -> Bar:
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,
-        # Only what goes to the same terminal is to be printed above the bar.
+        # Only output to the same terminal is printed above the bar.
         redirect_stdout=_is_terminal(sys.stdout),
     )

@@ -14,14 +14,14 @@ from sknethp.training.population import Population
 
 
 class Rounds:
-    """Trains epochs in populations, which stay as long as their members do."""
+    """Trains epochs in populations, which are kept as long as their members stay the same."""
 
     def __init__(self, summary: Summary):
         self._summary = summary
         self._populations: dict[tuple[Network, ...], Population] = {}
 
     def train(self, epochs: Sequence[Epoch]) -> list[Any]:
-        """Return the result of each epoch, or the error that its population ended with."""
+        """Return the result of each epoch, or the error that ended its population."""
         start = time.perf_counter()
         groups = plan(epochs)
         self._summary.count_round(epochs, groups)

@@ -1,4 +1,4 @@
-"""Runs tasks until all of them wait, then trains what they wait for, together."""
+"""Runs tasks until all of them wait, then trains the epochs that they wait for, together."""
 
 from __future__ import annotations
 
@@ -21,28 +21,17 @@ from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
 
-# After so many nested tasks of a caller that trained no net, the next ones are run in place.
+# After this many nested tasks of a caller that trained no net, the next ones run in place.
 _ENOUGH_IDLE_TASKS = 16
 
 
 class Scheduler:
-    """Where tasks meet.
+    """Runs tasks, and trains their networks together.
 
-    A task runs as ordinary code until its network needs an epoch. There it waits. When every
-    task that may be alive waits, the epochs that they ask for are trained, those that can share
-    a population together, by torch's threads on all cores.
-
-    Parameters
-    ----------
-    max_memory : int or None
-        Bytes that waiting fits may hold; None for 2 GiB.
-    watcher : Watcher or None
-        Told of every task that comes, trains and ends.
-
-    Attributes
-    ----------
-    stopped_by : Exception or None
-        What a task has ended all of them with.
+    A task runs as ordinary code until its network needs an epoch. There it waits. When every task
+    that may be alive waits, the requested epochs are trained, those that can share a population
+    together, by torch's threads on all cores. `watcher` is notified of every task that is
+    submitted, trained or ended; `stopped_by` is the error with which a task has ended all of them.
     """
 
     def __init__(
@@ -66,7 +55,7 @@ class Scheduler:
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
 
-    # What tasks call.
+    # Called by tasks.
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of training data, shared with equal data of other tasks."""
@@ -85,7 +74,7 @@ class Scheduler:
         return self._current.wait(request=epoch)
 
     def is_current(self) -> bool:
-        """Whether the running code is that of a task, in the thread that all tasks share."""
+        """Tell whether the running code is that of a task, in the thread that all tasks share."""
         task = self._current
         return task is not None and task.is_running()
 
@@ -96,16 +85,16 @@ class Scheduler:
         self._current.recalls = True
 
     def is_new(self, message: str) -> bool:
-        """Whether no task has asked so before about a message to people."""
+        """Tell whether a message to the user has not been given in this session yet."""
         is_new = message not in self._messages
         self._messages.add(message)
         return is_new
 
     def stop(self, error: Exception) -> None:
-        """End all tasks with an error, even where the task that has it catches it."""
+        """End all tasks with an error, even if the task that raises it catches it."""
         self._interrupt = self.stopped_by = error
 
-    # What the backend calls.
+    # Called by the backend.
 
     def submit(
         self,
@@ -113,7 +102,7 @@ class Scheduler:
         finished: Callable[[Task], None],
         caller: Hashable = None,
     ) -> Task:
-        """Take a task; it starts when its result or another's is asked for."""
+        """Add a task; it starts when its result or another's is requested."""
         task = Task(function, finished, self._current)
         task.caller = caller
         self._new.append(task)
@@ -122,7 +111,7 @@ class Scheduler:
         return task
 
     def result(self, task: Task) -> Any:
-        """Return a task's result, running all tasks until it is there; raise what it raised."""
+        """Return a task's result, running all tasks until it is there; raise its error."""
         if self._current is not None:
             if not task.done:
                 self._current.wait(awaited=task)
@@ -149,7 +138,7 @@ class Scheduler:
         return self._n_steps if self._current is not None and self._n_training() else 0
 
     def runs_in_place(self, caller: Hashable) -> bool:
-        """Whether nested tasks of this caller have trained no net so far, time and again."""
+        """Tell whether nested tasks of this caller have repeatedly trained no net."""
         return self._idle_tasks.get(caller, 0) >= _ENOUGH_IDLE_TASKS
 
     def _count_idle(self, task: Task) -> None:
@@ -219,7 +208,7 @@ class Scheduler:
         self._wake(task)
 
     def _wake(self, ended: Task) -> None:
-        """Let the task go on that waits for one that has ended."""
+        """Resume the task that waits for one that has ended."""
         for task in self._waiting:
             if task.awaited is ended:
                 task.awaited = None
@@ -241,7 +230,7 @@ class Scheduler:
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:
-    """Whether a task was started by another, or by one of that one's."""
+    """Tell whether a task was started by another, or by one of its descendants."""
     if ancestor is None:
         return True
     parent = task.parent

@@ -1,4 +1,4 @@
-"""One copy of equal training data for all tasks that hold the same."""
+"""One shared copy of equal training data for all tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROBES = 16
 
 
 def _key(array: np.ndarray) -> tuple:
-    """Some numbers of an array; equal arrays have equal keys."""
+    """Return some numbers of an array; equal arrays have equal keys."""
     flat = array.reshape(-1)
     step = max(1, len(flat) // _PROBES)
     return array.shape, flat[::step].tobytes()
@@ -29,14 +29,14 @@ def _rows_as_array(rows: Rows) -> np.ndarray:
 
 
 class _Known:
-    """Objects made of arrays, by content, for as long as somebody uses them."""
+    """Cache of objects made of arrays, by content, for as long as they are in use."""
 
     def __init__(self, make: Callable[[np.ndarray], Any], as_array: Callable[[Any], np.ndarray]):
         self._make, self._as_array = make, as_array
         self._references: dict[tuple, list[weakref.ref]] = {}
 
     def get(self, array: np.ndarray) -> Any:
-        """Return what was made of an equal array, or make it."""
+        """Return the object made of an equal array, or make it."""
         references = self._references.setdefault(_key(array), [])
         for reference in references:
             known = reference()
@@ -49,7 +49,7 @@ class _Known:
 
 
 class SharedRows:
-    """Rows and targets by content, for as long as somebody trains on them."""
+    """Cache of rows and targets, by content, for as long as they are in use."""
 
     def __init__(self) -> None:
         self._rows = _Known(Rows, _rows_as_array)

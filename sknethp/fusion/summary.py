@@ -1,4 +1,4 @@
-"""What a stretch of fused training did, in numbers and in a line."""
+"""The summary of a ``fused()`` block, in numbers and in a line."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Summary:
         return len(self._seen)
 
     def count_task(self, task: Task) -> None:
-        """Take note of a task that has ended."""
+        """Count a task that has ended."""
         if not (task.trains or task.recalls):
             self._tasks_without_net += 1
 
     def count_lone_fit(self, serial: Hashable | None, reason: str) -> None:
-        """Count a fit made alone, of whatever thread; its network's serial is None if recalled."""
+        """Count a fit outside the block's tasks; its network's serial is None if recalled."""
         if serial is None:
             self.found += 1
         else:
@@ -80,7 +80,7 @@ class Summary:
             self._trained[serial] = False
 
     def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
-        """Take note of the populations of a round."""
+        """Count the populations of a round."""
         for group in groups:
             serials = [epochs[i].network.serial for i in group]
             shared = len(group) > 1
@@ -97,14 +97,7 @@ class Summary:
         return len(self._processes)
 
     def add(self, other: Summary, process: Hashable | None) -> None:
-        """Add what was done elsewhere, where the same numbers stand for other networks.
-
-        Parameters
-        ----------
-        other : Summary
-        process : hashable or None
-            The worker process; None for this one.
-        """
+        """Add a summary of other networks, whose serials may be the same, from a worker process."""
         self._added += 1
         if process is not None:
             self._processes.add(process)

@@ -1,4 +1,4 @@
-"""How far tasks are, counted as they go."""
+"""Counts of how far tasks are."""
 
 from __future__ import annotations
 
@@ -18,18 +18,9 @@ _SECONDS_BETWEEN_WRITES = 0.1
 
 @dataclass
 class Tally(Watcher):
-    """Counts of tasks; a scheduler tells it of theirs.
+    """Counts of tasks and of epochs over all networks, updated by a scheduler.
 
-    Attributes
-    ----------
-    tasks : int
-        Those known.
-    done : int
-        Those that have ended.
-    epochs : int
-        Epochs trained, over all networks.
-    share : float
-        The sum over tasks of the share that is done, as far as their epochs are known.
+    `share` is the sum over tasks of the share that is done, as far as their epochs are known.
     """
 
     tasks: int = 0
@@ -38,7 +29,7 @@ class Tally(Watcher):
     share: float = 0.0
 
     def submitted(self, task: Task) -> None:
-        """Count a task that has come."""
+        """Count a new task."""
         self.tasks += 1
 
     def trained(self, tasks: Sequence[Task]) -> None:
@@ -72,7 +63,7 @@ class Tally(Watcher):
 
 
 class Board:
-    """A file in which batches of tasks note how far they are, for whoever watches."""
+    """A file in which batches of tasks write how far they are, for the process that shows it."""
 
     _NUMBERS = 4
 
@@ -80,11 +71,11 @@ class Board:
         self.path = path
 
     def clear(self, n_batches: int) -> None:
-        """Make room for the notes of batches."""
+        """Make room for the counts of batches."""
         np.zeros((n_batches, self._NUMBERS)).tofile(self.path)
 
     def write(self, batch: int, tally: Tally) -> None:
-        """Note a batch's counts; on a machine without the file, nothing."""
+        """Write a batch's counts; on a machine without the file, do nothing."""
         if self.path.exists():
             notes = np.memmap(self.path, np.float64, "r+").reshape(-1, self._NUMBERS)
             notes[batch] = tally.tasks, tally.done, tally.epochs, tally.share
@@ -97,7 +88,7 @@ class Board:
 
 
 class NotedTally(Tally):
-    """Counts in a worker process, noted on a board now and then."""
+    """Counts in a worker process, written to a board now and then."""
 
     def __init__(self, board: Board, batch: int):
         super().__init__()

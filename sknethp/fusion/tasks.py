@@ -14,43 +14,12 @@ from sknethp.training.epoch import Epoch, EpochResult
 
 
 class Task:
-    """A function that runs until it waits for an epoch or for another task.
+    """A function without arguments that runs until it waits for an epoch or for another task.
 
-    Parameters
-    ----------
-    function : callable
-        Takes no arguments.
-    finished : callable
-        Called with the task when it has ended.
-    parent : Task or None
-        The task that waits for this one; None outside all tasks.
-
-    Attributes
-    ----------
-    request : Epoch or None
-        What it waits to have trained.
-    awaited : Task or None
-        The task it waits for.
-    held_bytes : int
-        Memory that its waiting frames are thought to hold.
-    trains : bool
-        Whether it has asked for an epoch.
-    recalls : bool
-        Whether it has recalled a fit.
-    children_train : bool
-        Whether a task that it has started has trained or recalled a net.
-    caller : hashable
-        What has started it inside another task; None outside all tasks.
-    function : callable or None
-        None when it has ended.
-    result : object
-        What it has returned.
-    error : BaseException or None
-        What it has raised.
-    share : float
-        How much of it is thought to be done, for display.
-    epoch_share : float or None
-        How much an epoch adds to that; None before the first.
+    `request` is the epoch and `awaited` the task that it waits for; `parent` waits for this one.
+    `caller` identifies what has started it inside another task. `held_bytes` is an estimate of the
+    memory that its waiting frames hold; `share`, for display, of how much is done, to which an
+    epoch adds `epoch_share`.
     """
 
     def __init__(
@@ -87,11 +56,11 @@ class Task:
         self._enter(self._greenlet.switch, value)
 
     def is_running(self) -> bool:
-        """Whether the code that asks is the task's own."""
+        """Tell whether the calling code is the task's own."""
         return self._greenlet is not None and greenlet.getcurrent() is self._greenlet
 
     def wait(self, request: Epoch | None = None, awaited: Task | None = None) -> Any:
-        """Give the thread back until the request is met or the awaited task has ended."""
+        """Suspend the task until its request is fulfilled or the awaited task has ended."""
         self.request, self.awaited = request, awaited
         self.trains = self.trains or request is not None
         answer = self._hub.switch()  # type: ignore[union-attr]
@@ -113,7 +82,7 @@ class Task:
         return self.result
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> None:
-        """Go on with the task, in its own surroundings, until it waits or ends."""
+        """Continue the task, in its own process state, until it waits or ends."""
         self._hub = greenlet.getcurrent()
         self._greenlet.parent = self._hub  # type: ignore[union-attr]
         outside = ProcessState()
@@ -139,7 +108,7 @@ class Task:
 
 
 class Watcher:
-    """Is told how tasks go; this one does not care."""
+    """Is notified of the progress of tasks; this one does nothing."""
 
     def submitted(self, task: Task) -> None:
         """When a task has come."""

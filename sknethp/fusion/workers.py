@@ -1,4 +1,4 @@
-"""Populations spread over worker processes, by another backend of joblib."""
+"""Populations spread over worker processes, by another joblib backend."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tally import Board, NotedTally, Tally
 
-# A batch of about so many tasks makes a population that is worth its overhead; with more tasks a
+# A batch of about this many tasks makes a population that is worth its overhead; with more tasks a
 # worker gets several batches, so that none waits long for the others.
 _TASKS_OF_A_BATCH = 64
-# What a worker process takes before it has any data: Python, torch and the rest.
+# Memory of a worker process without data: Python, torch and other modules.
 _BYTES_OF_A_WORKER = 300 * 2**20
 
 Function = Callable[[], Any]
@@ -39,20 +39,12 @@ Outcome = tuple[Any, BaseException | None]
 
 @dataclass
 class Report:
-    """What has become of a batch of tasks.
+    """Result of a batch of tasks, whose number is `batch`.
 
-    Attributes
-    ----------
-    batch : int
-        Its number.
-    outcomes : list of (result, error)
-        For each task; one of the two is None. Fewer than tasks after an interrupt.
-    summary, tally
-        Without the number of tasks of the batch, which the sender knows.
-    process : hashable
-        Where it ran.
-    interrupt : BaseException or None
-        What ended it early: KeyboardInterrupt, SystemExit, or what stopped the scheduler.
+    `outcomes` has a result and an error, one of them None, for each task, or for fewer after an
+    interrupt. `summary` and `tally` do not count the tasks, which the sender knows. `process` is
+    where it ran; `interrupt` is what ended it early: KeyboardInterrupt, SystemExit, or what stopped
+    the scheduler.
     """
 
     batch: int
@@ -64,7 +56,7 @@ class Report:
 
 
 def this_process() -> tuple[str, int]:
-    """Return what tells this process from all others."""
+    """Return a unique identifier of this process."""
     return socket.gethostname(), os.getpid()
 
 
@@ -98,8 +90,8 @@ def run_packed(
 ) -> Report:
     """Run tasks in a worker process.
 
-    `path` is that of the board, if somebody watches; the worker ends with its `parent`. An
-    interrupt is in the report, not raised: it would end some backends' workers.
+    `path` is that of the board, if progress is shown; the worker ends with its `parent`. An
+    interrupt is in the report, not raised: it would end the workers of some backends.
     """
     if parent is not None:
         end_with(parent)
@@ -117,20 +109,10 @@ def run_packed(
 
 
 def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
-    """Deal tasks into batches.
+    """Distribute tasks over batches, a multiple of `n_workers` of them if there are enough tasks.
 
-    Neighbours in a search are alike, and long ones may come at regular distances: shuffled, the
-    batches take about equally long.
-
-    The positions of the tasks ascend within a batch; there are a multiple of `n_workers` batches
-    where there are tasks enough.
-
-    Examples
-    --------
-    >>> [len(batch) for batch in deal(300, 2)]
-    [75, 75, 75, 75]
-    >>> [len(batch) for batch in deal(3, 4)]
-    [1, 1, 1]
+    Neighbours in a search are alike, and long ones may come at regular distances: by shuffling, the
+    batches take about equally long. The positions of the tasks ascend within a batch.
     """
     rounds = max(1, round(n_tasks / (n_workers * _TASKS_OF_A_BATCH)))
     n_batches = min(n_workers * rounds, n_tasks)
@@ -142,15 +124,14 @@ def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
 def memory_of_each(max_memory: int, n_workers: int) -> int:
     """Return the bytes that waiting fits may hold in each worker process.
 
-    What the processes themselves take is taken off, but at most half of all.
-
-    `max_memory` is in bytes, for all workers together.
+    What the processes themselves need is subtracted, but at most half. `max_memory` is in bytes,
+    for all workers together.
     """
     return max(max_memory - n_workers * _BYTES_OF_A_WORKER, max_memory // 2) // n_workers
 
 
 class _Future:
-    """What joblib holds of a task."""
+    """joblib's handle of a task."""
 
     def __init__(self, backend: WorkersBackend, function: Function, callback: Any):
         self.function = function
@@ -159,7 +140,7 @@ class _Future:
         self._backend, self._callback = backend, callback
 
     def finish(self, outcome: Outcome) -> None:
-        """Take the result, and tell joblib that the task has ended."""
+        """Store the result, and tell joblib that the task has ended."""
         self.outcome = outcome
         del self.function
         if self._callback is not None:
@@ -178,17 +159,8 @@ class _Future:
 class WorkersBackend(ParallelBackendBase):
     """Hands joblib's tasks in batches to worker processes, in each of which they train together.
 
-    Parameters
-    ----------
-    n_jobs : int
-        Worker processes; negative numbers count from the number of cores or, for clusters, of the
-        workers there are.
-    backend : str
-        A backend of joblib, such as "loky", "dask" or "ray".
-    max_memory : int or None
-        Bytes that the workers and waiting fits in them may hold together; None for 2 GiB.
-    progress : Progress or None
-        Shows how far the tasks are.
+    A negative `n_jobs` counts from the number of cores or, for clusters, of workers; `max_memory`,
+    in bytes, holds for all workers and the waiting fits in them together, 2 GiB by default.
     """
 
     supports_retrieve_callback = False
@@ -211,17 +183,17 @@ class WorkersBackend(ParallelBackendBase):
         self._pending: list[_Future] = []
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Offer many jobs whatever is asked for, to have many tasks to deal."""
+        """Offer many jobs, whatever is requested, to have many tasks to distribute."""
         return OFFERED_JOBS
 
     def submit(self, func: Function, callback: Any = None) -> _Future:
-        """Take a task."""
+        """Add a task."""
         self.summary.tasks += 1
         self._pending.append(_Future(self, func, callback))
         return self._pending[-1]
 
     def get_nested_backend(self) -> tuple[FusedBackend, int]:
-        """Let the tasks' own tasks meet in the worker."""
+        """Let the tasks' own tasks train together in the worker."""
         return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -229,7 +201,7 @@ class WorkersBackend(ParallelBackendBase):
         self._pending.clear()
 
     def run_pending(self) -> None:
-        """Run all tasks that have come so far."""
+        """Run all tasks submitted so far."""
         futures, self._pending = self._pending, []
         with joblib.parallel_config(backend=self.name):
             n_workers = joblib.effective_n_jobs(self.n_jobs)
@@ -248,7 +220,7 @@ class WorkersBackend(ParallelBackendBase):
         memory = memory_of_each(self.max_memory, min(n_workers, len(batches)))
         with self._watched(futures, len(batches)) as board:
             path = None if board is None else board.path
-            # Other backends' workers are not children of this process, or not for us to end.
+            # Workers of other backends are not children of this process, or not ours to end.
             parent = os.getpid() if self.name == "loky" else None
             calls = [
                 joblib.delayed(run_packed)(i, pickle, memory, path, parent, *large.arrays)
@@ -261,7 +233,7 @@ class WorkersBackend(ParallelBackendBase):
 
     @contextmanager
     def _watched(self, futures: list[_Future], n_batches: int) -> Iterator[Board | None]:
-        """Show the progress of batches while they run elsewhere, if anybody watches."""
+        """Show the progress of batches while they run elsewhere, if wanted."""
         if self._progress is None:
             yield None
             return
@@ -290,7 +262,7 @@ class WorkersBackend(ParallelBackendBase):
 def _run(
     calls: Sequence[Any], n_jobs: int, backend: str, arrays: Sequence[np.ndarray]
 ) -> Iterator[Report]:
-    """Run batches on another backend of joblib; yield their reports as they come."""
+    """Run batches on another joblib backend; yield their reports as they arrive."""
     # Dask would keep a single copy of an array on one of its workers, and lose it with the worker.
     options = {"scatter": list(arrays)} if backend == "dask" else {}
     with joblib.parallel_config(backend=backend, **options):
@@ -303,7 +275,7 @@ def _run(
                 if not isinstance(report, Report):
                     raise RuntimeError(
                         f"A batch of fits was lost with its worker ({report!r}): "
-                        f"see to it that the workers of the {backend} backend stay alive."
+                        f"make sure that the workers of the {backend} backend stay alive."
                     )
                 yield report
         finally:
@@ -312,7 +284,7 @@ def _run(
 
 
 def _close(reports: Any) -> None:
-    """Cancel what still runs; joblib warns of it, but it is meant."""
+    """Cancel what is still running; joblib warns of it, but it is intended."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reports.close()

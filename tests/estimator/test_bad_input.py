@@ -428,7 +428,7 @@ def partial(**settings):
             lambda: partial(class_weight="balanced").partial_fit(X[:9], y[:9]),
             "class_weight='balanced' needs .* none of 1, 2",
         ),
-        (lambda: partial().set_params(warm_start=True).fit(X, y + 1), "warm_start=True goes on"),
+        (lambda: partial().set_params(warm_start=True).fit(X, y + 1), "warm_start=True continues"),
         (
             lambda: partial().set_params(warm_start=True, normalization="layer").fit(X, y),
             "another structure",

@@ -196,7 +196,9 @@ def test_any_other_file_costs_one_fit(tmp_path, kind):
     expected = fit(tmp_path / "memory").predict_proba(X)
     (file,) = (tmp_path / "memory").rglob("*.npz")
     HOSTILE[kind](file, tmp_path / "executed")
-    message = rf"A finished fit is made again, since '.*{file.name}' cannot be read \(\w+: .+\)\."
+    message = (
+        rf"A finished fit is trained again, since '.*{file.name}' cannot be read \(\w+: .+\)\."
+    )
     with pytest.warns(UserWarning, match=message) as warned:
         again = fit(tmp_path / "memory")
     assert len(warned) == 1
