@@ -37,9 +37,9 @@ _ONE_MORE_EPOCH = {"lr_schedule": "constant", "warmup_fraction": 0.0, "early_sto
 class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     __doc__ = f"""A fully connected deep net for classification.
 
-    Trained by minibatches on the cross-entropy; one sigmoid unit for two classes, softmax units
-    for more. Every structural and training hyperparameter is a parameter here, to be tuned by
-    name in any search of scikit-learn.
+    It is trained in minibatches on the cross-entropy, with one sigmoid unit for two classes and
+    softmax units for more. Every hyperparameter of its structure and training is a parameter,
+    and can be tuned by name in any scikit-learn search.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     n_features_in_ : int
         Number of features seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
+        Names of the features, if X has names that are all strings.
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
-        The epoch, from 1, that was best by `monitor` (without validation: by training loss).
+        The best epoch, counted from 1, by `monitor` (without validation by training loss).
     history_ : list of dict
         A row per epoch: epoch, lr, train_loss, train_accuracy, with validation valid_loss,
         valid_accuracy and the monitored score, and seconds. ``pandas.DataFrame(history_)`` is a
@@ -67,7 +67,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     net_ : skorch.NeuralNet
         The skorch net, with its history and ``save_params``.
     module_ : torch.nn.Module
-        Gives logits, and runs without this package.
+        Computes logits, and runs without this package.
 
     References
     ----------
@@ -174,7 +174,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         Parameters
         ----------
         deep : bool
-            Without effect: no parameter is an estimator.
+            Has no effect: no parameter is an estimator.
 
         Returns
         -------
@@ -254,7 +254,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         X : array-like or CSR matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         classes : array-like of shape (n_classes,) or None
-            All labels there will be; needed at the first call if `y` has not all of them.
+            All labels that may occur; needed in the first call if `y` does not have all of them.
         sample_weight : array-like of shape (n_samples,) or None
 
         Returns
@@ -356,7 +356,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         return Samples(X, encode(y, classes, "y_val"), None, classes)
 
     def _earlier(self, classes: np.ndarray) -> Fitted | None:
-        """Return the state of the fit before, if there was one."""
+        """Return the state of the previous fit, if there was one."""
         if not hasattr(self, "net_"):
             return None
         if not np.array_equal(classes, self.classes_):
@@ -380,7 +380,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self.n_iter_ = len(self.history_)
 
     def __sklearn_tags__(self):
-        """Say what the estimator can take."""
+        """Return scikit-learn's tags of the estimator."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.non_deterministic = False
@@ -389,7 +389,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
 
 @cache
 def _parameter_names(kind: Any) -> list[str]:
-    """Return the names of a class's parameters; looking at its signature takes long."""
+    """Return the names of a class's parameters; cached, as reading its signature is slow."""
     return kind._get_param_names()
 
 

@@ -1,4 +1,4 @@
-"""Plots of trainings and searches, in the manner of scikit-learn's displays."""
+"""Plots of trainings and searches, in the style of scikit-learn's displays."""
 
 from sknethp.display.candidates import Candidates
 from sknethp.display.growth import LayerGrowthDisplay

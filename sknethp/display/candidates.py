@@ -1,4 +1,4 @@
-"""What the plots need to know of a search, as plain data."""
+"""The results of a search that the plots need, as plain data."""
 
 from __future__ import annotations
 
@@ -26,22 +26,11 @@ _LOG_DISTRIBUTIONS = ("loguniform", "reciprocal", "lognorm")  # scipy's names
 class Candidates:
     """The candidates of a search, in the order in which they were evaluated.
 
-    Attributes
-    ----------
-    values : dict of str to list of shape (n_candidates,)
-        By hyperparameter; `UNSET` where a candidate does not have it.
-    scores : ndarray of shape (n_candidates, n_splits)
-        On the test part of each fold; NaN where a fit failed.
-    seconds : ndarray of shape (n_candidates,)
-        Spent on each, all folds together.
-    best : int or None
-        Position of the best; None where all failed.
-    metric : str
-        Name of the score.
-    wall : bool
-        Whether `seconds` add up to the time by the clock, not to that of single fits.
-    ranges : dict of str to bool
-        Hyperparameters that were drawn from a range; True for a log scale.
+    `values` has a list per hyperparameter, with `UNSET` where a candidate does not have it;
+    `scores` of the folds are ``(n_candidates, n_splits)``, NaN where a fit failed. `seconds`
+    ``(n_candidates,)`` cover all folds; with `wall` they add up to wall-clock time. `best` is an
+    index, None if all failed; `ranges` are the hyperparameters drawn from a range, True for a log
+    scale.
     """
 
     values: dict[str, list[Any]]
@@ -64,12 +53,12 @@ class Candidates:
 
     @property
     def failed(self) -> np.ndarray:
-        """Which candidates have no score, ``(n_candidates,)`` of bool."""
+        """Boolean mask of the candidates without a score, ``(n_candidates,)``."""
         return ~np.isfinite(self.mean)
 
     @cached_property
     def scales(self) -> dict[str, Scale]:
-        """Where the values of each hyperparameter lie."""
+        """Positions of each hyperparameter's values on an axis."""
         return {
             name: Scale(
                 values, self.ranges.get(name, _is_usually_log(name)), drawn=name in self.ranges
@@ -79,15 +68,15 @@ class Candidates:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Names without the prefix of a pipeline's step, where that leaves no doubt."""
+        """Names without the prefix of a pipeline's step, where that is unambiguous."""
         return short_names(self.values)
 
     def positions(self, name: str) -> np.ndarray:
-        """Return the places of a hyperparameter's values, ``(n_candidates,)``."""
+        """Return the positions of a hyperparameter's values, ``(n_candidates,)``."""
         return self.scales[name].positions(self.values[name])
 
     def varied(self) -> list[str]:
-        """Return the hyperparameters that were set to several values; all where none was."""
+        """Return the hyperparameters that were set to several values, or all if none was."""
         names = [
             name
             for name, scale in self.scales.items()
@@ -106,7 +95,7 @@ class Candidates:
         return found[0]
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
-        """Return full names; where none are given, of all that have more than one value."""
+        """Return full names; if none are given, those of all that have more than one value."""
         if isinstance(names, str):
             raise ValueError(f"names={names!r} is a text: give a list of names, [{names!r}].")
         found = self.varied() if names is None else [self.find(name) for name in names]
@@ -125,13 +114,13 @@ def _joined(names: Iterable[str]) -> str:
 
 
 def _is_usually_log(name: str) -> bool | None:
-    """Whether the table searches a hyperparameter on a log scale; None where it does not say."""
+    """Tell whether the table searches a hyperparameter on a log scale; None if it does not say."""
     entry = TABLE.get(last_part(name))
     return entry.search.log if entry and isinstance(entry.search, Range) else None
 
 
 def results_of(search: Any) -> Mapping[str, Any]:
-    """Return the results of a search, or those that were given in its place."""
+    """Return the results of a search, or the results given in its place."""
     results = search if isinstance(search, Mapping) else getattr(search, "cv_results_", None)
     if isinstance(results, Mapping) and "params" in results:
         return results
@@ -187,7 +176,7 @@ def _ranges(search: Any) -> dict[str, bool]:
 
 
 def _spaces(search: Any) -> list[Mapping[str, Any]]:
-    """Return the spaces that a search has drawn its candidates from."""
+    """Return the spaces from which a search has drawn its candidates."""
     for name in ("search_spaces", "param_distributions", "param_grid"):
         space = getattr(search, name, None)
         if space is None and name == getattr(search, "_space_parameter", None):

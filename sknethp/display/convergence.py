@@ -1,4 +1,4 @@
-"""The best score so far, against what it has cost."""
+"""The best score so far, against its cost."""
 
 from __future__ import annotations
 

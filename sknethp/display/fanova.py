@@ -1,4 +1,4 @@
-"""Functional analysis of variance of a forest over hyperparameters: which explains how much."""
+"""Functional analysis of variance of a forest: how much each hyperparameter explains."""
 
 from __future__ import annotations
 
@@ -15,12 +15,8 @@ from sklearn.tree import DecisionTreeRegressor
 class Axis:
     """The values of one hyperparameter, as a tree sees them.
 
-    Attributes
-    ----------
-    codes : ndarray of shape (n_values, n_columns)
-        A number where that has a meaning, and an indicator for each value that is no number.
-    weights : ndarray of shape (n_values,)
-        What share of the space each value stands for; they sum to one.
+    `codes` ``(n_values, n_columns)`` has a number where it has a meaning, and an indicator for each
+    other value. `weights` ``(n_values,)`` are the shares of the space that the values stand for.
     """
 
     codes: np.ndarray
@@ -29,15 +25,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Leaves:
-    """The partition that a tree makes of the space.
+    """The partition of the space by a tree, with `predictions` ``(n_leaves,)``.
 
-    Attributes
-    ----------
-    predictions : ndarray of shape (n_leaves,)
-    members : list of ndarray of shape (n_leaves, n_values)
-        For each axis, which of its values (1 or 0) belong to a leaf.
-    shares : ndarray of shape (n_leaves, n_axes)
-        The weight of these values.
+    For each axis, `members` ``(n_leaves, n_values)`` says with 1 or 0 which values belong to a
+    leaf, and `shares` ``(n_leaves, n_axes)`` has their weight.
     """
 
     predictions: np.ndarray
@@ -47,14 +38,9 @@ class Leaves:
 
 @dataclass(frozen=True)
 class Effects:
-    """How a tree's variance over the space is divided.
+    """Shares of a tree's variance over the space.
 
-    Attributes
-    ----------
-    main : ndarray of shape (n_axes,)
-        Share of each axis by itself.
-    pairs : dict of (int, int) to float
-        Share of each two axes beyond what they do by themselves.
+    `main` ``(n_axes,)`` are those of each axis by itself, `pairs` those of two axes beyond that.
     """
 
     main: np.ndarray
@@ -62,7 +48,7 @@ class Effects:
 
 
 def encoded(axes: Sequence[Axis], chosen: np.ndarray) -> np.ndarray:
-    """Return what trees are fitted to, ``(n_points, n_columns)``, from positions on each axis."""
+    """Return the inputs of the trees, ``(n_points, n_columns)``, from positions on each axis."""
     columns = [axis.codes[chosen[:, i]] for i, axis in enumerate(axes)]
     return np.concatenate(columns, axis=1).astype(np.float32)
 
@@ -93,9 +79,9 @@ def leaves_of(tree: DecisionTreeRegressor, axes: Sequence[Axis]) -> Leaves:
 
 
 def effects_of(leaves: Leaves, axes: Sequence[Axis], *, with_pairs: bool = False) -> Effects | None:
-    """Divide a tree's variance over the space, exactly; None where its prediction is constant.
+    """Split up a tree's variance over the space, exactly; None if its prediction is constant.
 
-    As in Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter
+    Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter
     importance, ICML.
     """
     volumes = leaves.shares.prod(axis=1)
@@ -118,7 +104,7 @@ def effects_of(leaves: Leaves, axes: Sequence[Axis], *, with_pairs: bool = False
 def _pairs(
     leaves: Leaves, axes: Sequence[Axis], mass: np.ndarray, main: np.ndarray
 ) -> dict[tuple[int, int], float]:
-    """Return the variance of each two axes' marginal beyond that of each by itself."""
+    """Return the variance of the marginal of each two axes beyond that of each by itself."""
     overlaps = [
         (members * axis.weights) @ members.T / np.outer(share, share)
         for axis, members, share in zip(axes, leaves.members, leaves.shares.T, strict=True)

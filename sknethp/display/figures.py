@@ -1,4 +1,4 @@
-"""What all plots share: matplotlib, imported late, colours, axes and marks."""
+"""Shared by all plots: matplotlib, imported late, colours, axes and marks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pyplot() -> Any:
 
 
 def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3.1)) -> np.ndarray:
-    """Return axes to draw on, ``(n_axes,)``: those given, or new ones of a size in inches."""
+    """Return axes to draw on, ``(n_axes,)``: the given ones, or new ones of a size in inches."""
     if ax is not None:
         found = np.asarray(ax, dtype=object).ravel()
         if len(found) != n_axes:
@@ -53,7 +53,7 @@ def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3
 
 
 def tidy(ax: Any, *, grid: str = "y") -> None:
-    """Remove what a plot does not need around it, and put a faint grid behind it."""
+    """Remove the frame of a plot, and put a faint grid behind it."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color("#9AA5B1")
     ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
@@ -62,13 +62,13 @@ def tidy(ax: Any, *, grid: str = "y") -> None:
 
 
 def put_ticks(axis: Any, scale: Scale) -> None:
-    """Write a hyperparameter's values along an axis, at an angle where they would touch."""
+    """Write a hyperparameter's values along an axis, slanted if they would overlap."""
     low, high = limits_of(scale)
     write_along(axis, *scale.ticks(), high - low)
 
 
 def write_along(axis: Any, places: Any, labels: Sequence[str], length: float) -> None:
-    """Write labels along an axis of some length, at an angle where they would touch."""
+    """Write labels along an axis of some length, slanted if they would overlap."""
     axis.set_ticks(places, labels)
     if axis.axis_name == "x" and _touch(np.array(places) / length, labels):
         for text in axis.get_ticklabels():
@@ -76,21 +76,21 @@ def write_along(axis: Any, places: Any, labels: Sequence[str], length: float) ->
 
 
 def _touch(places: np.ndarray, labels: Sequence[str]) -> bool:
-    """Whether labels centred at shares of an axis would touch one another."""
+    """Tell whether labels centred at shares of an axis would overlap."""
     order = np.argsort(places)
     half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
     return bool((np.diff(places[order]) < half[1:] + half[:-1]).any())
 
 
 def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
-    """Return the ends of an axis with some room beside the outermost values."""
+    """Return the limits of an axis with some room beside the outermost values."""
     low, high = scale.limits
     room = 0.5 if scale.kind == "categories" or low == high else share * (high - low)
     return low - room, high + room
 
 
 def apart(places: np.ndarray, width: float) -> np.ndarray:
-    """Shift points of equal places a little, ``(n,)``; always in the same way."""
+    """Shift coinciding points a little, ``(n,)``; always in the same way."""
     moved = np.array(places, dtype=float)
     for place in np.unique(places):
         at = np.flatnonzero(places == place)
@@ -112,7 +112,7 @@ def floor_of(mean: np.ndarray) -> float:
 
 
 def set_floor(ax: Any, x: np.ndarray, mean: np.ndarray, spread: np.ndarray | None = None) -> None:
-    """End the axis of scores at their floor, and mark at its edge what lies below."""
+    """Clip the axis of scores at their floor, and mark at its edge what lies below."""
     known = np.isfinite(mean)
     if not known.any():
         return
@@ -133,7 +133,7 @@ def mark_best(ax: Any, x: float, y: float, size: float, label: str = "best") -> 
 
 
 def score_label(metric: str) -> str:
-    """Return what to write along an axis of scores."""
+    """Return the label of an axis of scores."""
     return "test score" if metric == "score" else f"test {metric}"
 
 
@@ -152,7 +152,7 @@ def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> N
 
 
 def put_legend(axes: np.ndarray, ax: Any, place: str = "best") -> None:
-    """Explain the marks: below the plots of a new figure, or on the first of the axes given."""
+    """Add a legend: below the plots of a new figure, or on the first of the given axes."""
     found: dict[str, Any] = {}
     for panel in axes:
         marks, labels = panel.get_legend_handles_labels()

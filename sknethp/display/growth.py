@@ -1,4 +1,4 @@
-"""How the score grows with the number of hidden layers."""
+"""The score by number of hidden layers."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class LayerGrowthDisplay:
 
 
 def _layers_of(found: Candidates) -> str:
-    """Return the name under which the number of hidden layers was searched."""
+    """Return the full name of the number of hidden layers in a search."""
     names = [name for name in found.values if last_part(name) == "hidden_layers"]
     if not names:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The score over two hyperparameters: cells where values are few, a smooth surface otherwise."""
+"""The score over two hyperparameters: cells if they have few values, else a smooth surface."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cells(
 def draw_heat_map(
     ax: Any, found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"], label: str
 ) -> None:
-    """Draw cells or a surface, with a bar of colours."""
+    """Draw cells or a surface, with a colour bar."""
     sizes = [len(np.unique(found.positions(name))) for name in (x, y)]
     if not (found.scales[x].is_range or found.scales[y].is_range):
         image = _draw_cells(ax, found, x, y, aggregate)
@@ -89,7 +89,7 @@ def _draw_cells(
 
 
 def _values(found: Candidates, name: str) -> list[Any]:
-    """Return the values of the places, from left to right."""
+    """Return the values at the positions, from left to right."""
     _, first = np.unique(found.positions(name), return_index=True)
     return [found.values[name][i] for i in first]
 
@@ -123,7 +123,7 @@ def smoothed(
 
 
 def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
-    """Draw the candidates, and behind those whose two values have neighbours a surface."""
+    """Draw the candidates, on a surface where they have neighbours in both values."""
     scales, names = [found.scales[x], found.scales[y]], (x, y)
     points = np.stack([found.positions(name) for name in names], axis=1)
     good, failed = ~found.failed, found.failed
@@ -155,7 +155,7 @@ def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
 def _draw_smooth(
     ax: Any, scales: Sequence[Scale], points: np.ndarray, scores: np.ndarray, look: dict
 ) -> None:
-    """Draw a surface that fades away from the points."""
+    """Draw a surface that fades with the distance from the points."""
     ends = [limits_of(scale) if scale.kind == "categories" else (-0.05, 1.05) for scale in scales]
     bandwidth = [0.16 if scale.kind == "categories" else _BANDWIDTH for scale in scales]
     across, up = (np.linspace(*end, _RESOLUTION) for end in ends)

@@ -57,7 +57,7 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Grown:
-    """A tree, the points it could be fitted to, and those that it was not."""
+    """A tree, the points it was drawn from, and those left out of its bootstrap sample."""
 
     tree: DecisionTreeRegressor
     chosen: np.ndarray
@@ -77,9 +77,9 @@ def hyperparameter_importance(
     """Tell which hyperparameters the score depends on.
 
     A forest is fitted to the candidates. Functional analysis of variance divides its variance
-    over the whole space searched, exactly; permutation importance tells how much worse it
-    predicts held-out candidates if a hyperparameter's values are exchanged among them. The first
-    looks at each hyperparameter by itself, the second at all it takes part in.
+    exactly over the whole space searched; permutation importance tells how much worse it
+    predicts held-out candidates if a hyperparameter's values are permuted among them. The first
+    measures each hyperparameter by itself, the second with all its interactions.
 
     Failed candidates are left out. Where a candidate does not have a hyperparameter, that has
     no effect: each tree draws another candidate's value there.
@@ -94,8 +94,8 @@ def hyperparameter_importance(
     pairs : bool
         Whether to look at interactions of two hyperparameters; for "fanova" only.
     cutoff : float or None
-        Lower scores count as this one, so that what separates bad from very bad candidates does
-        not count as important.
+        Lower scores count as this one, so that differences between bad and very bad candidates
+        do not count as important.
     n_trees : int
     random_state : int, RandomState or None
 
@@ -139,7 +139,7 @@ def hyperparameter_importance(
 def _named(
     names: list[str], shares: np.ndarray, pairs: dict, r2: float, method: Method
 ) -> Importance:
-    """Name shares of shape ``(n_trees, n_axes)``, and sort them."""
+    """Return shares ``(n_trees, n_axes)`` by name, sorted."""
     mean, spread = shares.mean(axis=0), shares.std(axis=0)
     order = np.argsort(-mean, kind="stable")
     together = {(names[i], names[j]): share for (i, j), share in pairs.items()}
@@ -189,10 +189,10 @@ def _column(found: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.nd
 def _weights(
     places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray, is_range: bool
 ) -> np.ndarray:
-    """Return what share of the space each value stands for, ``(n_values,)``.
+    """Return the share of the space that each value stands for, ``(n_values,)``.
 
-    Values of a list count alike. Numbers drawn from a range count by the part of it that is
-    nearest to them, so that a search that has looked closely at some part does not make it large.
+    Values of a list count equally. Numbers drawn from a range count by the part of it that is
+    nearest to them, so that a part that the search has explored closely does not count more.
     """
     if not is_range or is_number.sum() < 2:
         return np.full(len(places), 1 / max(1, len(places)))
@@ -255,7 +255,7 @@ def _divided(
 def _permuted(table: _Table, forest: list[_Grown], random: np.random.RandomState) -> np.ndarray:
     """Return by how much each tree's error on held-out candidates grows, ``(n_trees, n_axes)``.
 
-    In units of twice the variance of the scores: a hyperparameter that alone decides has 1.
+    In units of twice the variance of the scores: a hyperparameter that explains everything has 1.
     """
     variance = table.scores.var()
     shares = np.zeros((len(forest), len(table.axes)))

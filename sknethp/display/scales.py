@@ -1,4 +1,4 @@
-"""Where the values of a hyperparameter lie on an axis, be they numbers or not."""
+"""Positions of a hyperparameter's values on an axis, whether they are numbers or not."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def labels_of(values: Sequence[Any]) -> list[str]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value has a place among numbers: infinity, NaN and True do not."""
+    """Tell whether a value has a position among numbers: infinity, NaN and True do not."""
     return type(value) is not bool and isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _key(value: Any) -> tuple[str, str]:
-    """Tell values apart that need not be hashable; 1 and 1.0 are the same."""
+    """Return a key for a value, hashable or not; 1 and 1.0 have the same."""
     if _is_number(value):
         return "number", repr(_as_int(value))
     return type(value).__name__, repr(value)
@@ -79,7 +79,7 @@ def _as_int(number: float) -> float:
 
 
 def looks_log(numbers: np.ndarray) -> bool:
-    """Whether positive numbers, sorted, span a decade or more with a median low in their range.
+    """Tell whether sorted positive numbers span a decade or more with a median low in their range.
 
     >>> looks_log(np.array([1, 2, 4, 8, 16])), looks_log(np.array([10, 20, 40, 60, 80, 100]))
     (True, False)
@@ -93,31 +93,16 @@ def looks_log(numbers: np.ndarray) -> bool:
 
 
 class Scale:
-    """Places for the values of one hyperparameter.
+    """Positions of one hyperparameter's values.
 
-    Numbers lie from 0 to 1, linearly or by their logarithm. A value that is not a number, such as
-    None, lies below them in a place of its own; so does 0 on a log scale. Where several values are
-    not numbers, all lie at 0, 1, 2 and so on: numbers by size, then the others in the order of
-    their first appearance. `UNSET` lies lowest.
+    Numbers lie from 0 to 1, linearly or by their logarithm (`log`; None to decide by their looks).
+    A value that is not a number, such as None, lies below them at a separate position; so does 0 on
+    a log scale. If several values are not numbers, all lie at 0, 1, 2 and so on: numbers by size,
+    then the others in order of first appearance. `UNSET` lies lowest. Numbers `drawn` from a range
+    stand for it (`is_range`), rather than for themselves.
 
-    Parameters
-    ----------
-    values : sequence of object
-        All that there are; repetitions do no harm.
-    log : bool or None
-        Whether numbers lie by their logarithm; None for what they look like.
-    drawn : bool
-        Whether numbers were drawn from a range rather than taken from a list.
-
-    Attributes
-    ----------
-    kind : {"linear", "log", "categories"}
-    is_range : bool
-        Whether the numbers stand for a range rather than for themselves.
-    others : list of object
-        Values in places of their own, from left to right.
-    limits : tuple of float
-        The outermost places.
+    `kind` is "linear", "log" or "categories"; `others` are the values at separate positions, from
+    left to right; `limits` are the outermost positions.
     """
 
     def __init__(self, values: Sequence[Any], log: bool | None = None, *, drawn: bool = False):
@@ -158,7 +143,7 @@ class Scale:
         return (found - low) / (high - low)
 
     def positions(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the places of values that the scale was made of, ``(n_values,)``."""
+        """Return the positions of values that the scale was made of, ``(n_values,)``."""
         plain = [as_python(value) for value in values]
         return np.array(
             [
@@ -173,7 +158,7 @@ class Scale:
         return [*self.others, *map(_as_int, self.numbers.tolist())]
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Return where to write which values: all that there are, or round ones of a range."""
+        """Return positions and values of the ticks: all values, or round numbers of a range."""
         shown = self._round_numbers() if self.is_range else self._listed_numbers()
         return [*self._slots.values(), *self._of_numbers(shown)], labels_of([*self.others, *shown])
 

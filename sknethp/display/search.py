@@ -241,7 +241,7 @@ class SearchDisplay:
 
 
 def _draw_levels(ax: Any, scale: Scale, places: np.ndarray, mean: np.ndarray) -> None:
-    """Mark the medians over the candidates of each value, where there are few values."""
+    """Mark the medians over the candidates of each value, if there are few values."""
     levels = [place for place in np.unique(places) if np.isfinite(mean[places == place]).any()]
     if scale.is_range or not 1 < len(levels) < len(places):
         return

@@ -30,7 +30,7 @@ def fused(
     *,
     silent: bool = False,
 ) -> AbstractContextManager[Summary]:
-    """Train every DeepNetClassifier that is fitted through joblib together with its neighbours.
+    """Train every DeepNetClassifier that is fitted through joblib together with the others.
 
     Inside the block a search, a cross-validation, a bagging or your own ``joblib.Parallel``
     trains its networks as populations: same scores, many times faster.
@@ -49,17 +49,17 @@ def fused(
         text such as "500MB" or "2GB"; None for 2 GiB. With less, fewer fits wait for each other,
         in smaller populations.
     progress : bool or None
-        Whether to show on standard error how far the fits are, with the best mean score of a
-        search's candidates; where it is no terminal, as a line now and then. None for yes if it
-        is a terminal.
+        Whether to show progress on standard error, with the best mean score of a search's
+        candidates: as a bar on a terminal, elsewhere as an occasional line. None shows it only
+        on a terminal.
     silent : bool
-        Whether to leave out the line at the end.
+        Whether to suppress the line at the end.
 
     Returns
     -------
     context manager
-        Gives the `Summary`, complete when the block has been left. It may be used again, and as
-        a decorator.
+        Yields the `Summary`, which is complete after the block. It may be used again, and as a
+        decorator.
 
     Raises
     ------
@@ -70,15 +70,15 @@ def fused(
 
     Notes
     -----
-    joblib's backends belong to a thread: what other threads fit while the block is open trains
-    alone, and so does what is fitted without joblib, such as a search's refit. The summary counts
-    both. A thread may have a block of its own.
+    joblib's backends belong to a thread: fits in other threads while the block is open are not
+    fused, and neither are fits without joblib, such as a search's refit. The summary counts both.
+    A thread may have a block of its own.
 
     The fits take turns in one thread. Each has its own warning filters, configuration of
-    scikit-learn, joblib backend, streams, folder, environment variables, event loop and gradient
-    mode of torch. Anything else that code sets for the whole process around a fit, such as global
-    random state or a default of torch, is seen by the others, too. A lock that is held around a
-    fit, and wanted by another, is an error after a minute.
+    scikit-learn, joblib backend, streams, working directory, environment variables, event loop
+    and gradient mode of torch. Anything else that code sets for the whole process around a fit,
+    such as global random state or a default of torch, affects the other fits, too. A lock that is
+    held around a fit while another fit waits for it raises an error after a minute.
 
     Examples
     --------

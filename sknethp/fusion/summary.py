@@ -19,9 +19,9 @@ class Summary:
     tasks : int
         Tasks that joblib handed over.
     fits : int
-        Networks trained, alone or together.
+        Networks trained, fused or not.
     found : int
-        Fits that were found finished in a memory.
+        Finished fits that were loaded from a memory.
     fused : int
         Networks that shared a population at least once.
     populations : int
@@ -31,11 +31,11 @@ class Summary:
     not_fused : Counter
         Reasons, and how many networks or tasks each kept apart.
     seconds : float
-        From entering the block to leaving it.
+        From the beginning to the end of the block.
     seconds_training : float
-        Spent in training, in all worker processes together.
+        Spent in training, summed over all worker processes.
     workers : int
-        Worker processes; 0 where all was trained in this one.
+        Worker processes; 0 if everything was trained in this one.
     """
 
     tasks: int = 0
