@@ -31,12 +31,12 @@ def __getattr__(name: str) -> Any:
     """Import a public name, or a module, on first use: ``--help`` need not wait for torch."""
     module = f"{__name__}.{_MODULES.get(name, name)}"
     try:
-        found = import_module(module)
+        imported = import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = getattr(found, name) if name in _MODULES else found
+    value = getattr(imported, name) if name in _MODULES else imported
     globals()[name] = value
     return value
 

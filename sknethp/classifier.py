@@ -197,13 +197,13 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self
         """
         kind: Any = type(self)
-        known = _parameter_names(kind)
+        names = _parameter_names(kind)
         for name in params:
-            if name not in known:
-                near = difflib.get_close_matches(name_here(name), known, n=1)
+            if name not in names:
+                near = difflib.get_close_matches(name_here(name), names, n=1)
                 raise ValueError(
                     f"{type(self).__name__} has no parameter {name!r}: "
-                    + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}.")
+                    + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}.")
                 )
         return super().set_params(**params)
 
@@ -271,21 +271,21 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         X, y = check_data(self, X, y, reset=first)
         check_targets(y)
         if first:
-            known = np.unique(y if classes is None else classes)
-            check_classes(known)
+            labels = np.unique(y if classes is None else classes)
+            check_classes(labels)
             warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         else:
-            known = self.classes_
-            if classes is not None and not np.array_equal(known, np.unique(classes)):
+            labels = self.classes_
+            if classes is not None and not np.array_equal(labels, np.unique(classes)):
                 raise ValueError(
-                    f"classes={classes!r} differ from those of the first call, {listed(known)}: "
+                    f"classes={classes!r} differ from those of the first call, {listed(labels)}: "
                     "give the same, or none."
                 )
-        samples = Samples(X, encode(y, known, "y"), check_weights(sample_weight, X), known)
+        samples = Samples(X, encode(y, labels, "y"), check_weights(sample_weight, X), labels)
         request = fit_request(parameters, samples, None, _seed(parameters), n_epochs=1)
         with one_torch_thread(), torch.inference_mode(False):
-            earlier = None if first else self._earlier(known)
-            self._keep(fit_network(request, earlier), known)
+            earlier = None if first else self._earlier(labels)
+            self._keep(fit_network(request, earlier), labels)
         return self
 
     def predict_proba(self, X):

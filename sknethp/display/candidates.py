@@ -88,20 +88,20 @@ class Candidates:
         """Return the full name of a hyperparameter, which may be given without its prefix."""
         if name in self.values:
             return name
-        found = [full for full in self.values if full.endswith(f"__{name}")]
-        if len(found) != 1:
-            what = "is the end of several names" if found else "was not searched"
-            raise ValueError(f"{name!r} {what}: give one of {_joined(found or self.values)}.")
-        return found[0]
+        matches = [full for full in self.values if full.endswith(f"__{name}")]
+        if len(matches) != 1:
+            what = "is the end of several names" if matches else "was not searched"
+            raise ValueError(f"{name!r} {what}: give one of {_joined(matches or self.values)}.")
+        return matches[0]
 
     def chosen(self, names: Sequence[str] | None) -> list[str]:
         """Return full names; if none are given, those of all that have more than one value."""
         if isinstance(names, str):
             raise ValueError(f"names={names!r} is a text: give a list of names, [{names!r}].")
-        found = self.varied() if names is None else [self.find(name) for name in names]
-        if not found:
+        full_names = self.varied() if names is None else [self.find(name) for name in names]
+        if not full_names:
             raise ValueError("There is no hyperparameter to show: the search had none.")
-        return found
+        return full_names
 
     def described(self, i: int) -> str:
         """Return a candidate's values as text."""
@@ -166,11 +166,11 @@ def _ranges(search: Any) -> dict[str, bool]:
     """Return the hyperparameters that a search drew from ranges; True for a log scale."""
     ranges = {}
     for space in _spaces(search):
-        for name, place in space.items():
-            if isinstance(place, (Real, Integer)):
-                ranges[name] = place.prior == "log-uniform"
-            elif hasattr(place, "rvs") and not isinstance(place, Categorical):
-                kind = getattr(getattr(place, "dist", place), "name", "")
+        for name, dimension in space.items():
+            if isinstance(dimension, (Real, Integer)):
+                ranges[name] = dimension.prior == "log-uniform"
+            elif hasattr(dimension, "rvs") and not isinstance(dimension, Categorical):
+                kind = getattr(getattr(dimension, "dist", dimension), "name", "")
                 ranges[name] = kind in _LOG_DISTRIBUTIONS
     return ranges
 

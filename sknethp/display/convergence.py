@@ -19,14 +19,16 @@ def best_so_far(scores: np.ndarray) -> np.ndarray:
     return np.fmax.accumulate(scores)
 
 
-def draw_convergence(ax: Any, found: Candidates, against: Literal["candidates", "seconds"]) -> None:
+def draw_convergence(
+    ax: Any, candidates: Candidates, against: Literal["candidates", "seconds"]
+) -> None:
     """Draw each candidate's score, and the best so far as steps."""
-    mean, failed = found.mean, found.failed
+    mean, failed = candidates.mean, candidates.failed
     if against == "candidates":
         x, label = np.arange(1.0, len(mean) + 1), "candidates"
     else:
-        x = np.cumsum(found.seconds)
-        label = "seconds" if found.wall else "seconds of fitting, one after another"
+        x = np.cumsum(candidates.seconds)
+        label = "seconds" if candidates.wall else "seconds of fitting, one after another"
     best = best_so_far(mean)
     ax.scatter(x[~failed], mean[~failed], 16, FAINT, linewidth=0, label="a candidate", zorder=2)
     ax.plot(x, best, drawstyle="steps-post", color=SCORE, linewidth=2, label="best so far")

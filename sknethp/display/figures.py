@@ -31,13 +31,13 @@ def pyplot() -> Any:
 def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3.1)) -> np.ndarray:
     """Return axes to draw on, ``(n_axes,)``: the given ones, or new ones of a size in inches."""
     if ax is not None:
-        found = np.asarray(ax, dtype=object).ravel()
-        if len(found) != n_axes:
+        given = np.asarray(ax, dtype=object).ravel()
+        if len(given) != n_axes:
             raise ValueError(
-                f"The plot needs {n_axes} axes, but ax has {len(found)}: give as many, or None "
+                f"The plot needs {n_axes} axes, but ax has {len(given)}: give as many, or None "
                 "for a new figure."
             )
-        return found
+        return given
     n_columns = min(n_columns, n_axes)
     n_rows = -(-n_axes // n_columns)
     figure, grid = pyplot().subplots(
@@ -67,19 +67,19 @@ def put_ticks(axis: Any, scale: Scale) -> None:
     write_along(axis, *scale.ticks(), high - low)
 
 
-def write_along(axis: Any, places: Any, labels: Sequence[str], length: float) -> None:
+def write_along(axis: Any, positions: Any, labels: Sequence[str], length: float) -> None:
     """Write labels along an axis of some length, slanted if they would overlap."""
-    axis.set_ticks(places, labels)
-    if axis.axis_name == "x" and _touch(np.array(places) / length, labels):
+    axis.set_ticks(positions, labels)
+    if axis.axis_name == "x" and _touch(np.array(positions) / length, labels):
         for text in axis.get_ticklabels():
             text.set(rotation=35, ha="right", rotation_mode="anchor")
 
 
-def _touch(places: np.ndarray, labels: Sequence[str]) -> bool:
+def _touch(positions: np.ndarray, labels: Sequence[str]) -> bool:
     """Tell whether labels centred at shares of an axis would overlap."""
-    order = np.argsort(places)
+    order = np.argsort(positions)
     half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
-    return bool((np.diff(places[order]) < half[1:] + half[:-1]).any())
+    return bool((np.diff(positions[order]) < half[1:] + half[:-1]).any())
 
 
 def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
@@ -89,11 +89,11 @@ def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
     return low - room, high + room
 
 
-def apart(places: np.ndarray, width: float) -> np.ndarray:
+def apart(positions: np.ndarray, width: float) -> np.ndarray:
     """Shift coinciding points a little, ``(n,)``; always in the same way."""
-    moved = np.array(places, dtype=float)
-    for place in np.unique(places):
-        at = np.flatnonzero(places == place)
+    moved = np.array(positions, dtype=float)
+    for position in np.unique(positions):
+        at = np.flatnonzero(positions == position)
         if len(at) > 1:
             moved[at] += (np.linspace(0, 1, len(at)) - 0.5) * width
     return moved
@@ -151,21 +151,25 @@ def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> N
         )  # fmt: skip
 
 
-def put_legend(axes: np.ndarray, ax: Any, place: str = "best") -> None:
+def put_legend(axes: np.ndarray, ax: Any, location: str = "best") -> None:
     """Add a legend: below the plots of a new figure, or on the first of the given axes."""
-    found: dict[str, Any] = {}
+    handles: dict[str, Any] = {}
     for panel in axes:
         marks, labels = panel.get_legend_handles_labels()
-        found |= dict(zip(labels, marks, strict=True))
+        handles |= dict(zip(labels, marks, strict=True))
     look = {"frameon": False, "fontsize": 9, "labelcolor": INK}
     if ax is None:
-        n_columns = min(len(found), 4 if len(axes) > 1 else 2)
+        n_columns = min(len(handles), 4 if len(axes) > 1 else 2)
         figure = figure_of(axes)
         figure.legend(
-            list(found.values()), list(found), loc="outside lower center", ncols=n_columns, **look
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=n_columns,
+            **look,
         )
-    elif found:
-        axes[0].legend(list(found.values()), list(found), loc=place, **look)
+    elif handles:
+        axes[0].legend(list(handles.values()), list(handles), loc=location, **look)
 
 
 def figure_of(axes: np.ndarray) -> Any:

@@ -101,14 +101,14 @@ class LayerGrowthDisplay:
         ValueError
             If the search was not fitted, has no number of hidden layers, or all of it failed.
         """
-        found = candidates_of(search, metric)
-        layers = found.values[_layers_of(found)]
+        candidates = candidates_of(search, metric)
+        layers = candidates.values[_layers_of(candidates)]
         kept = [i for i, value in enumerate(layers) if value is not UNSET]
-        depths, scores = np.array([layers[i] for i in kept], dtype=int), found.scores[kept]
+        depths, scores = np.array([layers[i] for i in kept], dtype=int), candidates.scores[kept]
         growth = getattr(search, "growth_", None)
-        if growth is None or found.metric != candidates_of(search).metric:
+        if growth is None or candidates.metric != candidates_of(search).metric:
             growth = _growth(depths, scores)
-        return cls(growth, depths, scores.mean(axis=1), found.metric)
+        return cls(growth, depths, scores.mean(axis=1), candidates.metric)
 
     @property
     def best_n_layers(self) -> int:
@@ -162,13 +162,13 @@ class LayerGrowthDisplay:
         tidy(ax)
 
 
-def _layers_of(found: Candidates) -> str:
+def _layers_of(candidates: Candidates) -> str:
     """Return the full name of the number of hidden layers in a search."""
-    names = [name for name in found.values if last_part(name) == "hidden_layers"]
+    names = [name for name in candidates.values if last_part(name) == "hidden_layers"]
     if not names:
         raise ValueError(
             "The number of hidden layers, hidden_layers, is not among what was searched: "
-            f"{', '.join(found.values) or 'nothing'}."
+            f"{', '.join(candidates.values) or 'nothing'}."
         )
     return names[0]
 

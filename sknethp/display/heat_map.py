@@ -27,15 +27,17 @@ _RESOLUTION = 100
 
 
 def cells(
-    found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"] = "mean"
+    candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"] = "mean"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a score for each pair of values and how many failed, ``(n_values_y, n_values_x)``."""
-    columns, rows = (np.unique(found.positions(name), return_inverse=True)[1] for name in (x, y))
+    columns, rows = (
+        np.unique(candidates.positions(name), return_inverse=True)[1] for name in (x, y)
+    )
     shape = rows.max() + 1, columns.max() + 1
     scores, failed = np.full(shape, np.nan), np.zeros(shape, dtype=int)
     reduce = np.mean if aggregate == "mean" else np.max
     for row, column in set(zip(rows.tolist(), columns.tolist(), strict=True)):
-        own = found.mean[(rows == row) & (columns == column)]
+        own = candidates.mean[(rows == row) & (columns == column)]
         known = own[np.isfinite(own)]
         failed[row, column] = len(own) - len(known)
         if len(known):
@@ -44,18 +46,18 @@ def cells(
 
 
 def draw_heat_map(
-    ax: Any, found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"], label: str
+    ax: Any, candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"], label: str
 ) -> None:
     """Draw cells or a surface, with a colour bar."""
-    sizes = [len(np.unique(found.positions(name))) for name in (x, y)]
-    if not (found.scales[x].is_range or found.scales[y].is_range):
-        image = _draw_cells(ax, found, x, y, aggregate)
-        if aggregate == "best" and len(found.mean) > np.prod(sizes):
+    sizes = [len(np.unique(candidates.positions(name))) for name in (x, y)]
+    if not (candidates.scales[x].is_range or candidates.scales[y].is_range):
+        image = _draw_cells(ax, candidates, x, y, aggregate)
+        if aggregate == "best" and len(candidates.mean) > np.prod(sizes):
             label = f"best {label}"
     else:
-        image = _draw_surface(ax, found, x, y)
-    ax.set_xlabel(found.labels[x], color=INK)
-    ax.set_ylabel(found.labels[y], color=INK)
+        image = _draw_surface(ax, candidates, x, y)
+    ax.set_xlabel(candidates.labels[x], color=INK)
+    ax.set_ylabel(candidates.labels[y], color=INK)
     tidy(ax)
     ax.grid(False)
     if image is not None:
@@ -66,9 +68,9 @@ def draw_heat_map(
 
 
 def _draw_cells(
-    ax: Any, found: Candidates, x: str, y: str, aggregate: Literal["mean", "best"]
+    ax: Any, candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"]
 ) -> Any:
-    scores, failed = cells(found, x, y, aggregate)
+    scores, failed = cells(candidates, x, y, aggregate)
     image = None
     if np.isfinite(scores).any():
         image = ax.pcolormesh(scores, cmap=SCORES, edgecolors="white", linewidth=1.5)
@@ -82,16 +84,16 @@ def _draw_cells(
         x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
         ax.scatter(x_places, y_places, 30, FAILED, marker="x", linewidth=1.6, label="failed")
     for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
-        write_along(axis, np.arange(size) + 0.5, labels_of(_values(found, name)), size)
+        write_along(axis, np.arange(size) + 0.5, labels_of(_values(candidates, name)), size)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return image
 
 
-def _values(found: Candidates, name: str) -> list[Any]:
+def _values(candidates: Candidates, name: str) -> list[Any]:
     """Return the values at the positions, from left to right."""
-    _, first = np.unique(found.positions(name), return_index=True)
-    return [found.values[name][i] for i in first]
+    _, first = np.unique(candidates.positions(name), return_index=True)
+    return [candidates.values[name][i] for i in first]
 
 
 def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
@@ -122,28 +124,30 @@ def smoothed(
     return weights @ scores / weights.sum(axis=1), np.exp(-0.25 * nearest)
 
 
-def _draw_surface(ax: Any, found: Candidates, x: str, y: str) -> Any:
+def _draw_surface(ax: Any, candidates: Candidates, x: str, y: str) -> Any:
     """Draw the candidates, on a surface where they have neighbours in both values."""
-    scales, names = [found.scales[x], found.scales[y]], (x, y)
-    points = np.stack([found.positions(name) for name in names], axis=1)
-    good, failed = ~found.failed, found.failed
+    scales, names = [candidates.scales[x], candidates.scales[y]], (x, y)
+    points = np.stack([candidates.positions(name) for name in names], axis=1)
+    good, failed = ~candidates.failed, candidates.failed
     limits = [limits_of(scale, 0.04) for scale in scales]
     ax.set(xlim=limits[0], ylim=limits[1])
     put_ticks(ax.xaxis, scales[0])
     put_ticks(ax.yaxis, scales[1])
     image = None
     if good.any():
-        floor = floor_of(found.mean)
-        look = {"cmap": SCORES, "vmin": floor, "vmax": np.nanmax(found.mean)}
+        floor = floor_of(candidates.mean)
+        look = {"cmap": SCORES, "vmin": floor, "vmax": np.nanmax(candidates.mean)}
         among = [scale.kind == "categories" or points[:, i] >= 0 for i, scale in enumerate(scales)]
         inside = good & among[0] & among[1]
         if inside.any():
-            _draw_smooth(ax, scales, points[inside], np.maximum(found.mean[inside], floor), look)
+            _draw_smooth(
+                ax, scales, points[inside], np.maximum(candidates.mean[inside], floor), look
+            )
         image = ax.scatter(
-            *points[good].T, 36, found.mean[good], edgecolor="white", linewidth=0.8, **look
+            *points[good].T, 36, candidates.mean[good], edgecolor="white", linewidth=0.8, **look
         )
-    if found.best is not None:
-        x_best, y_best = points[found.best]
+    if candidates.best is not None:
+        x_best, y_best = points[candidates.best]
         mark_best(ax, x_best, y_best, 170)
     if failed.any():
         ax.scatter(

@@ -155,15 +155,15 @@ def _named(
 # From candidates to a table.
 
 
-def _table(found: Candidates, cutoff: float | None) -> _Table:
-    good = np.flatnonzero(~found.failed)
+def _table(candidates: Candidates, cutoff: float | None) -> _Table:
+    good = np.flatnonzero(~candidates.failed)
     if len(good) < _FEWEST:
         raise ValueError(
             f"The search has {len(good)} candidates with a score, too few to tell what matters: "
             f"give one of at least {_FEWEST}."
         )
-    scores = found.mean[good] if cutoff is None else np.maximum(found.mean[good], cutoff)
-    columns = {name: _column(found, name, good) for name in found.values}
+    scores = candidates.mean[good] if cutoff is None else np.maximum(candidates.mean[good], cutoff)
+    columns = {name: _column(candidates, name, good) for name in candidates.values}
     varied = {name: column for name, column in columns.items() if len(column[0].weights) > 1}
     if not varied:
         raise ValueError("No hyperparameter has more than one value: there is nothing to compare.")
@@ -172,22 +172,24 @@ def _table(found: Candidates, cutoff: float | None) -> _Table:
     return _Table(list(varied), axes, chosen, scores)
 
 
-def _column(found: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.ndarray]:
+def _column(candidates: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.ndarray]:
     """Return a hyperparameter's values, and which of them each candidate has."""
-    has = np.array([found.values[name][i] is not UNSET for i in good], dtype=bool)
-    at = found.positions(name)[good]
-    places, chosen = np.unique(at[has], return_inverse=True)
+    has = np.array([candidates.values[name][i] is not UNSET for i in good], dtype=bool)
+    at = candidates.positions(name)[good]
+    positions, chosen = np.unique(at[has], return_inverse=True)
     everyone = np.full(len(good), -1)
     everyone[has] = chosen
-    is_number = (places >= 0) & (found.scales[name].kind != "categories")
-    indicators = np.eye(len(places))[:, ~is_number]
-    numbers = np.where(is_number, places, -1.0)[:, None]
+    is_number = (positions >= 0) & (candidates.scales[name].kind != "categories")
+    indicators = np.eye(len(positions))[:, ~is_number]
+    numbers = np.where(is_number, positions, -1.0)[:, None]
     codes = np.concatenate([numbers[:, : int(is_number.any())], indicators], axis=1)
-    return Axis(codes, _weights(places, is_number, chosen, found.scales[name].is_range)), everyone
+    return Axis(
+        codes, _weights(positions, is_number, chosen, candidates.scales[name].is_range)
+    ), everyone
 
 
 def _weights(
-    places: np.ndarray, is_number: np.ndarray, chosen: np.ndarray, is_range: bool
+    positions: np.ndarray, is_number: np.ndarray, chosen: np.ndarray, is_range: bool
 ) -> np.ndarray:
     """Return the share of the space that each value stands for, ``(n_values,)``.
 
@@ -195,9 +197,9 @@ def _weights(
     nearest to them, so that a part that the search has explored closely does not count more.
     """
     if not is_range or is_number.sum() < 2:
-        return np.full(len(places), 1 / max(1, len(places)))
-    shares = np.bincount(chosen, minlength=len(places)) / len(chosen)
-    numbers = places[is_number]
+        return np.full(len(positions), 1 / max(1, len(positions)))
+    shares = np.bincount(chosen, minlength=len(positions)) / len(chosen)
+    numbers = positions[is_number]
     middles = (numbers[1:] + numbers[:-1]) / 2
     widths = np.diff(np.concatenate([numbers[:1], middles, numbers[-1:]]))
     shares[is_number] = shares[is_number].sum() * widths / widths.sum()

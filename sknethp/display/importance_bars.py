@@ -77,10 +77,14 @@ class ImportanceDisplay:
 
     def _bars(self) -> list[tuple[str, float, float]]:
         """Return labels, lengths and spreads, the longest first."""
-        found = self.importance
-        short = short_names(found.mean)
-        bars = [(short[name], mean, found.spread[name]) for name, mean in found.mean.items()]
-        bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in found.pairs.items()]
+        importance = self.importance
+        short = short_names(importance.mean)
+        bars = [
+            (short[name], mean, importance.spread[name]) for name, mean in importance.mean.items()
+        ]
+        bars += [
+            (f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in importance.pairs.items()
+        ]
         return sorted(bars, key=lambda bar: -bar[1])
 
     def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:

@@ -13,19 +13,19 @@ from sknethp.display.figures import BEST, FAILED, INK, SCORES, apart, floor_of, 
 _STEPS = 40  # of a curve between two axes
 
 
-def heights(found: Candidates, names: list[str]) -> np.ndarray:
+def heights(candidates: Candidates, names: list[str]) -> np.ndarray:
     """Return where each candidate's line crosses each axis, ``(n_candidates, len(names) + 1)``.
 
     From 0 at the bottom to 1. The last axis is the score's: NaN for failed candidates.
     """
     columns = []
     for name in names:
-        low, high = found.scales[name].limits
-        width = 0.0 if found.scales[name].kind != "categories" else 0.12
-        places = apart(found.positions(name), width)
-        columns.append((places - low) / (high - low) if low < high else places - low + 0.5)
-    low, high = _ends(found.mean)
-    return np.stack([*columns, (np.maximum(found.mean, low) - low) / (high - low)], axis=1)
+        low, high = candidates.scales[name].limits
+        width = 0.0 if candidates.scales[name].kind != "categories" else 0.12
+        positions = apart(candidates.positions(name), width)
+        columns.append((positions - low) / (high - low) if low < high else positions - low + 0.5)
+    low, high = _ends(candidates.mean)
+    return np.stack([*columns, (np.maximum(candidates.mean, low) - low) / (high - low)], axis=1)
 
 
 def _ends(mean: np.ndarray) -> tuple[float, float]:
@@ -36,35 +36,37 @@ def _ends(mean: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (high - 0.5, high + 0.5)
 
 
-def draw_parallel_coordinates(ax: Any, found: Candidates, names: list[str], label: str) -> None:
+def draw_parallel_coordinates(
+    ax: Any, candidates: Candidates, names: list[str], label: str
+) -> None:
     """Draw the lines, the best scores on top, and the axes with their values."""
-    lines, n_axes = heights(found, names), len(names) + 1
+    lines, n_axes = heights(candidates, names), len(names) + 1
     colors = pyplot().get_cmap(SCORES)
     # By rank: one very bad score would otherwise give all others one colour.
-    order = [int(i) for i in np.argsort(found.mean) if not found.failed[i]]
-    for i in np.flatnonzero(found.failed).tolist():
+    order = [int(i) for i in np.argsort(candidates.mean) if not candidates.failed[i]]
+    for i in np.flatnonzero(candidates.failed).tolist():
         ax.plot(*_curve(lines[i, :-1]), color=FAILED, linewidth=1, linestyle=(0, (4, 3)), alpha=0.8)
-    if found.failed.any():
-        ends = lines[found.failed, -2]
+    if candidates.failed.any():
+        ends = lines[candidates.failed, -2]
         at = np.full(len(ends), n_axes - 2)
         ax.scatter(at, ends, 30, FAILED, marker="x", zorder=7, linewidth=1.6, label="failed")
     for rank, i in enumerate(order):
         share = rank / max(1, len(order) - 1)
         width, alpha = 0.8 + share, 0.25 + 0.6 * share
         ax.plot(*_curve(lines[i]), color=colors(share), linewidth=width, alpha=alpha)
-    if found.best is not None:
-        ax.plot(*_curve(lines[found.best]), color="white", linewidth=5, zorder=3.9)
-        ax.plot(*_curve(lines[found.best]), color=BEST, linewidth=3, zorder=4, label="best")
+    if candidates.best is not None:
+        ax.plot(*_curve(lines[candidates.best]), color="white", linewidth=5, zorder=3.9)
+        ax.plot(*_curve(lines[candidates.best]), color=BEST, linewidth=3, zorder=4, label="best")
     for i, name in enumerate(names):
-        _draw_axis(ax, i, *_ticks(found, name))
+        _draw_axis(ax, i, *_ticks(candidates, name))
     if order:
-        low, high = _ends(found.mean)
+        low, high = _ends(candidates.mean)
         marks = np.linspace(low, high, 5)
         texts = [f"{mark:.3g}" for mark in marks]
-        if low > np.nanmin(found.mean):
+        if low > np.nanmin(candidates.mean):
             texts[0] = f"≤ {texts[0]}"
         _draw_axis(ax, n_axes - 1, np.linspace(0, 1, 5), texts)
-    ax.set_xticks(range(n_axes), [*(found.labels[name] for name in names), label])
+    ax.set_xticks(range(n_axes), [*(candidates.labels[name] for name in names), label])
     ax.tick_params(axis="x", length=0, pad=10, labelcolor=INK, labelsize=10, top=False)
     ax.set_yticks([])
     ax.set_xlim(-0.35, n_axes - 1 + 0.45)
@@ -81,17 +83,17 @@ def _curve(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (np.concatenate(x), np.concatenate(y)) if x else (np.zeros(1), line)
 
 
-def _ticks(found: Candidates, name: str) -> tuple[np.ndarray, list[str]]:
-    scale = found.scales[name]
-    places, labels = scale.ticks()
+def _ticks(candidates: Candidates, name: str) -> tuple[np.ndarray, list[str]]:
+    scale = candidates.scales[name]
+    positions, labels = scale.ticks()
     low, high = scale.limits
-    at = np.array(places)
+    at = np.array(positions)
     return (at - low) / (high - low) if low < high else at - low + 0.5, labels
 
 
-def _draw_axis(ax: Any, x: int, places: np.ndarray, labels: list[str]) -> None:
+def _draw_axis(ax: Any, x: int, positions: np.ndarray, labels: list[str]) -> None:
     ax.plot([x, x], [0, 1], color=INK, linewidth=1.2, zorder=5, clip_on=False)
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
-    for place, text in zip(places, labels, strict=True):
-        ax.plot([x, x + 0.03], [place, place], color=INK, linewidth=1.2, zorder=5)
-        ax.text(x + 0.05, place, text, va="center", fontsize=8.5, color=INK, zorder=6, bbox=box)
+    for position, text in zip(positions, labels, strict=True):
+        ax.plot([x, x + 0.03], [position, position], color=INK, linewidth=1.2, zorder=5)
+        ax.text(x + 0.05, position, text, va="center", fontsize=8.5, color=INK, zorder=6, bbox=box)

@@ -126,8 +126,8 @@ class Scale:
         n_others = len(self.others)
         step, start = (1.0, 0.0) if self.kind == "categories" else (_SLOT, -_SLOT * n_others - 0.02)
         self._slots = {_key(value): start + step * i for i, value in enumerate(self.others)}
-        places = [*self._slots.values(), *self._of_numbers(self.numbers)]
-        self.limits = (min(places, default=0.0), max(places, default=0.0))
+        positions = [*self._slots.values(), *self._of_numbers(self.numbers)]
+        self.limits = (min(positions, default=0.0), max(positions, default=0.0))
 
     def _holds(self, value: Any) -> bool:
         if self.kind == "categories":
@@ -136,11 +136,11 @@ class Scale:
 
     def _of_numbers(self, numbers: Any) -> np.ndarray:
         transform = np.log10 if self.kind == "log" else np.asarray
-        found = transform(np.asarray(numbers, dtype=float))
+        transformed = transform(np.asarray(numbers, dtype=float))
         if len(self.numbers) < 2:
-            return np.full(len(found), 0.5)
+            return np.full(len(transformed), 0.5)
         low, high = transform(self.numbers[[0, -1]])
-        return (found - low) / (high - low)
+        return (transformed - low) / (high - low)
 
     def positions(self, values: Sequence[Any]) -> np.ndarray:
         """Return the positions of values that the scale was made of, ``(n_values,)``."""
@@ -165,10 +165,10 @@ class Scale:
     def _listed_numbers(self) -> list[float]:
         """Leave out numbers that lie too near to the one before; keep the last."""
         kept: list[int] = []
-        places = self._of_numbers(self.numbers)
-        for i, place in enumerate(places):
-            if kept and place - places[kept[-1]] < _NEAREST_TICKS:
-                if i < len(places) - 1 or len(kept) == 1:
+        positions = self._of_numbers(self.numbers)
+        for i, position in enumerate(positions):
+            if kept and position - positions[kept[-1]] < _NEAREST_TICKS:
+                if i < len(positions) - 1 or len(kept) == 1:
                     continue
                 kept.pop()
             kept.append(i)
@@ -180,9 +180,9 @@ class Scale:
             # LogLocator has steps of equal differences wherever a range holds one power of ten.
             powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
             for digits in ((1,), (1, 3), (1, 2, 5)):
-                found = _within(np.outer(powers, digits).ravel(), low, high)
-                if len(found) > 2:
-                    return found[:: math.ceil(len(found) / 7)]
+                ticks = _within(np.outer(powers, digits).ravel(), low, high)
+                if len(ticks) > 2:
+                    return ticks[:: math.ceil(len(ticks) / 7)]
         from matplotlib.ticker import MaxNLocator
 
         n_bins = 4 if self.kind == "log" else 6

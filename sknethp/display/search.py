@@ -149,13 +149,13 @@ class SearchDisplay:
         """
         if aggregate not in ("mean", "best"):
             raise ValueError(f"aggregate={aggregate!r} is not known: give 'mean' or 'best'.")
-        found = self.candidates
+        candidates = self.candidates
         axes = new_axes(ax, 1, size=(6.0, 4.4))
         draw_heat_map(
             axes[0],
-            found,
-            found.find(x),
-            found.find(y),
+            candidates,
+            candidates.find(x),
+            candidates.find(y),
             aggregate,
             score_label(self.candidates.metric),
         )
@@ -217,36 +217,40 @@ class SearchDisplay:
         return self
 
     def _draw(self, ax: Any, name: str) -> None:
-        found, scale = self.candidates, self.candidates.scales[name]
-        places, mean, spread = found.positions(name), found.mean, found.spread
-        x = apart(places, 0.5 if scale.kind == "categories" else 0.04)
-        good = ~found.failed
+        candidates, scale = self.candidates, self.candidates.scales[name]
+        positions, mean, spread = candidates.positions(name), candidates.mean, candidates.spread
+        x = apart(positions, 0.5 if scale.kind == "categories" else 0.04)
+        good = ~candidates.failed
         crowd = min(1.0, 14 / max(1, good.sum()) ** 0.75 + 0.25)
         ax.errorbar(
             x[good], mean[good], spread[good], fmt="none", ecolor=FAINT, linewidth=1.1, zorder=2,
             alpha=max(0.5, crowd),
         )  # fmt: skip
-        isset = np.array([value is not UNSET for value in found.values[name]])
+        isset = np.array([value is not UNSET for value in candidates.values[name]])
         for shown, color in ((good & isset, SCORE), (good & ~isset, FAINT)):
             ax.scatter(x[shown], mean[shown], 20, color, alpha=crowd, linewidth=0, zorder=3)
-        _draw_levels(ax, scale, places, mean)
-        if found.best is not None:
-            mark_best(ax, x[found.best], mean[found.best], 90)
+        _draw_levels(ax, scale, positions, mean)
+        if candidates.best is not None:
+            mark_best(ax, x[candidates.best], mean[candidates.best], 90)
         set_floor(ax, x, mean, spread)
-        mark_failed(ax, x[found.failed])
+        mark_failed(ax, x[candidates.failed])
         put_ticks(ax.xaxis, scale)
         ax.set_xlim(limits_of(scale))
-        ax.set_title(found.labels[name], loc="left", fontsize=11, color=INK)
+        ax.set_title(candidates.labels[name], loc="left", fontsize=11, color=INK)
         tidy(ax)
 
 
-def _draw_levels(ax: Any, scale: Scale, places: np.ndarray, mean: np.ndarray) -> None:
+def _draw_levels(ax: Any, scale: Scale, positions: np.ndarray, mean: np.ndarray) -> None:
     """Mark the medians over the candidates of each value, if there are few values."""
-    levels = [place for place in np.unique(places) if np.isfinite(mean[places == place]).any()]
-    if scale.is_range or not 1 < len(levels) < len(places):
+    levels = [
+        position
+        for position in np.unique(positions)
+        if np.isfinite(mean[positions == position]).any()
+    ]
+    if scale.is_range or not 1 < len(levels) < len(positions):
         return
-    heights = np.array([np.nanmedian(mean[places == place]) for place in levels])
+    heights = np.array([np.nanmedian(mean[positions == position]) for position in levels])
     label = "median of a value's candidates"
     ax.scatter(levels, heights, 190, INK, marker="_", linewidth=2, zorder=4, label=label)
-    numbers = np.array([scale.kind != "categories" and place >= 0 for place in levels])
+    numbers = np.array([scale.kind != "categories" and position >= 0 for position in levels])
     ax.plot(np.array(levels)[numbers], heights[numbers], color=INK, linewidth=1, alpha=0.7)

@@ -79,14 +79,14 @@ class TrainingDisplay:
                 )
             estimator = estimator["estimator"]
         several = isinstance(estimator, (list, tuple, np.ndarray))
-        found = [net for each in (estimator if several else [estimator]) for net in _nets(each)]
-        if not found:
+        nets = [net for each in (estimator if several else [estimator]) for net in _nets(each)]
+        if not nets:
             kind = "the list" if several else type(estimator).__name__
             hint = "fit it first"
             if hasattr(estimator, "cv_results_"):
                 hint = "a search keeps one only if it refits the best candidate"
             raise ValueError(f"There is no fitted DeepNetClassifier in {kind}: {hint}.")
-        return cls([net.history_ for net in found], [net.best_epoch_ for net in found])
+        return cls([net.history_ for net in nets], [net.best_epoch_ for net in nets])
 
     @property
     def scores(self) -> list[str]:

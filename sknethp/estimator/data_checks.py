@@ -55,8 +55,8 @@ def check_data(
             )
     except (TypeError, ValueError) as error:
         for pattern, sentence in _PLAIN_WORDS.items():
-            if found := re.match(pattern, str(error)):
-                words = sentence.format(*found.groups(), X=names[0], y=names[1])
+            if match := re.match(pattern, str(error)):
+                words = sentence.format(*match.groups(), X=names[0], y=names[1])
                 raise ValueError(words) from error
         if re.match(r"Input (y )?contains NaN", str(error)):
             raise ValueError(missing_labels(names[1])) from error

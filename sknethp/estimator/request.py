@@ -158,8 +158,8 @@ def _check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
     """Reject a dict with labels that are not in the data, or with invalid weights."""
     if not isinstance(class_weight, Mapping):
         return
-    known = set(classes.tolist())
-    unknown = [label for label in class_weight if label not in known]
+    labels = set(classes.tolist())
+    unknown = [label for label in class_weight if label not in labels]
     if unknown:
         raise ValueError(
             f"class_weight has labels that are not in y, {', '.join(map(repr, unknown))}: use y's "

@@ -27,14 +27,14 @@ def _arguments(call: Call) -> Iterator[Any]:
 
 def _parameters(call: Call) -> dict[str, Any]:
     """Return the parameters of the estimators in a call, and those to be set on them."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for argument in _arguments(call):
         if hasattr(argument, "get_params") and not isinstance(argument, type):
-            found |= argument.get_params()
+            parameters |= argument.get_params()
     for argument in _arguments(call):
         if isinstance(argument, dict):
-            found |= {name: value for name, value in argument.items() if name in found}
-    return found
+            parameters |= {name: value for name, value in argument.items() if name in parameters}
+    return parameters
 
 
 def expected_epochs(function: Callable[[], Any]) -> int | None:

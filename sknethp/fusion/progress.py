@@ -60,15 +60,15 @@ class BestScore:
 
     def note(self, parameters: dict | None, value: float | None) -> None:
         """Record the score of a fold."""
-        known = self._open.get(id(parameters))
-        if known is None:
+        entry = self._open.get(id(parameters))
+        if entry is None:
             return
-        known.scores.append(value)
-        if len(known.scores) < known.n_open:
+        entry.scores.append(value)
+        if len(entry.scores) < entry.n_open:
             return
         del self._open[id(parameters)]
-        values = [value for value in known.scores if value is not None]
-        if len(values) == len(known.scores):
+        values = [value for value in entry.scores if value is not None]
+        if len(values) == len(entry.scores):
             mean = sum(values) / len(values)
             self.best = mean if self.best is None else max(self.best, mean)
 

@@ -28,7 +28,7 @@ def _rows_as_array(rows: Rows) -> np.ndarray:
     return rows.dense.numpy()
 
 
-class _Known:
+class _Cache:
     """Cache of objects made of arrays, by content, for as long as they are in use."""
 
     def __init__(self, make: Callable[[np.ndarray], Any], as_array: Callable[[Any], np.ndarray]):
@@ -39,9 +39,9 @@ class _Known:
         """Return the object made of an equal array, or make it."""
         references = self._references.setdefault(_key(array), [])
         for reference in references:
-            known = reference()
-            if known is not None and np.array_equal(self._as_array(known), array):
-                return known
+            cached = reference()
+            if cached is not None and np.array_equal(self._as_array(cached), array):
+                return cached
         made = self._make(array)
         references[:] = [old for old in references if old() is not None]
         references.append(weakref.ref(made))
@@ -52,8 +52,8 @@ class SharedRows:
     """Cache of rows and targets, by content, for as long as they are in use."""
 
     def __init__(self) -> None:
-        self._rows = _Known(Rows, _rows_as_array)
-        self._targets = _Known(torch.from_numpy, torch.Tensor.numpy)
+        self._rows = _Cache(Rows, _rows_as_array)
+        self._targets = _Cache(torch.from_numpy, torch.Tensor.numpy)
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of `X`, ``(n_samples, n_features)``, shared with equal data."""

@@ -51,8 +51,8 @@ def evaluate(
     padded = np.zeros((n, -(-longest // n_rows) * n_rows), np.int32)
     padded[:, :longest] = index
     steps = torch.from_numpy(padded.reshape(n, -1, n_rows).transpose(1, 0, 2).copy()).to(device)
-    known: dict[bytes, np.ndarray] = {}
-    orders = [known.setdefault(part.index.tobytes(), part.index) for part in parts]
+    distinct: dict[bytes, np.ndarray] = {}
+    orders = [distinct.setdefault(part.index.tobytes(), part.index) for part in parts]
     gather = Gather(parts, orders, steps)
     program = program_of(n, n_rows, False)
     targets = gather.targets()

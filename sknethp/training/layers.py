@@ -72,10 +72,10 @@ class Dense:
         self._x_transposed = x.value.transpose(1, 2)
         self._weight_transposed = affine.weight.transpose(1, 2)
         n, fan_in, fan_out = affine.weight.shape
-        place = affine.weight_grad
-        self._writes_directly = place.is_cuda or (
+        weight_grad = affine.weight_grad
+        self._writes_directly = weight_grad.is_cuda or (
             fan_in * fan_out % ALIGNED == 0
-            and place.data_ptr() % (ALIGNED * place.element_size()) == 0
+            and weight_grad.data_ptr() % (ALIGNED * weight_grad.element_size()) == 0
             and not (n == 1 and fan_in % ALIGNED)
         )
 

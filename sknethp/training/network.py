@@ -41,11 +41,11 @@ class Settings:
 
 
 class Stream:
-    """A stream of random numbers; equal streams with equal `place` continue alike."""
+    """A stream of random numbers; equal streams with equal `position` continue alike."""
 
     def __init__(self, seed: np.random.SeedSequence):
         self._bits = np.random.SFC64(seed)
-        self.place: Hashable = (seed.entropy, seed.spawn_key)
+        self.position: Hashable = (seed.entropy, seed.spawn_key)
 
     @property
     def state(self) -> tuple[int, ...]:
@@ -55,10 +55,10 @@ class Stream:
 
     @classmethod
     def from_state(cls, state: Sequence[int]) -> Stream:
-        """Return a stream that continues from a state; equal states give equal places."""
+        """Return a stream that continues from a state; equal states give equal positions."""
         *words, has_uint32, uinteger = state
         stream = cls(np.random.SeedSequence(0))
-        stream.place = tuple(state)
+        stream.position = tuple(state)
         stream._bits.state = {
             "bit_generator": "SFC64",
             "state": {"state": np.array(words, np.uint64)},
@@ -69,7 +69,7 @@ class Stream:
 
     def permutation(self, index: np.ndarray) -> np.ndarray:
         """Return the entries in random order."""
-        self.place = hash((self.place, len(index)))
+        self.position = hash((self.position, len(index)))
         return np.random.Generator(self._bits).permutation(index)
 
     def random_bytes(self, n_steps: int, n_samples: int, n_units: int) -> np.ndarray:
@@ -80,22 +80,22 @@ class Stream:
         """
         size = n_samples * n_units
         words = -(-size // 8)
-        self.place = hash((self.place, n_steps * words))
+        self.position = hash((self.position, n_steps * words))
         raw = self._bits.random_raw(n_steps * words).view(np.uint8)
         return raw.reshape(n_steps, -1)[:, :size].reshape(n_steps, n_samples, n_units)
 
-    def once(self, known: dict, what: Hashable, draw: Callable[[Stream], np.ndarray]) -> np.ndarray:
+    def once(self, cache: dict, what: Hashable, draw: Callable[[Stream], np.ndarray]) -> np.ndarray:
         """Draw, unless an equal stream has drawn the same; then only advance to its state.
 
-        `known` caches draws (the candidates of a search often share a seed); `what` is equal for
-        equal draws.
+        `cache` holds earlier draws (the candidates of a search often share a seed); `what` is equal
+        for equal draws.
         """
-        key = self.place, what
-        if key not in known:
-            known[key] = draw(self), self
-        drawn, leader = known[key]
+        key = self.position, what
+        if key not in cache:
+            cache[key] = draw(self), self
+        drawn, leader = cache[key]
         if leader is not self:
-            self.place = leader.place
+            self.position = leader.position
             self._bits.state = leader._bits.state
         return drawn
 
@@ -125,15 +125,15 @@ class Streams:
 
 def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return each network's samples in the order of its next epoch; equal orders are one object."""
-    known: dict = {}
+    cache: dict = {}
     orders = []
     for network, index in zip(networks, indices, strict=True):
         key = index.tobytes()
         if network.settings.shuffle:
             stream = network.streams.shuffle
-            orders.append(stream.once(known, key, partial(Stream.permutation, index=index)))
+            orders.append(stream.once(cache, key, partial(Stream.permutation, index=index)))
         else:
-            orders.append(known.setdefault(key, index))
+            orders.append(cache.setdefault(key, index))
     return orders
 
 

@@ -181,5 +181,5 @@ OPTIMIZERS = {
 
 def rule(optimizer: str, nesterov: bool) -> Rule:
     """Return the rule of an optimizer, or its Nesterov variant."""
-    found = OPTIMIZERS[optimizer]
-    return replace(found, update=_sgd_nesterov) if nesterov else found
+    entry = OPTIMIZERS[optimizer]
+    return replace(entry, update=_sgd_nesterov) if nesterov else entry

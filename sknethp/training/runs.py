@@ -11,9 +11,9 @@ def runs(keys: Sequence[Any]) -> list[tuple[slice, Any]]:
     >>> runs(["a", "a", "b"])
     [(slice(0, 2, None), 'a'), (slice(2, 3, None), 'b')]
     """
-    found, start = [], 0
+    parts, start = [], 0
     for key, members in groupby(keys):
         stop = start + len(list(members))
-        found.append((slice(start, stop), key))
+        parts.append((slice(start, stop), key))
         start = stop
-    return found
+    return parts

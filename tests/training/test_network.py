@@ -88,7 +88,7 @@ def test_a_follower_goes_on_by_itself(make_network):
     leader, follower, alone = (make_network() for _ in range(3))
     shuffle_together([leader, follower], [index, index], 2)
     expected = shuffle_together([alone], [index], 3)[-1][0]
-    assert follower.streams.shuffle.place == leader.streams.shuffle.place
+    assert follower.streams.shuffle.position == leader.streams.shuffle.position
     np.testing.assert_array_equal(follower.streams.shuffle.permutation(index), expected)
 
 
