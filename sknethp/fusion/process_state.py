@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import warnings
+from contextlib import AbstractContextManager
 
 import torch
 from joblib import parallel_config
@@ -65,3 +66,10 @@ def _folder() -> str | None:
         return os.getcwd()
     except OSError:
         return None
+
+
+def outside_inference_mode() -> AbstractContextManager:
+    """Leave torch's inference mode while other tasks run: torch can only put back what was set."""
+    if torch.is_inference_mode_enabled():
+        return torch.inference_mode(False)
+    return contextlib.nullcontext()

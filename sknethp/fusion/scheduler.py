@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import Watchdog
-from sknethp.fusion.process_state import ProcessState
+from sknethp.fusion.process_state import ProcessState, outside_inference_mode
 from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
@@ -124,7 +124,7 @@ class Scheduler:
             return
         outside = ProcessState()
         try:
-            with self._watchdog:
+            with self._watchdog, outside_inference_mode():
                 self._drive(task)
         except KeyboardInterrupt as error:
             if self._watchdog.message is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from greenlet import GreenletExit, greenlet
 
-from sknethp.fusion.process_state import ProcessState
+from sknethp.fusion.process_state import ProcessState, outside_inference_mode
 from sknethp.session import Session, shared_session
 from sknethp.training.epoch import Epoch, EpochResult
 
@@ -43,15 +43,16 @@ class Task:
         self._finished = finished
         self._greenlet: greenlet | None = None
         self._hub: greenlet | None = None
-        self._inside: ProcessState | None = None
+        # What it finds set is what is set where it was submitted: outside all tasks, or in another.
+        self._inside = None if parent is None else ProcessState()
+        self._context = contextvars.copy_context()
 
     def resume(self, session: Session, value: EpochResult | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
         if self._greenlet is None:
-            context = contextvars.copy_context()
-            context.run(shared_session.set, session)
+            self._context.run(shared_session.set, session)
             self._greenlet = greenlet(self._run)
-            self._greenlet.gr_context = context
+            self._greenlet.gr_context = self._context
             self.started = True
         self._enter(self._greenlet.switch, value)
 
@@ -63,7 +64,8 @@ class Task:
         """Suspend the task until its request is fulfilled or the awaited task has ended."""
         self.request, self.awaited = request, awaited
         self.trains = self.trains or request is not None
-        answer = self._hub.switch()  # type: ignore[union-attr]
+        with outside_inference_mode():
+            answer = self._hub.switch()  # type: ignore[union-attr]
         if isinstance(answer, BaseException):
             raise answer
         return answer
