@@ -22,12 +22,11 @@ from sknethp.estimator.data_checks import (
     listed,
     warn_of_unscaled,
 )
-from sknethp.estimator.fitting import Fitted, fit_network
+from sknethp.estimator.fitting import Fitted, fit_network, fitted_as_it_is
 from sknethp.estimator.memory import fit_or_recall
 from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
 from sknethp.estimator.request import Samples, fit_request
 from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of, name_here
-from sknethp.training.module import read
 from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
@@ -364,7 +363,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 f"warm_start=True continues with the classes of the previous fit, "
                 f"{listed(self.classes_)}, but y has {listed(classes)}: set warm_start=False."
             )
-        return Fitted(self.net_, read(self.module_, self._network), self.best_epoch_)
+        return fitted_as_it_is(self.net_, self._network, self.best_epoch_)
 
     def _keep(self, fitted: Fitted, classes: np.ndarray) -> None:
         self.classes_ = classes

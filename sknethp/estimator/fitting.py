@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from sknethp.estimator.net import EpochNet, FitPlan, new_net
+from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress, is_measured
 from sknethp.session import current_session
-from sknethp.training.module import detach
+from sknethp.training.module import attach, build_module, detach, read
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part
 from sknethp.training.trainer import Trainer
@@ -122,4 +124,24 @@ def rebuilt(
     net = new_net(network, request)
     net.history.extend(history)
     detach(net.module_)
+    return Fitted(net, network, best_epoch)
+
+
+def fitted_as_it_is(net: EpochNet, network: Network, best_epoch: int) -> Fitted:
+    """Return a fit with the weights that its module has now, which may have been edited.
+
+    What else the module may have been given (layers, hooks, other activations) would be lost in
+    training, so that it is a ValueError.
+    """
+    network = read(net.module_, network)
+    twin = build_module(network.architecture, network.settings.dropout)
+    attach(twin, network)
+    rows = np.random.default_rng(0).standard_normal((4, network.architecture.n_features))
+    theirs, own = (forward_in_double(module, rows) for module in (net.module_, twin))
+    if theirs.shape != own.shape or not torch.allclose(theirs, own, equal_nan=True):
+        raise ValueError(
+            "module_ cannot be trained on: it computes something other than a net of its weights. "
+            "Give it the layers that it was fitted with (torch.nn.utils.prune.remove and "
+            "parametrize.remove_parametrizations make weights plain), or start anew with a clone."
+        )
     return Fitted(net, network, best_epoch)

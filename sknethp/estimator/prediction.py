@@ -62,7 +62,7 @@ def _in_double(module: nn.Module) -> nn.Module:
 def _double(value: Tensor | None) -> Tensor | None:
     if value is None or not value.is_floating_point():
         return value
-    return value.detach().double()
+    return value.detach().to("cpu", torch.float64)
 
 
 def _dense(X: Any) -> Tensor:

@@ -92,6 +92,38 @@ def test_another_structure_is_named(name):
         model.partial_fit(X, y)
 
 
+def with_a_layer_more(module):
+    module.add_module("calibrated", torch.nn.Linear(3, 3))
+
+
+def with_another_activation(module):
+    module.silu_0 = torch.nn.Tanh()
+
+
+def with_a_hook(module):
+    module.linear_0.register_forward_hook(lambda part, inputs, output: 2 * output)
+
+
+def pruned_and_then_edited(module):
+    prune.l1_unstructured(module.linear_0, "weight", amount=0.5)
+    with torch.no_grad():
+        module.linear_0.weight_orig.mul_(2)
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+@pytest.mark.parametrize(
+    "edit", [with_a_layer_more, with_another_activation, with_a_hook, pruned_and_then_edited]
+)
+def test_what_training_would_drop_is_named(edit, how):
+    """A module that computes what its weights alone do not is not trained on as if it did."""
+    model = net().fit(X, y)
+    edit(model.module_)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="computes something other than a net of its weights"):
+        go_on(model, how)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
 @pytest.mark.parametrize("memory", [False, True])
 def test_the_module_is_ready_to_predict(memory, tmp_path):
     """After fit a user may call ``module_`` without setting it to predict."""
