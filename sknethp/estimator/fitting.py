@@ -123,7 +123,7 @@ def rebuilt(
     network.moments = new_moments(network.settings, network.parameters)
     net = new_net(network, request)
     net.history.extend(history)
-    detach(net.module_)
+    detach(net.module_, network.n_steps)
     return Fitted(net, network, best_epoch)
 
 

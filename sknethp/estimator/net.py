@@ -98,7 +98,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
             pass
         plan.progress.restore(plan.network)
         self.notify("on_train_end", X=X, y=y)
-        detach(self.module_)
+        detach(self.module_, plan.network.n_steps)
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:

@@ -113,8 +113,11 @@ def attach(module: nn.Module, network: Network) -> None:
         norm.num_batches_tracked = torch.tensor(network.n_steps, device="cpu")
 
 
-def detach(module: nn.Module) -> None:
-    """End the training: give the module parameters of its own, and put it in evaluation mode."""
+def detach(module: nn.Module, n_steps: int) -> None:
+    """End the training: give the module parameters of its own, and put it in evaluation mode.
+
+    Batch normalisation counts the steps, too, as it does in torch.
+    """
     module.eval()
     with torch.no_grad():
         for part in module.modules():
@@ -123,6 +126,8 @@ def detach(module: nn.Module) -> None:
                 setattr(part, name, nn.Parameter(copy))
             for name, buffer in part.named_buffers(recurse=False):
                 setattr(part, name, buffer.clone())
+            if isinstance(part, nn.BatchNorm1d):
+                part.num_batches_tracked = torch.tensor(n_steps, device="cpu")
 
 
 def read(module: nn.Module, network: Network) -> Network:

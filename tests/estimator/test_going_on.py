@@ -164,3 +164,13 @@ def test_copies_go_their_own_ways():
         other.partial_fit(X, (y + 1) % 3)
         assert not np.array_equal(other.predict_proba(X), before)
     np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_batch_normalisation_counts_its_batches(memory, tmp_path):
+    """The module says so as torch's own does, whether the fit was kept or not."""
+    model = net(normalization="batch", batch_size=50, memory=tmp_path if memory else None)
+    model.fit(X, y)
+    assert model.module_.norm_0.num_batches_tracked == 3
+    model.partial_fit(X, y)
+    assert model.module_.norm_0.num_batches_tracked == 6

@@ -132,7 +132,7 @@ def test_neither_its_place_nor_threads_change_a_number(name, size):
 def test_the_module_needs_nothing_of_this_package(make_network, name):
     """What is saved names neither this package nor where the function was written."""
     module, x, file = plain_module(make_network(activation=name)), torch.randn(4, 6), io.BytesIO()
-    detach(module)
+    detach(module, 0)
     torch.save(module, file)
     assert f"{name}_0".encode() in file.getvalue()
     assert b"sknethp" not in file.getvalue()

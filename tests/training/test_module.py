@@ -50,7 +50,7 @@ def test_runs_without_this_package(make_network, tmp_path):
         structure = STRUCTURES[i % len(STRUCTURES)]
         network = make_network(units=(6, 6), activation=activation, dropout=0.3, **structure)
         module = new_module(network)
-        detach(module)
+        detach(module, 0)
         x = torch.randn(4, 6)
         paths.append(tmp_path / f"{activation}.pt")
         torch.save((module, x, module(x).detach()), paths[-1])
@@ -80,7 +80,7 @@ def test_a_detached_module_stays_as_it_is(make_candidate, train_alone, structure
     """Once detached, the module has parameters and statistics of its own."""
     candidate = make_candidate(units=(6, 6), **structure)
     module = new_module(candidate.network)
-    detach(module)
+    detach(module, 0)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     train_alone([candidate], 1)
     for name, value in module.state_dict().items():
