@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -26,7 +25,13 @@ from sknethp.estimator.fitting import Fitted, fit_network, fitted_as_it_is
 from sknethp.estimator.memory import fit_or_recall
 from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
 from sknethp.estimator.request import Samples, fit_request
-from sknethp.hyperparameters import check_hyperparameters, described, hyperparameters_of, name_here
+from sknethp.hyperparameters import (
+    check_hyperparameters,
+    described,
+    hyperparameters_of,
+    no_parameter,
+    translates_names,
+)
 from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
@@ -84,6 +89,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
     True
     """
 
+    @translates_names
     def __init__(
         self,
         *,
@@ -199,11 +205,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         names = _parameter_names(kind)
         for name in params:
             if name not in names:
-                near = difflib.get_close_matches(name_here(name), names, n=1)
-                raise ValueError(
-                    f"{type(self).__name__} has no parameter {name!r}: "
-                    + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}.")
-                )
+                raise ValueError(no_parameter(self, name, names))
         return super().set_params(**params)
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):

@@ -1,7 +1,7 @@
 """All hyperparameters: the one table, what each may be, and the check of them all."""
 
 from sknethp.hyperparameters.check import check_hyperparameters
-from sknethp.hyperparameters.names import name_here
+from sknethp.hyperparameters.names import name_here, no_parameter, translates_names
 from sknethp.hyperparameters.table import (
     PER_LAYER,
     TABLE,
@@ -24,4 +24,6 @@ __all__ = [
     "hyperparameters_of",
     "last_part",
     "name_here",
+    "no_parameter",
+    "translates_names",
 ]

@@ -1,5 +1,11 @@
 """Names of the hyperparameters in other libraries."""
 
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
 # In MLPClassifier, skorch and Keras.
 _ELSEWHERE = {
     "hidden_layer_sizes": "hidden_units",
@@ -27,3 +33,24 @@ _ELSEWHERE = {
 def name_here(name: str) -> str:
     """Translate a name that another library uses; return other names unchanged."""
     return _ELSEWHERE.get(name, name)
+
+
+def no_parameter(estimator: Any, name: str, known: Sequence[str]) -> str:
+    """Say that an estimator has no parameter of a name, and which one may be meant."""
+    near = difflib.get_close_matches(name_here(name), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+    return f"{type(estimator).__name__} has no parameter {name!r}: {hint}"
+
+
+def translates_names(init: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor that is given an unknown name say what it is called here."""
+    known = sorted(inspect.signature(init).parameters.keys() - {"self"})
+
+    @wraps(init)
+    def checked(self: Any, *args: Any, **parameters: Any) -> None:
+        for name in parameters:
+            if name not in known:
+                raise TypeError(no_parameter(self, name, known))
+        init(self, *args, **parameters)
+
+    return checked

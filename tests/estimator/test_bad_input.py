@@ -256,6 +256,8 @@ def test_validation_that_leaves_nothing_to_train_on(fraction):
     ],
 )
 def test_names_of_other_libraries(name, here):
+    with pytest.raises(TypeError, match=f"has no parameter '{name}': did you mean '{here}'"):
+        DeepNetClassifier(**{name: 1})
     net = DeepNetClassifier()
     with pytest.raises(ValueError, match=f"has no parameter '{name}': did you mean '{here}'"):
         net.set_params(**{name: 1})
