@@ -29,6 +29,7 @@ _PLAIN_WORDS = {
 
 _ABOUT_CELLS = re.compile(
     r"Input X contains|could not convert string|float\(\) argument|setting an array element"
+    r"|int too large|cannot convert signaling NaN"
 )
 
 
@@ -53,7 +54,7 @@ def check_data(
             return validate_data(
                 estimator, X, y, reset=reset, accept_sparse="csr", dtype=np.float32
             )
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         for pattern, sentence in _PLAIN_WORDS.items():
             if match := re.match(pattern, str(error)):
                 words = sentence.format(*match.groups(), X=names[0], y=names[1])

@@ -35,15 +35,34 @@ def _words_for(kind: str) -> tuple[str, str] | None:
     return next((words for start, words in _KINDS.items() if kind.lower().startswith(start)), None)
 
 
-def _column_types(X: Any) -> list[tuple[Any, str]]:
-    """Return names and types of the columns of a table, or of an array as a whole."""
+def _column_types(X: Any) -> Iterator[tuple[Any, str]]:
+    """Yield names and types of the columns of a table, or of an array as a whole.
+
+    Where cells are objects, each type among them is yielded; a category's is that of its values.
+    """
     if hasattr(X, "schema") and hasattr(X.schema, "types"):  # pyarrow
-        return [
-            (name, str(kind)) for name, kind in zip(X.schema.names, X.schema.types, strict=True)
-        ]
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        return [(name, str(kind)) for name, kind in zip(X.columns, X.dtypes, strict=True)]
-    return [(None, str(getattr(X, "dtype", "")))]
+        named = list(zip(X.schema.names, X.schema.types, strict=True))
+    elif hasattr(X, "columns") and hasattr(X, "dtypes"):
+        named = list(zip(X.columns, X.dtypes, strict=True))
+    else:
+        X = _as_array(X) if isinstance(X, list | tuple) else X
+        named = [(None, getattr(X, "dtype", ""))]
+        if str(named[0][1]) == "object" and X.ndim == 2:
+            named = [(position, X.dtype) for position in range(X.shape[1])]
+    for position, (name, kind) in enumerate(named):
+        if str(kind) == "object" and name is not None:
+            cells = X.iloc[:, position] if hasattr(X, "iloc") else X[:, position]
+            yield from ((name, found.__name__) for found in set(map(type, cells)))
+        else:
+            yield name, str(getattr(getattr(kind, "categories", None), "dtype", kind))
+
+
+def _as_array(X: Any) -> Any:
+    """Return an array of nested lists; the lists, if they are uneven."""
+    try:
+        return np.asarray(X)
+    except (OverflowError, ValueError):
+        return X
 
 
 def reject_times(X: Any, name: str) -> None:
@@ -61,9 +80,9 @@ def _no_number(name: str, what: str, advice: str) -> str:
 def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
     """Return a clearer error for a table that was rejected, if the cell can be found."""
     for column, cell in _odd_cells(X):
-        kind = type(cell).__name__
+        kind, number = type(cell).__name__, _number(cell)
         where = f" in column {column!r}"
-        if kind in _MISSING or (_is_real(cell) and np.isnan(float(cell))):
+        if kind in _MISSING or (number is not None and np.isnan(number)):
             what = _MISSING.get(kind, "NaN")
             return ValueError(
                 f"{name} contains {what}{where}, but a net needs a number in every cell: {_FILL}, "
@@ -74,7 +93,7 @@ def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
             return ValueError(_no_number(name, f"text{where}, such as {text!r}", _ENCODE))
         if words := _words_for(kind):
             return ValueError(_no_number(name, words[0] + where, words[1]))
-        if _is_real(cell):
+        if number is not None:
             return ValueError(
                 f"{name} contains infinity, or a number beyond the range of float32 (3.4e38),"
                 f"{where}: clip or rescale such columns, or drop those samples."
@@ -88,12 +107,14 @@ def odd_cell(X: Any, name: str, error: Exception) -> Exception | None:
     return None
 
 
-def _is_real(cell: Any) -> bool:
+def _number(cell: Any) -> float | None:
+    """Return a cell as a number; None if it is none."""
     try:
-        float(cell)
+        return None if isinstance(cell, np.ndarray) else float(cell)
+    except OverflowError:
+        return np.inf
     except (TypeError, ValueError):
-        return False
-    return not isinstance(cell, np.ndarray)
+        return None
 
 
 def _odd_cells(X: Any) -> Iterator[tuple[Any, Any]]:
@@ -109,7 +130,7 @@ def _odd_cells(X: Any) -> Iterator[tuple[Any, Any]]:
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             array = np.asarray(X, dtype=np.float32)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         array = np.asarray(X, dtype=object)
     if array.ndim != 2:
         return
@@ -123,7 +144,9 @@ def _is_odd(cells: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         if cells.dtype.kind in "biuf":
             return ~np.isfinite(cells.astype(np.float32))
-        return np.array([not (_is_real(cell) and np.isfinite(np.float32(cell))) for cell in cells])
+        # float32 has no number for what is none, nor for what is too large.
+        numbers = np.array([_number(cell) for cell in cells], np.float64)
+        return ~np.isfinite(numbers.astype(np.float32))
 
 
 def reject_odd_labels(y: Any, name: str) -> None:

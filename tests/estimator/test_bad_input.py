@@ -176,6 +176,10 @@ BAD_X = {
     "nan in csr": (sparse.csr_matrix(with_cell(np.nan)), "X contains NaN"),
     "missing in frame": (pd.DataFrame(X).mask(X > 2), "X contains NaN"),
     "infinity": (with_cell(np.inf), "X contains infinity"),
+    "a whole number beyond floats": (
+        with_column([10**400] + [1] * (len(X) - 1)),
+        "X contains infinity, or .* column 'other'",
+    ),
     "beyond float32": (X * 1e300, "X contains infinity, or .* float32"),
     "text": (with_cell("red"), "X contains text in column 2, such as 'red', .*OneHotEncoder"),
     "text in frame": (
@@ -454,6 +458,10 @@ TIMES = {
     "a table of arrow": lambda table: pa.table({"t": DATES}),
     "periods": lambda table: table.assign(t=pd.period_range("2020", periods=150)),
     "dates of polars": lambda table: pl.DataFrame({"t": DATES}),
+    "dates as categories": lambda table: pd.DataFrame({"t": pd.Categorical(DATES)}),
+    "durations of numpy as objects": lambda table: table.assign(
+        t=pd.Series(list(HOURS.astype("timedelta64[h]")), dtype=object)
+    ),
     "durations of polars": lambda table: pl.DataFrame({"t": HOURS.astype("timedelta64[us]")}),
 }
 
@@ -466,6 +474,18 @@ def test_dates_and_durations_are_no_numbers(cells):
         DeepNetClassifier(max_epochs=1).fit(cells(X), y)
     with pytest.raises(ValueError, match=r"X contains dates, but"):
         DeepNetClassifier(max_epochs=1).fit(DATES[:, None], y)
+
+
+@pytest.mark.parametrize("kind", [list, lambda cells: np.array(cells, object)])
+@pytest.mark.parametrize(
+    ("cell", "words"), [(np.datetime64("2020"), "dates"), (np.timedelta64(1, "h"), "durations")]
+)
+def test_times_of_numpy_among_objects_are_no_numbers(cell, words, kind):
+    """numpy makes numbers of them where they stand by themselves."""
+    y = load_iris().target
+    for others in ([], [1.0]):
+        with pytest.raises(ValueError, match=f"X contains {words}"):
+            DeepNetClassifier(max_epochs=1).fit(kind([[cell, *others]] * 150), y)
 
 
 TWO = np.arange(150) < 2
