@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from contextlib import AbstractContextManager, ContextDecorator
@@ -78,7 +79,9 @@ def fused(
     scikit-learn, joblib backend, streams, working directory, environment variables, event loop
     and gradient mode of torch. Anything else that code sets for the whole process around a fit,
     such as global random state or a default of torch, affects the other fits, too. A lock that is
-    held around a fit while another fit waits for it raises an error after a minute.
+    held around a fit while another fit waits for it raises an error after a minute; in a thread
+    other than the main one, where nothing can interrupt it, it only gives a warning. An ``RLock``
+    keeps no fit of the same thread out.
 
     Examples
     --------
@@ -111,6 +114,10 @@ class _Block(AbstractContextManager, ContextDecorator):
     ):
         self._asked = n_jobs, backend, max_memory
         self._progress, self._silent = progress, silent
+
+    def _recreate_cm(self) -> _Block:
+        """Return a block for a call of a decorated function, which may run in several threads."""
+        return copy.copy(self)
 
     def __enter__(self) -> Summary:
         self._check_order()

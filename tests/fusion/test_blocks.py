@@ -5,6 +5,7 @@ import contextlib
 import multiprocessing
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from joblib import Parallel, delayed
@@ -144,6 +145,18 @@ def test_a_block_may_be_used_again_but_not_within_itself():
 
 def test_a_block_decorates():
     assert [net.n_features_in_ for net in fused(silent=True)(fit_all)(2)] == [4, 4]
+
+
+def test_a_decorated_function_may_call_itself_and_run_in_threads():
+    """Each call has a block of its own."""
+
+    @fused(silent=True)
+    def fit_some(depth):
+        return fit_some(depth - 1) if depth else fit_all(2)
+
+    assert len(fit_some(2)) == 2
+    with ThreadPoolExecutor(3) as threads:
+        assert list(map(len, threads.map(fit_some, [0, 0, 0, 1]))) == [2] * 4
 
 
 @contextlib.contextmanager
