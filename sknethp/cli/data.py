@@ -135,7 +135,10 @@ def _has_infinity(column: pd.Series) -> bool:
     """Whether a column of numbers, perhaps stored as text, is not finite as 32-bit floats."""
     if column.dtype.kind not in "iufO" or isinstance(column.dtype, pd.CategoricalDtype):
         return False
-    numbers = pd.to_numeric(column, errors="coerce")
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # of whole numbers that no float can hold
+        return True
     if numbers.count() < column.count():
         return False
     with np.errstate(over="ignore"):

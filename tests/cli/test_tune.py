@@ -274,6 +274,7 @@ def spoilt(value, row):
             None,
             "too large for 32-bit floats in extra;",
         ),
+        (lambda t: t.assign(extra=[10**400] + [1] * (len(t) - 1)), None, "bit floats in extra;"),
         (lambda t: t.assign(extra=spoilt(1e300, 5)), None, "too large for 32-bit floats in extra;"),
         (
             lambda t: t.assign(extra=spoilt("-inf", 7).astype(object)),
