@@ -79,7 +79,8 @@ def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
         f"The inputs are not scaled: column {name} has very large values, but nets learn best from "
         "values near one. Put a StandardScaler in front."
     )
-    if current_session().is_new(message):
+    # Each subset of columns has another worst one.
+    if current_session().is_new(UnscaledInputWarning.__name__):
         warnings.warn(message, UnscaledInputWarning, stacklevel=3)
 
 

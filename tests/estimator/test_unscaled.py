@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, minmax_scale, scale
 
@@ -32,6 +33,14 @@ def test_one_warning_in_a_fused_search():
     search = GridSearchCV(small_net(), {"lr": [1e-3, 1e-2]}, cv=3, refit=False)
     with pytest.warns(UnscaledInputWarning) as caught, fused(silent=True):
         search.fit(FRAME, y)
+    assert len(caught) == 1
+
+
+def test_one_warning_for_subsets_of_columns():
+    """Each has another worst column."""
+    bag = BaggingClassifier(small_net(), n_estimators=4, max_features=0.2, random_state=0)
+    with pytest.warns(UnscaledInputWarning) as caught, fused(silent=True):
+        bag.fit(X, y)
     assert len(caught) == 1
 
 
