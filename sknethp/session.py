@@ -22,8 +22,8 @@ class Session(Trainer, Protocol):
     def count_recalled(self) -> None:
         """Count a fit that was read from a memory instead of trained."""
 
-    def is_new(self, message: str) -> bool:
-        """Tell whether a message to the user has not been given in this session yet."""
+    def is_first(self, subject: str) -> bool:
+        """Whether nothing has been said to the user about a subject in this session yet."""
 
     def stop(self, error: Exception) -> None:
         """End all fits of this session with an error, even if it is caught in between."""
@@ -46,7 +46,7 @@ class LoneSession(LoneTrainer):
         """Report the fit to whoever counts fits that are not fused."""
         _tell_listeners(None)
 
-    def is_new(self, message: str) -> bool:
+    def is_first(self, subject: str) -> bool:
         """Return True: each fit is the first of its session."""
         return True
 

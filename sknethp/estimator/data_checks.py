@@ -80,7 +80,7 @@ def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
         "values near one. Put a StandardScaler in front."
     )
     # Each subset of columns has another worst one.
-    if current_session().is_new(UnscaledInputWarning.__name__):
+    if current_session().is_first(UnscaledInputWarning.__name__):
         warnings.warn(message, UnscaledInputWarning, stacklevel=3)
 
 

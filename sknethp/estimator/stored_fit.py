@@ -83,6 +83,7 @@ class StoredFit:
             n_streams.add(1)
         is_possible = (
             _is(self.parameters, np.float32, architecture.n_parameters)
+            and np.isfinite(self.parameters).all()
             and _is(self.statistics, np.float32, architecture.n_statistics)
             and _is(self.streams, np.uint64, len(self.streams), 6)
             and len(self.streams) in n_streams

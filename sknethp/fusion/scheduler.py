@@ -50,7 +50,7 @@ class Scheduler:
         self._current: Task | None = None
         self._n_steps = 0
         self._watchdog = Watchdog(self._blocking_step)
-        self._messages: set[str] = set()
+        self._subjects: set[str] = set()
         self._idle_tasks: dict[Hashable, float] = {}
         self._interrupt: BaseException | None = None
         self.stopped_by: Exception | None = None
@@ -84,11 +84,11 @@ class Scheduler:
         self.summary.found += 1
         self._current.recalls = True
 
-    def is_new(self, message: str) -> bool:
-        """Tell whether a message to the user has not been given in this session yet."""
-        is_new = message not in self._messages
-        self._messages.add(message)
-        return is_new
+    def is_first(self, subject: str) -> bool:
+        """Whether nothing has been said to the user about a subject in this session yet."""
+        is_first = subject not in self._subjects
+        self._subjects.add(subject)
+        return is_first
 
     def stop(self, error: Exception) -> None:
         """End all tasks with an error, even if the task that raises it catches it."""

@@ -169,6 +169,7 @@ HOSTILE = {
     "other net": fit_of_another_net,
     "other dtype": changed(parameters=np.float64),
     "other byte order": changed(parameters=lambda array: array.astype(">f4")),
+    "no numbers": changed(parameters=lambda array: array * np.float32(np.nan)),
     "other shape": changed(parameters=lambda array: array[None]),
     "a number": changed(history=lambda _: np.array(1.0)),
     "statistics": changed(statistics=lambda _: np.zeros(3, np.float32)),
