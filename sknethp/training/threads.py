@@ -71,7 +71,10 @@ def most_threads() -> int:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Limit torch to one thread; several threads may be inside at the same time."""
+    """Limit torch to one thread; several threads may be inside at the same time.
+
+    Tasks of a fused search enter and leave it interleaved, so the last to leave restores.
+    """
     depth = getattr(_local, "depth", 0)
     if depth == 0:
         with _state.lock:
@@ -80,18 +83,19 @@ def one_torch_thread() -> Iterator[None]:
                 _state.before = torch.get_num_threads()
             _state.threads_inside += 1
     around = torch.get_num_threads()  # more than one in some steps of `Pace`
-    torch.set_num_threads(1)
+    if around > 1:
+        torch.set_num_threads(1)
     _local.depth = depth + 1
     try:
         yield
     finally:
         _local.depth -= 1
-        if depth > 0:
-            torch.set_num_threads(around)
-        else:
+        if _local.depth == 0:
             with _state.lock:
                 torch.set_num_threads(_state.before)
                 _state.threads_inside -= 1
+        elif depth > 0 and around > 1:
+            torch.set_num_threads(around)
 
 
 # Scans all loaded libraries, which takes longer than a small matrix.

@@ -29,6 +29,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, fused
+from sknethp.training.threads import Pace, most_threads
 from tests.helpers import scaled_net as net
 
 
@@ -324,3 +325,26 @@ def test_little_memory_gives_the_same(data):
         together = fitted_scores(grid(lr=[1e-3, 1e-2]), data)
     np.testing.assert_allclose(together, alone)
     assert summary.largest == 1
+
+
+def test_waiting_tasks_leave_all_threads_to_the_training(data, monkeypatch):
+    """Each task limits itself to one thread of torch's, which is not the population's limit."""
+    seen = []
+    steps = Pace.steps
+
+    def noted(self, indices):
+        seen.append(most_threads())
+        return steps(self, indices)
+
+    monkeypatch.setattr(Pace, "steps", noted)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with fused(silent=True):
+            GridSearchCV(net(), {"deepnetclassifier__lr": [1e-3, 1e-2]}, cv=2, refit=False).fit(
+                *data
+            )
+        assert set(seen) == {2}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
