@@ -153,14 +153,14 @@ class Chunk:
         return [self._layer_noise(layer, architecture.widths[layer]) for layer in layers]
 
     def _layer_noise(self, layer: int, width: int) -> Tensor:
-        drawn: dict = {}
+        cache: dict = {}
         drawn = {
-            i: self._drawn(epoch, layer, drawn)
+            i: self._drawn(epoch, layer, cache)
             for i, epoch in enumerate(self._epochs)
             if epoch.network.settings.dropout[layer] > 0
         }
         first = next(iter(drawn.values()))
-        if len(drawn) == 1 and first.shape[2:] == (self.n_rows, width):
+        if len(cache) == 1 and first.shape[2:] == (self.n_rows, width):
             noise = first
         else:
             noise = np.empty((self.n_steps, self.n, self.n_rows, width), np.uint8)
@@ -169,13 +169,13 @@ class Chunk:
                 noise[:, i, :rows, :units] = own[:, 0, :rows]
         return torch.from_numpy(noise).to(self._index.device)
 
-    def _drawn(self, epoch: Epoch, layer: int, drawn: dict) -> np.ndarray:
+    def _drawn(self, epoch: Epoch, layer: int, cache: dict) -> np.ndarray:
         """Return a network's own bytes ``(n_steps, 1, n_samples, n_units)``."""
         network = epoch.network
         batch = min(network.settings.batch_size, len(epoch.train))
         shape = self.n_steps, batch, network.architecture.widths[layer]
         stream = network.streams.noise[layer]
-        return stream.once(drawn, shape, lambda own: own.random_bytes(*shape))[:, None]
+        return stream.once(cache, shape, lambda own: own.random_bytes(*shape))[:, None]
 
     def totals(self) -> Tensor:
         """Sums of losses and scores over the chunk, ``(1 + n_scores, n)``, in float64."""
