@@ -274,7 +274,11 @@ def spoilt(value, row):
             None,
             "too large for 32-bit floats in extra;",
         ),
-        (lambda t: t.assign(extra=[10**400] + [1] * (len(t) - 1)), None, "bit floats in extra;"),
+        (
+            lambda t: t.assign(extra=np.array([10**400] + [1] * (len(t) - 1), object)),
+            None,
+            "bit floats in extra;",
+        ),
         (lambda t: t.assign(extra=spoilt(1e300, 5)), None, "too large for 32-bit floats in extra;"),
         (
             lambda t: t.assign(extra=spoilt("-inf", 7).astype(object)),

@@ -82,10 +82,10 @@ def estimators(data):
 
 
 SPACES = {
-    "frozen": {"method": ["sigmoid", "isotonic", "temperature"]},
+    "frozen": {"method": ["sigmoid", "isotonic"]},
     "frozen beside others": {"lr__C": [0.01, 0.1, 1.0]},
     "frozen pipeline": {"lr__C": [0.01, 0.1, 1.0]},
-    "hidden": {"method": ["sigmoid", "temperature"], "estimator__level": [0.1, 0.2, 0.3]},
+    "hidden": {"method": ["sigmoid", "isotonic"], "estimator__level": [0.1, 0.2, 0.3]},
 }
 
 

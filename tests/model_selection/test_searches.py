@@ -200,6 +200,16 @@ def test_one_valid_candidate_is_enough(data):
     assert search.best_params_ == {}
 
 
+def weighted_net():
+    """A net whose every step takes weights."""
+    steps = net()
+    steps[0].set_fit_request(sample_weight=True)
+    steps[1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+    if hasattr(steps, "set_score_request"):  # scikit-learn 1.6
+        steps.set_score_request(sample_weight=True)
+    return steps
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_metadata_routing(name, data):
     """Weights and groups reach scaler, net, score and folds, as in the parent."""
@@ -208,9 +218,7 @@ def test_metadata_routing(name, data):
     settings = {**SETTINGS[name], "cv": GroupKFold(3), "refit": True, "scoring": None}
     with config_context(enable_metadata_routing=True):
         scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
-        steps = net()
-        steps[0].set_fit_request(sample_weight=True)
-        steps[1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        steps = weighted_net()
         for scoring in (None, scorer):
             search, parent = (
                 getattr(module, name)(steps, **{**settings, "scoring": scoring}).fit(
@@ -229,9 +237,7 @@ def test_metadata_routing_into_a_nested_search(data):
     X, y = data
     params = {"sample_weight": np.linspace(0.2, 1, len(y)), "groups": np.arange(len(y)) % 10}
     with config_context(enable_metadata_routing=True):
-        steps = net()
-        steps[0].set_fit_request(sample_weight=True)
-        steps[1].set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        steps = weighted_net()
         inner, outer = (
             parents.cross_val_score(
                 module.GridSearchCV(steps, {LR: [1e-3, 1e-2]}, cv=GroupKFold(2)),
