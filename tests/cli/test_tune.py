@@ -275,7 +275,7 @@ def spoilt(value, row):
             "too large for 32-bit floats in extra;",
         ),
         (
-            lambda t: t.assign(extra=np.array([10**400] + [1] * (len(t) - 1), object)),
+            lambda t: t.assign(extra=["1" + 400 * "0"] + ["1"] * (len(t) - 1)),
             None,
             "bit floats in extra;",
         ),
