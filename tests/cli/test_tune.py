@@ -274,10 +274,14 @@ def spoilt(value, row):
             None,
             "too large for 32-bit floats in extra;",
         ),
-        (
+        pytest.param(
             lambda t: t.assign(extra=["1" + 400 * "0"] + ["1"] * (len(t) - 1)),
             None,
             "bit floats in extra;",
+            marks=pytest.mark.skipif(
+                int(version("pandas").partition(".")[0]) < 3,
+                reason="pandas 2 reads such a column as text",
+            ),
         ),
         (lambda t: t.assign(extra=spoilt(1e300, 5)), None, "too large for 32-bit floats in extra;"),
         (
