@@ -16,9 +16,6 @@ lone_fit_listeners: list[Callable[[int | None], None]] = []
 class Session(Trainer, Protocol):
     """A trainer that also counts recalled fits, and can be stopped."""
 
-    def is_current(self) -> bool:
-        """Tell whether the running code may use the session."""
-
     def count_recalled(self) -> None:
         """Count a fit that was read from a memory instead of trained."""
 
@@ -29,12 +26,15 @@ class Session(Trainer, Protocol):
         """End all fits of this session with an error, even if it is caught in between."""
 
 
-class LoneSession(LoneTrainer):
-    """The session of one fit that is trained by itself."""
+class SharedSession(Session, Protocol):
+    """A session of many fits, which belongs to some code in one thread."""
 
     def is_current(self) -> bool:
-        """Return True: whoever holds it may use it."""
-        return True
+        """Tell whether the running code may use the session."""
+
+
+class LoneSession(LoneTrainer):
+    """The session of one fit that is trained by itself."""
 
     def train(self, epoch: Epoch) -> EpochResult:
         """Train the network immediately."""
@@ -59,11 +59,11 @@ def _tell_listeners(serial: int | None) -> None:
         listener(serial)
 
 
-shared_session: ContextVar[Session | None] = ContextVar("shared_session", default=None)
+shared_session: ContextVar[SharedSession | None] = ContextVar("shared_session", default=None)
 """The session that fits in this context share, if they run where it does."""
 
 
-def current_shared_session() -> Session | None:
+def current_shared_session() -> SharedSession | None:
     """Return the shared session of the running code.
 
     Contexts can be copied into other threads, too, where the session must not be used.

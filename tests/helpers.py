@@ -6,6 +6,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier
+from sknethp.training.network import Settings
 
 BREAST_CANCER = tuple(part[::3] for part in load_breast_cancer(return_X_y=True))
 DIGITS = tuple(part[:300] for part in load_digits(return_X_y=True))
@@ -38,3 +39,22 @@ def assert_same_scores(scores, others) -> None:
     """Accuracies are equal, log-losses agree to the accuracy of float32."""
     np.testing.assert_array_equal(scores[0], others[0])
     np.testing.assert_allclose(scores[1], others[1], rtol=1e-6)
+
+
+def network_settings(**changes) -> Settings:
+    """Return training settings of a network with three rates of dropout."""
+    defaults = {
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "nesterov": False,
+        "beta2": 0.99,
+        "weight_decay": 0.0,
+        "l1": 0.0,
+        "max_norm": None,
+        "gradient_clip": None,
+        "label_smoothing": 0.0,
+        "batch_size": 16,
+        "shuffle": True,
+        "dropout": (0.0, 0.0, 0.0),
+    }
+    return Settings(**{**defaults, **changes})

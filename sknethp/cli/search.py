@@ -26,6 +26,7 @@ from sknethp import DeepNetClassifier
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
 from sknethp.estimator.memory import UnwritableMemoryError
+from sknethp.hyperparameters import last_part
 from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
 from sknethp.model_selection.results import fold_scores, why_all_failed
 from sknethp.model_selection.spaces import SIZES, Method, Size, search_space
@@ -73,7 +74,7 @@ def make_pipeline(classifier: BaseEstimator, X: pd.DataFrame, seed: int) -> Pipe
         convert = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": "float32"})
         preprocess.steps[0] = ("convert", convert)
     pipeline = Pipeline([("preprocess", preprocess), (STEP, classifier)])
-    seeded = [name for name in pipeline.get_params() if name.split("__")[-1] == "random_state"]
+    seeded = [name for name in pipeline.get_params() if last_part(name) == "random_state"]
     return pipeline.set_params(**dict.fromkeys(seeded, seed))
 
 

@@ -14,7 +14,7 @@ from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress, is_measured
 from sknethp.session import current_session
-from sknethp.training.module import attach, build_module, detach, read
+from sknethp.training.module import detach, read
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part
 from sknethp.training.trainer import Trainer
@@ -35,13 +35,16 @@ def _parts(request: FitRequest, trainer: Trainer) -> tuple[Part, Part | None]:
     def part(subset: Subset) -> Part:
         rows = trainer.rows(subset.samples.X)
         targets = trainer.targets(request.objective.encode(subset.samples.y))
-        return Part(rows, targets, subset.index, subset.weight)
+        return Part(rows, targets, subset.index, weight(subset))
+
+    def weight(subset: Subset) -> torch.Tensor | None:
+        return None if subset.weight is None else torch.from_numpy(subset.weight)
 
     train, valid = part(request.train), request.valid
     if valid is None:
         return train, None
     if valid.samples is request.train.samples:
-        return train, replace(train, index=valid.index, weight=valid.weight)
+        return train, replace(train, index=valid.index, weight=weight(valid))
     return train, part(valid)
 
 
@@ -133,9 +136,7 @@ def fitted_as_it_is(net: EpochNet, network: Network, best_epoch: int) -> Fitted:
     What else the module may have been given (layers, hooks, other activations) would be lost in
     training, so that it is a ValueError.
     """
-    network = read(net.module_, network)
-    twin = build_module(network.architecture, network.settings.dropout)
-    attach(twin, network)
+    network, twin = read(net.module_, network)
     rows = np.random.default_rng(0).standard_normal((4, network.architecture.n_features))
     theirs, own = (forward_in_double(module, rows) for module in (net.module_, twin))
     if theirs.shape != own.shape or not torch.allclose(theirs, own, equal_nan=True):

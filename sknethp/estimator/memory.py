@@ -12,7 +12,7 @@ import joblib
 import torch
 
 from sknethp.estimator.fitting import Fitted, fit_network, rebuilt
-from sknethp.estimator.request import FitRequest, Subset
+from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.session import current_session
 
@@ -117,19 +117,10 @@ def _key(request: FitRequest, earlier: Fitted | None) -> str:
         for name, value in request.parameters.items()
         if name not in _NO_PART_IN_THE_RESULT
     }
-    parts = _without_tensors(request.train), _without_tensors(request.valid)
     made_by = _FORMAT, torch.__version__
-    everything = deciding, parts, request.seed, _state_of(earlier), made_by
+    everything = deciding, request.train, request.valid, request.seed, _state_of(earlier), made_by
     # Worker processes get large data mapped into memory.
     return joblib.hash(everything, coerce_mmap=True)
-
-
-def _without_tensors(part: Subset | None) -> tuple | None:
-    """Return the contents of a part of the samples; equal tensors do not hash alike."""
-    if part is None:
-        return None
-    weight = None if part.weight is None else part.weight.numpy()
-    return part.samples, part.index, weight
 
 
 def _state_of(earlier: Fitted | None) -> tuple | None:

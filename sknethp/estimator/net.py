@@ -162,11 +162,10 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _record(self, row: dict[str, float], seconds: float, plan: FitPlan) -> None:
         if self.callbacks_:
             self._record_for_callbacks(row, plan)
-        self.history[-1].update({**row, "seconds": seconds})
+        row["seconds"] = seconds  # which is not among what is best
+        self.history[-1].update(row)
         if self.verbose:
-            numbers = "  ".join(
-                f"{name} {value:.4g}" for name, value in {**row, "seconds": seconds}.items()
-            )
+            numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
             print(f"epoch {len(self.history):>4}  {numbers}")
 
     def _record_for_callbacks(self, row: dict[str, float], plan: FitPlan) -> None:

@@ -42,7 +42,7 @@ class Subset:
 
     samples: Samples
     index: np.ndarray
-    weight: torch.Tensor | None
+    weight: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _split(
 
 
 def _validation_size(encoded: np.ndarray, classes: np.ndarray, fraction: float) -> int:
-    """Return how many samples to hold out: the share asked for, but at least one of each class.
+    """Return how many samples to hold out: the share asked for, at least as many as classes.
 
     It is a ValueError if a class is too small to be in both parts, or if too few samples are left
     to train on.
@@ -191,7 +191,7 @@ def _class_weights(samples: Samples, train: np.ndarray, class_weight: Any) -> np
 
 def _weight(
     samples: Samples, index: np.ndarray, by_class: np.ndarray | None, part: str
-) -> torch.Tensor | None:
+) -> np.ndarray | None:
     """Return weights of mean one over the samples of `index`, or None if all are equal."""
     if samples.weight is None and by_class is None:
         return None
@@ -204,4 +204,4 @@ def _weight(
             f"The weights of all samples in the {part} part are zero: give at least one of them a "
             "positive sample_weight and class_weight."
         )
-    return torch.from_numpy((weight / mean).astype(np.float32))
+    return (weight / mean).astype(np.float32)

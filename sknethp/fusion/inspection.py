@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.hyperparameters import last_part
+
 Call = tuple[Callable, tuple, dict]
 
 
@@ -44,7 +46,7 @@ def expected_epochs(function: Callable[[], Any]) -> int | None:
         numbers = [
             value
             for name, value in _parameters(call).items()
-            if name.rpartition("__")[2] == "max_epochs" and isinstance(value, (int, np.integer))
+            if last_part(name) == "max_epochs" and isinstance(value, (int, np.integer))
         ]
         total += max(numbers, default=0)
     return int(total) or None

@@ -9,7 +9,7 @@ from typing import Any
 from greenlet import GreenletExit, greenlet
 
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
-from sknethp.session import Session, shared_session
+from sknethp.session import SharedSession, shared_session
 from sknethp.training.epoch import Epoch, EpochResult
 
 
@@ -29,7 +29,6 @@ class Task:
         self.request: Epoch | None = None
         self.awaited: Task | None = None
         self.done = False
-        self.started = False
         self.trains = False
         self.recalls = False
         self.children_train = False
@@ -47,13 +46,12 @@ class Task:
         self._inside = None if parent is None else ProcessState()
         self._context = contextvars.copy_context()
 
-    def resume(self, session: Session, value: EpochResult | None = None) -> None:
+    def resume(self, session: SharedSession, value: EpochResult | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
         if self._greenlet is None:
             self._context.run(shared_session.set, session)
             self._greenlet = greenlet(self._run)
             self._greenlet.gr_context = self._context
-            self.started = True
         self._enter(self._greenlet.switch, value)
 
     def is_running(self) -> bool:

@@ -44,13 +44,13 @@ def no_parameter(estimator: Any, name: str, known: Sequence[str]) -> str:
 
 def translates_names(init: Callable[..., None]) -> Callable[..., None]:
     """Let a constructor that is given an unknown name say what it is called here."""
-    known = sorted(inspect.signature(init).parameters.keys() - {"self"})
+    known = inspect.signature(init).parameters.keys() - {"self"}
 
     @wraps(init)
     def checked(self: Any, *args: Any, **parameters: Any) -> None:
         for name in parameters:
             if name not in known:
-                raise TypeError(no_parameter(self, name, known))
+                raise TypeError(no_parameter(self, name, sorted(known)))
         init(self, *args, **parameters)
 
     return checked

@@ -130,10 +130,12 @@ def with_memory(value: Any, memory: Any) -> Any:
     if type(value) in (list, tuple):
         parts = type(value)(with_memory(part, memory) for part in value)
         return value if all(map(is_, parts, value)) else parts
-    networks = networks_in(value)
-    memories = {
-        prefix: _absolute(memory or networks[prefix].memory) for prefix in prefixes(value, "memory")
+    networks = {
+        prefix: network
+        for prefix, network in networks_in(value).items()
+        if "memory" in network.get_params()
     }
+    memories = {prefix: _absolute(memory or net.memory) for prefix, net in networks.items()}
     if all(each is networks[prefix].memory for prefix, each in memories.items()):
         return value
     return clone(value).set_params(**{f"{prefix}memory": m for prefix, m in memories.items()})

@@ -179,10 +179,7 @@ class Chunk:
 
     def totals(self) -> Tensor:
         """Sums of losses and scores over the chunk, ``(1 + n_scores, n)``, in float64."""
-        measured = [
-            self._objective.sample_losses(self.logits, self.targets),
-            *(s.float() for s in self._objective.sample_scores(self.logits, self.targets)),
-        ]
+        measured = self._objective.measures(self.logits, self.targets)
         for factor in (self._sample_weight, self._filled):
             if factor is not None:
                 measured = [values * factor for values in measured]

@@ -81,11 +81,8 @@ def _summaries(
     mask = torch.arange(logits.shape[0] * logits.shape[2], device="cpu") < lengths[:, None]
     weight = mask.float() if weights is None else mask * by_network(weights)
     weights_in_all = total(weight, 1)
-    measured = [
-        objective.sample_losses(logits, targets),
-        *objective.sample_scores(logits, targets),
-    ]
-    means = [total(by_network(values) * weight, 1) / weights_in_all for values in measured]
+    measures = objective.measures(logits, targets)
+    means = [total(by_network(values) * weight, 1) / weights_in_all for values in measures]
     own = by_network(logits)
     return [
         Evaluation(Measures.of(loss, objective.score_names, scores), own[i, : len(part)])

@@ -130,8 +130,8 @@ def detach(module: nn.Module, n_steps: int) -> None:
                 part.num_batches_tracked = torch.tensor(n_steps, device="cpu")
 
 
-def read(module: nn.Module, network: Network) -> Network:
-    """Return a copy of a network with the current parameters of a module.
+def read(module: nn.Module, network: Network) -> tuple[Network, nn.Module]:
+    """Return a copy of a network with the current parameters of a module, and its plain module.
 
     They may have been loaded, edited, pruned or moved since the module was built; a module of
     another structure raises a ValueError.
@@ -158,4 +158,4 @@ def read(module: nn.Module, network: Network) -> Network:
                     "start anew with a clone."
                 )
             own.copy_(theirs)
-    return copy
+    return copy, twin

@@ -57,6 +57,11 @@ class Objective(ABC):
     def sample_scores(self, logits: Tensor, targets: Tensor) -> list[Tensor]:
         """Return each of `score_names` for each sample, ``(...)``."""
 
+    def measures(self, logits: Tensor, targets: Tensor) -> list[Tensor]:
+        """Return the loss and each of `score_names` for each sample, ``(...)``, as numbers."""
+        scores = self.sample_scores(logits, targets)
+        return [self.sample_losses(logits, targets), *(score.float() for score in scores)]
+
     @abstractmethod
     def by_class(self, logits: Tensor) -> Tensor:
         """Return logits ``(..., n_classes)``, one for each class."""

@@ -15,24 +15,12 @@ from sklearn.datasets import load_iris
 from sknethp import DeepNetClassifier, fused
 from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.training.architecture import Architecture
-from sknethp.training.network import Settings, new_network
+from sknethp.training.network import new_network
+from tests.helpers import network_settings
 
 X, y = load_iris(return_X_y=True)
 ARCHITECTURE = Architecture(4, (3, 2), ("relu", "relu"), 3, normalization="batch")
-SETTINGS = Settings(
-    optimizer="adam",
-    momentum=0.9,
-    nesterov=False,
-    beta2=0.999,
-    weight_decay=0.0,
-    l1=0.0,
-    max_norm=None,
-    gradient_clip=None,
-    label_smoothing=0.0,
-    batch_size=8,
-    shuffle=True,
-    dropout=(0.0, 0.5, 0.0),
-)
+SETTINGS = network_settings(optimizer="adam", batch_size=8, dropout=(0.0, 0.5, 0.0))
 ODD = [np.nan, -np.nan, np.inf, -np.inf, -0.0, 5e-324, 0.1, np.nextafter(1, 2), 1e308]
 
 

@@ -10,31 +10,14 @@ from sknethp.training.architecture import Architecture, views, widest
 from sknethp.training.blocks import Blocks
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.grouping import plan
-from sknethp.training.network import Network, Settings, new_network
+from sknethp.training.network import Network, new_network
 from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy
 from sknethp.training.population import Population
 from sknethp.training.program import Program, Storage
 from sknethp.training.rows import Part, Rows
 from sknethp.training.schedules import Schedule
 from sknethp.training.trainer import LoneTrainer
-
-
-def _settings(**changes):
-    defaults = {
-        "optimizer": "sgd",
-        "momentum": 0.9,
-        "nesterov": False,
-        "beta2": 0.99,
-        "weight_decay": 0.0,
-        "l1": 0.0,
-        "max_norm": None,
-        "gradient_clip": None,
-        "label_smoothing": 0.0,
-        "batch_size": 16,
-        "shuffle": True,
-        "dropout": (0.0, 0.0, 0.0),
-    }
-    return Settings(**{**defaults, **changes})
+from tests.helpers import network_settings
 
 
 def _network(seed=0, *, n_features=6, units=(8, 7), activation="tanh", n_outputs=3, **rest):
@@ -45,7 +28,7 @@ def _network(seed=0, *, n_features=6, units=(8, 7), activation="tanh", n_outputs
     dropout = rest.pop("dropout", 0.0)
     rates = dropout if isinstance(dropout, tuple) else (dropout,) * (len(units) + 1)
     schemes = (rest.pop("weight_init", "auto"),) * (len(units) + 1)
-    return new_network(architecture, _settings(dropout=rates, **rest), schemes, seed)
+    return new_network(architecture, network_settings(dropout=rates, **rest), schemes, seed)
 
 
 def _objective(n_outputs):
@@ -153,7 +136,7 @@ def seeded():
 
 @pytest.fixture(scope="session")
 def make_settings():
-    return _settings
+    return network_settings
 
 
 @pytest.fixture(scope="session")
