@@ -15,7 +15,7 @@ from sknethp.hyperparameters import last_part
 Call = tuple[Callable, tuple, dict]
 
 
-def _calls(function: Callable[[], Any]) -> list[Call]:
+def _calls(function: Callable[[], Any] | None) -> list[Call]:
     """Return the calls in a joblib batch, or none for any other function."""
     return list(getattr(function, "items", ()))
 
@@ -39,7 +39,7 @@ def _parameters(call: Call) -> dict[str, Any]:
     return parameters
 
 
-def expected_epochs(function: Callable[[], Any]) -> int | None:
+def expected_epochs(function: Callable[[], Any] | None) -> int | None:
     """Return how many epochs a task trains unless it stops early, or None if that is unknown."""
     total = 0
     for call in _calls(function):

@@ -29,30 +29,38 @@ class Tally(Watcher):
     share: float = 0.0
 
     def submitted(self, task: Task) -> None:
-        """Count a new task."""
-        self.tasks += 1
+        """Count a new task, unless it is a part of another one and, as it seems, trains no net."""
+        if task.parent is None or expected_epochs(task.function):
+            self._count(task)
 
     def trained(self, tasks: Sequence[Task]) -> None:
         """Count an epoch of each task."""
         self.epochs += len(tasks)
         for task in tasks:
+            self._count(task)
             if task.epoch_share is None:
-                function = task.function
-                epochs = None if function is None else expected_epochs(function)
-                task.epoch_share = 1 / (epochs or math.inf)
+                task.epoch_share = 1 / (expected_epochs(task.function) or math.inf)
             step = min(task.epoch_share, 1 - task.share)
             task.share += step
             self.share += step
 
     def ended(self, task: Task) -> None:
         """Count a task that has ended."""
+        if not task.is_counted:
+            return
         self.done += 1
         self.share += 1 - task.share
 
     def cancelled(self, task: Task) -> None:
         """Forget a task."""
+        if not task.is_counted:
+            return
         self.tasks -= 1
         self.share -= task.share
+
+    def _count(self, task: Task) -> None:
+        self.tasks += not task.is_counted
+        task.is_counted = True
 
     def add(self, other: Tally) -> None:
         """Add the counts of another."""

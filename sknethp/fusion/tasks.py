@@ -18,8 +18,8 @@ class Task:
 
     `request` is the epoch and `awaited` the task that it waits for; `parent` waits for this one.
     `caller` identifies what has started it inside another task. `held_bytes` is an estimate of the
-    memory that its waiting frames hold; `share`, for display, of how much is done, to which an
-    epoch adds `epoch_share`.
+    memory that its waiting frames hold. For display, `share` estimates how much is done, to which
+    an epoch adds `epoch_share`, and `is_counted` tells whether the task is one of those counted.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Task:
         self.held_bytes = 0
         self.share = 0.0
         self.epoch_share: float | None = None
+        self.is_counted = False
         self.error: BaseException | None = None
         self.result: Any = None
         self.function: Callable[[], Any] | None = function

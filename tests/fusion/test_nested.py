@@ -1,6 +1,6 @@
 """Calls of joblib inside tasks: those that train no net run in place, the others are fused."""
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -9,6 +9,9 @@ from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
 from sknethp import DeepNetClassifier, fused
+from sknethp.fusion import FusedBackend
+from sknethp.fusion.scheduler import Scheduler
+from sknethp.fusion.tally import Tally
 
 X, y = load_iris(return_X_y=True)
 X = scale(X)
@@ -37,6 +40,25 @@ def test_calls_that_train_no_net_soon_run_in_place():
     assert summary.fits == 31  # the last, on all samples, is no task
     # 31 fits and 30 scores of 5 transformers of 4 columns would be well over a thousand.
     assert summary.not_fused["tasks that trained no DeepNetClassifier"] < 300
+
+
+def test_progress_counts_fits_and_not_the_parts_of_their_preprocessing():
+    tallies = {}
+    for steps in ((NET,), (ColumnByColumn(), NET)):
+        watcher = tallies[len(steps)] = Tally()
+        with parallel_config(backend=FusedBackend(Scheduler(watcher=watcher))):
+            GridSearchCV(make_pipeline(*steps), GRID, cv=4, refit=False).fit(X, y)
+    for watcher in tallies.values():
+        assert (watcher.tasks, watcher.done, watcher.epochs) == (12, 12, 24)
+        assert round(watcher.share) == 12
+
+
+def test_progress_counts_the_fits_of_a_nested_search():
+    watcher = Tally()
+    search = GridSearchCV(make_pipeline(NET), GRID, cv=2)
+    with parallel_config(backend=FusedBackend(Scheduler(watcher=watcher))):
+        cross_val_score(search, X, y, cv=3)
+    assert watcher.tasks == watcher.done == 3 + 3 * 6
 
 
 def test_nested_searches_stay_fused_after_others_that_train_no_net():
