@@ -98,6 +98,13 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         activation="silu",
         dropout=0.3,
         input_dropout=0.0,
+        input_scaling=None,
+        embedding=None,
+        embedding_size=3,
+        embedding_frequencies=16,
+        frequency_scale=0.1,
+        embedding_bins=8,
+        embedding_lr_factor=0.1,
         weight_init="auto",
         normalization=None,
         residual=False,
@@ -138,6 +145,13 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self.activation = activation
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_scaling = input_scaling
+        self.embedding = embedding
+        self.embedding_size = embedding_size
+        self.embedding_frequencies = embedding_frequencies
+        self.frequency_scale = frequency_scale
+        self.embedding_bins = embedding_bins
+        self.embedding_lr_factor = embedding_lr_factor
         self.weight_init = weight_init
         self.normalization = normalization
         self.residual = residual
@@ -241,7 +255,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
-        request = fit_request(parameters, samples, validation, _seed(parameters))
+        columns = self._embedded_columns() if parameters["warm_start"] else None
+        request = fit_request(
+            parameters, samples, validation, _seed(parameters), embedded_columns=columns
+        )
         with one_torch_thread(), torch.inference_mode(False):
             earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
@@ -283,7 +300,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                     "give the same, or none."
                 )
         samples = Samples(X, encode(y, labels, "y"), check_weights(sample_weight, X), labels)
-        request = fit_request(parameters, samples, None, _seed(parameters), n_epochs=1)
+        columns = self._embedded_columns()
+        request = fit_request(
+            parameters, samples, None, _seed(parameters), n_epochs=1, embedded_columns=columns
+        )
         with one_torch_thread(), torch.inference_mode(False):
             earlier = None if first else self._earlier(labels)
             self._keep(fit_network(request, earlier), labels)
@@ -355,6 +375,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
             raise ValueError("X_val and y_val go together, but only one was given: give both.")
         X, y = check_data(self, X_val, y_val, reset=False, names=("X_val", "y_val"))
         return Samples(X, encode(y, classes, "y_val"), None, classes)
+
+    def _embedded_columns(self) -> tuple[int, ...] | None:
+        """Return the columns that the previous fit embeds, if there was one."""
+        return self._network.architecture.inputs.columns if hasattr(self, "net_") else None
 
     def _earlier(self, classes: np.ndarray) -> Fitted | None:
         """Return the state of the previous fit, if there was one."""

@@ -6,10 +6,21 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier
+from sknethp.training.inputs import Inputs
 from sknethp.training.network import Settings
 
 BREAST_CANCER = tuple(part[::3] for part in load_breast_cancer(return_X_y=True))
 DIGITS = tuple(part[:300] for part in load_digits(return_X_y=True))
+# What may happen to six inputs before the first layer.
+INPUTS = {
+    "standard": Inputs("standard"),
+    "robust": Inputs("robust"),
+    "periodic": Inputs("standard", "periodic", tuple(range(6)), 3, 16, 0.3),
+    "periodic, some columns": Inputs("robust", "periodic", (1, 4), 2, 5, 0.5),
+    "periodic, not scaled": Inputs(None, "periodic", (0, 1, 2, 5), 5, 2, 0.1),
+    "bins": Inputs(None, "piecewise_linear", tuple(range(6)), 8),
+    "bins, some columns": Inputs("robust", "piecewise_linear", (3,), 5),
+}
 METRICS = ["accuracy", "neg_log_loss"]
 
 

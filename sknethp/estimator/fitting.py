@@ -17,6 +17,7 @@ from sknethp.session import current_session
 from sknethp.training.module import detach, read
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part
+from sknethp.training.slots import views
 from sknethp.training.trainer import Trainer
 
 
@@ -88,6 +89,9 @@ def _start(request: FitRequest, earlier: Fitted | None) -> tuple[Network, EpochN
     schemes = request.parameters["weight_init"]
     if earlier is None:
         network = new_network(request.architecture, request.settings, schemes, request.seed)
+        own = views(network.statistics, network.architecture.statistics)
+        for name, values in request.statistics().items():
+            own[name].copy_(torch.from_numpy(values))
     else:
         network = _continued(earlier.network, request)
     net = new_net(network, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,13 @@ def _forward(twin: nn.Module, X: Any) -> Tensor:
     """Return the logits of samples, computed in blocks of rows."""
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
     stays_sparse = False
-    if isinstance(twin, nn.Sequential) and sparse.issparse(X) and X.shape[1] > _WIDE:
-        forward, stays_sparse = _sparse_forward(list(twin)), True
-    sizes = [parameter.shape for parameter in twin.parameters()]
-    width = max([0 if stays_sparse else X.shape[1], *(shape[0] for shape in sizes)])
+    if sparse.issparse(X) and X.shape[1] > _WIDE and isinstance(twin, nn.Sequential):
+        embeds = "inputs.columns" in dict(twin.named_buffers())
+        if not embeds:
+            forward, stays_sparse = _sparse_forward(twin), True
+    # The units of each layer, or the cosines of all columns.
+    sizes = (prod(p.shape[: max(1, p.ndim - 1)]) for p in twin.parameters())
+    width = max(0 if stays_sparse else X.shape[1], *sizes)
     n_rows = int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
     return torch.cat([forward(X[i : i + n_rows]) for i in range(0, X.shape[0], n_rows)])
 
@@ -71,12 +75,35 @@ def _dense(X: Any) -> Tensor:
     return torch.from_numpy(dense.astype(np.float64, order="C"))
 
 
-def _sparse_forward(layers: list[Any]) -> Callable[[Any], Tensor]:
+def _sparse_forward(twin: nn.Sequential) -> Callable[[Any], Tensor]:
     """Return the forward pass for sparse rows, whose first product is sparse."""
+    layers: list[Any] = list(twin)
     at = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
     weight, bias = layers[at].weight.t().numpy(), layers[at].bias
     rest = nn.Sequential(*layers[at + 1 :])
-    return lambda rows: rest(torch.from_numpy(rows.astype(np.float64) @ weight) + bias)
+    scaling: Any = dict(twin.named_children()).get("inputs")
+    if scaling is not None:
+        zeros = scaling(torch.zeros(1, len(weight), dtype=torch.float64, device="cpu"))[0]
+        bias = bias + zeros @ layers[at].weight.t()
+
+    def forward(rows: Any) -> Tensor:
+        rows = rows.astype(np.float64)
+        if scaling is not None:
+            # What each stored value adds to a row of zeros.
+            columns = torch.from_numpy(rows.indices).long()
+            values = _of_columns(scaling, columns)(torch.from_numpy(rows.data).unsqueeze(0))[0]
+            rows.data = (values - zeros[columns]).numpy()
+        return rest(torch.from_numpy(rows @ weight) + bias)
+
+    return forward
+
+
+def _of_columns(scaling: Any, columns: Tensor) -> nn.Module:
+    """Return a module that scales some columns, possibly several times the same."""
+    part = object.__new__(type(scaling))
+    buffers = {name: values[columns] for name, values in scaling._buffers.items()}
+    part.__dict__ = scaling.__dict__ | {"_buffers": buffers}
+    return part
 
 
 def probabilities(objective: Objective, logits: Tensor) -> np.ndarray:

@@ -16,6 +16,7 @@ from sknethp.estimator.data_checks import listed
 from sknethp.estimator.devices import resolve_device
 from sknethp.hyperparameters.constraints import Number
 from sknethp.training.architecture import Architecture
+from sknethp.training.inputs import Inputs, many_valued, measured
 from sknethp.training.network import Settings
 from sknethp.training.objectives import Objective, classification
 from sknethp.training.schedules import Schedule
@@ -44,6 +45,12 @@ class Subset:
     index: np.ndarray
     weight: np.ndarray | None
 
+    def counted_rows(self) -> Any:
+        """Return the rows whose weights are not zero."""
+        index = self.index if self.weight is None else self.index[self.weight[self.index] > 0]
+        X = self.samples.X
+        return X if len(index) == X.shape[0] else X[index]
+
 
 @dataclass(frozen=True)
 class FitRequest:
@@ -57,6 +64,7 @@ class FitRequest:
     objective: Objective
     train: Subset
     valid: Subset | None
+    embedded_columns: tuple[int, ...]
     device: torch.device
     seed: int
     n_epochs: int
@@ -68,8 +76,28 @@ class FitRequest:
             n_features=self.train.samples.X.shape[1],
             activations=self.parameters["activation"],
             n_outputs=self.objective.n_outputs,
+            inputs=self._inputs,
             **_named(self.parameters, "hidden_units", "normalization", "residual"),
         )
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        """How the parameters scale and embed the inputs."""
+        p = self.parameters
+        periodic = p["embedding"] == "periodic"
+        sizes = {"periodic": p["embedding_size"], "piecewise_linear": p["embedding_bins"]}
+        return Inputs(
+            scaling=p["input_scaling"],
+            embedding=p["embedding"],
+            columns=self.embedded_columns,
+            size=sizes.get(p["embedding"], 0),
+            n_frequencies=p["embedding_frequencies"] if periodic else 0,
+            frequency_scale=p["frequency_scale"] if periodic else 0.0,
+        )
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Return what the network's inputs need to know of the training samples, by slot."""
+        return measured(self.architecture.inputs, self.train.counted_rows())
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,8 +123,12 @@ def fit_request(
     validation: Samples | None,
     seed: int,
     n_epochs: int | None = None,
+    embedded_columns: tuple[int, ...] | None = None,
 ) -> FitRequest:
-    """Split and weight the samples, and check everything that depends on them."""
+    """Split and weight the samples, and check everything that depends on them.
+
+    `embedded_columns` are those of a net to continue from.
+    """
     device = resolve_device(parameters["device"])
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
@@ -109,11 +141,16 @@ def fit_request(
     if held_out is not None:
         source = samples if validation is None else validation
         valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
+    if embedded_columns is None:
+        embedded_columns = (
+            tuple(many_valued(train.counted_rows()).tolist()) if parameters["embedding"] else ()
+        )
     return FitRequest(
         parameters=parameters,
         objective=classification(len(samples.classes)),
         train=train,
         valid=valid,
+        embedded_columns=embedded_columns,
         device=device,
         seed=seed,
         n_epochs=n_epochs or parameters["max_epochs"],

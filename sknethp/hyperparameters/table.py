@@ -28,6 +28,7 @@ from sknethp.hyperparameters.constraints import (
 )
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.initialization import WEIGHT_INITS
+from sknethp.training.inputs import EMBEDDINGS, SCALINGS
 from sknethp.training.optimizers import OPTIMIZERS
 from sknethp.training.schedules import SCHEDULES
 
@@ -36,6 +37,8 @@ BENGIO = "Bengio (2012), Practical recommendations for gradient-based training, 
 SRIVASTAVA = "Srivastava et al. (2014), Dropout, JMLR 15"
 GORISHNIY = "Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS"
 KADRA = "Kadra et al. (2021), Well-tuned simple nets excel on tabular datasets, NeurIPS"
+EMBEDDING = "Gorishniy et al. (2022), On embeddings for numerical features, NeurIPS"
+HOLZMUELLER = "Holzmüller et al. (2024), Better by default, NeurIPS"
 PRECHELT = "Prechelt (1998), Early stopping - but when?, in Neural networks: tricks of the trade"
 
 
@@ -152,6 +155,69 @@ _STRUCTURE = (
         SRIVASTAVA,
     ),
     Hyperparameter(
+        "input_scaling",
+        None,
+        optional(Choice(SCALINGS)),
+        "structure",
+        'Scaling of the inputs inside the net: "standard" to mean 0 and standard deviation 1, or '
+        '"robust" by median and quartiles with a smooth limit of 3. Columns with two values are '
+        "only centred, sparse ones only scaled.",
+        Options((None, "standard", "robust")),
+        HOLZMUELLER,
+    ),
+    Hyperparameter(
+        "embedding",
+        None,
+        optional(Choice(EMBEDDINGS)),
+        "structure",
+        "Numbers that the first layer gets beside each column with more than two values: "
+        '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
+        "between quantiles.",
+        Options((None, "periodic", "piecewise_linear")),
+        EMBEDDING,
+    ),
+    Hyperparameter(
+        "embedding_size",
+        3,
+        Number(2, integer=True),
+        "structure",
+        "Numbers a column of a periodic embedding.",
+        Range(2, 16, log=True, integer=True),
+        f"{HOLZMUELLER}: 3",
+        needs={"embedding": ("periodic",)},
+    ),
+    Hyperparameter(
+        "embedding_frequencies",
+        16,
+        Number(2, integer=True),
+        "structure",
+        "Cosines a column of a periodic embedding.",
+        Range(4, 64, log=True, integer=True),
+        EMBEDDING,
+        needs={"embedding": ("periodic",)},
+    ),
+    Hyperparameter(
+        "frequency_scale",
+        0.1,
+        _POSITIVE,
+        "structure",
+        "Standard deviation of a periodic embedding's initial frequencies, per unit of the scaled "
+        "inputs.",
+        Range(0.03, 3.0, log=True),
+        f"{EMBEDDING}: 0.01 to 100",
+        needs={"embedding": ("periodic",)},
+    ),
+    Hyperparameter(
+        "embedding_bins",
+        8,
+        COUNT,
+        "structure",
+        "Bins a column of a piecewise-linear embedding.",
+        Range(4, 64, log=True, integer=True),
+        f"{EMBEDDING}: 2 to 256",
+        needs={"embedding": ("piecewise_linear",)},
+    ),
+    Hyperparameter(
         "weight_init",
         "auto",
         PerLayer(Choice(WEIGHT_INITS)),
@@ -200,6 +266,16 @@ _TRAINING = (
         "Highest learning rate.",
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
+    ),
+    Hyperparameter(
+        "embedding_lr_factor",
+        0.1,
+        _POSITIVE,
+        "training",
+        "Learning rate of a periodic embedding, as a factor of `lr`.",
+        Range(0.03, 1.0, log=True),
+        f"{HOLZMUELLER}: 0.1",
+        needs={"embedding": ("periodic",)},
     ),
     Hyperparameter(
         "lr_schedule",

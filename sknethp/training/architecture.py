@@ -6,37 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import prod
-from typing import Literal
 
-from torch import Tensor
-
-Kind = Literal["weight", "bias", "scale", "shift", "mean", "variance"]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A parameter of a network, or one of its running statistics.
-
-    `name` is its name in the ``state_dict`` of the network's module, `layer` counts from 0 to the
-    output layer. `shape` is ``(fan_in, fan_out)`` for a weight, ``(n_units,)`` for all other kinds.
-    """
-
-    name: str
-    layer: int
-    kind: Kind
-    shape: tuple[int, ...]
-
-    @cached_property
-    def size(self) -> int:
-        """Number of values."""
-        return prod(self.shape)
-
-
-def views(flat: Tensor, slots: Sequence[Slot]) -> dict[str, Tensor]:
-    """Return views, by name, into a flat vector that holds the values of slots in their order."""
-    parts = flat.split([slot.size for slot in slots])
-    return {slot.name: part.view(slot.shape) for slot, part in zip(slots, parts, strict=True)}
+from sknethp.training.inputs import PLAIN, Inputs
+from sknethp.training.slots import Kind, Slot
 
 
 @dataclass(frozen=True)
@@ -52,11 +24,12 @@ class Architecture:
     n_outputs: int
     normalization: str | None = None
     residual: bool = False
+    inputs: Inputs = PLAIN
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """Numbers of units from the inputs to the outputs."""
-        return (self.n_features, *self.hidden_units, self.n_outputs)
+        """Numbers of units from what the first layer gets to the outputs."""
+        return (self.n_features + self.inputs.n_added, *self.hidden_units, self.n_outputs)
 
     @cached_property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -87,7 +60,7 @@ class Architecture:
 
     @cached_property
     def vectors(self) -> tuple[Slot, ...]:
-        """All other parameters, in the order of the flat parameter vector."""
+        """Biases, scales and shifts, in the order of the flat parameter vector."""
         biases = (
             Slot(f"{name}.bias", layer, "bias", (units,))
             for layer, (name, units) in enumerate(
@@ -100,14 +73,15 @@ class Architecture:
     @cached_property
     def parameters(self) -> tuple[Slot, ...]:
         """All trained parameters, in the order of the flat parameter vector."""
-        return self.weights + self.vectors
+        return self.weights + self.vectors + self.inputs.parameters
 
     @cached_property
     def statistics(self) -> tuple[Slot, ...]:
-        """Running means and variances of batch normalisation, in the order of their flat vector."""
+        """Statistics of the inputs and of batch normalisation, in the order of their vector."""
+        own = self.inputs.statistics(self.n_features)
         if self.normalization != "batch":
-            return ()
-        return tuple(self._of_norms(("running_mean", "mean"), ("running_var", "variance")))
+            return own
+        return (*own, *self._of_norms(("running_mean", "mean"), ("running_var", "variance")))
 
     def _of_norms(self, *parts: tuple[str, Kind]) -> Iterator[Slot]:
         for layer, units in enumerate(self.hidden_units):
@@ -121,7 +95,7 @@ class Architecture:
 
     @cached_property
     def n_statistics(self) -> int:
-        """Number of running means and variances."""
+        """Number of statistics."""
         return sum(slot.size for slot in self.statistics)
 
 

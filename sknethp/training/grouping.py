@@ -29,6 +29,7 @@ def kind(epoch: Epoch, index: int) -> Hashable:
     return (
         epoch.objective,
         architecture.n_features,
+        architecture.inputs,
         architecture.n_outputs,
         len(architecture.hidden_units),
         architecture.normalization,
@@ -56,7 +57,7 @@ def _rounds_alike(epoch: Epoch, widths: tuple[int, ...]) -> bool:
     return can_pad(architecture) and (
         epoch.device.type != "cpu"
         or all(
-            layer_can_be_padded(batch_size, own, wide, layer == 0)
+            layer_can_be_padded(batch_size, own, wide, layer > 0 or architecture.inputs.is_trained)
             for layer, (own, wide) in enumerate(layers)
         )
     )
@@ -70,7 +71,9 @@ def _numbers(epoch: Epoch) -> int:
     """Return how many numbers training one network touches in a step."""
     architecture, settings = epoch.network.architecture, epoch.network.settings
     state = (2 + len(epoch.network.moments)) * architecture.n_parameters
-    return state + 4 * settings.batch_size * sum(architecture.widths)
+    inputs = architecture.inputs
+    per_sample = 4 * sum(architecture.widths) + 2 * len(inputs.columns) * inputs.n_frequencies
+    return state + settings.batch_size * per_sample
 
 
 def _first_serials(epochs: Sequence[Epoch]) -> dict[int, int]:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture, Slot
+from sknethp.training.architecture import Architecture
+from sknethp.training.inputs import Inputs
+from sknethp.training.slots import Slot
 from sknethp.training.threads import one_blas_thread
 
 # Variance times fan; the fan is that of the inputs or the mean of both sides.
@@ -83,7 +85,11 @@ def initial_parameters(
         _draw(resolved[slot.layer], slot.shape, rng).ravel() for slot in architecture.weights
     ]
     vectors = [_initial(slot) for slot in architecture.vectors]
-    return torch.from_numpy(np.concatenate(weights + vectors))
+    inputs = [
+        _initial_of_inputs(slot, architecture.inputs, rng).ravel()
+        for slot in architecture.inputs.parameters
+    ]
+    return torch.from_numpy(np.concatenate(weights + vectors + inputs))
 
 
 def _initial(slot: Slot) -> np.ndarray:
@@ -91,7 +97,18 @@ def _initial(slot: Slot) -> np.ndarray:
     return np.full(slot.shape, slot.kind in ("scale", "variance"), np.float32)
 
 
+def _initial_of_inputs(slot: Slot, inputs: Inputs, rng: np.random.Generator) -> np.ndarray:
+    """Draw parameters of a periodic embedding (Holzmüller et al., 2024)."""
+    if slot.kind == "frequency":
+        spread = np.float32(2 * math.pi * inputs.frequency_scale)
+        return rng.standard_normal(slot.shape, np.float32) * spread
+    if slot.kind == "bias":
+        return _initial(slot)
+    limit = math.pi if slot.kind == "phase" else 1 / math.sqrt(inputs.n_frequencies)
+    return (rng.random(slot.shape, np.float32) * 2 - 1) * np.float32(limit)
+
+
 def initial_statistics(architecture: Architecture) -> Tensor:
-    """Return running means of zero and variances of one, ``(n_statistics,)``."""
-    parts = [_initial(slot) for slot in architecture.statistics]
+    """Return means of zero, scales and variances of one, ``(n_statistics,)``."""
+    parts = [_initial(slot).ravel() for slot in architecture.statistics]
     return torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *parts]))

@@ -37,6 +37,11 @@ class Signal(NamedTuple):
     value: Tensor
     grad: Any
 
+    def columns(self, units: slice) -> Signal:
+        """Return some of the units."""
+        grad = None if self.grad is None else self.grad[..., units]
+        return Signal(self.value[..., units], grad)
+
 
 class Affine(NamedTuple):
     """Weights ``(n, fan_in, fan_out)`` and biases ``(n, 1, fan_out)``, with their gradients."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import operator
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture, views
+from sknethp.training.architecture import Architecture
+from sknethp.training.inputs import SOFT_LIMIT
 from sknethp.training.layers import NORMALIZATION_EPS
 from sknethp.training.network import Network
+from sknethp.training.slots import views
 
 _Parts = list[tuple[str, nn.Module]]
 
@@ -37,6 +40,36 @@ def _normalization(kind: str, units: int) -> nn.Module:
     return nn.BatchNorm1d(units, NORMALIZATION_EPS, device="meta")
 
 
+def _inputs(architecture: Architecture) -> nn.Module:
+    """Make the module of what happens to the inputs before the first layer."""
+    inputs, root, graph = architecture.inputs, nn.Module(), fx.Graph()
+    for slot in inputs.statistics(architecture.n_features):
+        root.register_buffer(slot.own_name, torch.empty(0, device="cpu"))
+    for slot in inputs.parameters:
+        root.register_parameter(slot.own_name, None)
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+
+    def own(name: str) -> Any:
+        return fx.Proxy(graph.get_attr(name), tracer)
+
+    x: Any = fx.Proxy(graph.placeholder("input"), tracer)
+    if inputs.scaling:
+        x = (x - own("center")) * own("scale")
+    if inputs.scaling == "robust":
+        x = x / torch.sqrt(1 + (x / SOFT_LIMIT) ** 2)
+    if inputs.n_added:
+        root.register_buffer("columns", torch.tensor(inputs.columns, device="cpu"))
+        columns = torch.index_select(x, 1, own("columns")).unsqueeze(-1)
+        if inputs.is_trained:
+            cosines = torch.cos(columns * own("frequency") + own("phase"))
+            added = torch.einsum("bcf,cfs->bcs", cosines, own("weight")) + own("bias")
+        else:
+            added = torch.clamp((columns - own("start")) * own("slope"), 0, 1)
+        x = torch.cat([x, added.flatten(1)], 1)
+    graph.output(x.node)
+    return fx.GraphModule(root, graph)
+
+
 def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Parts:
     fan_in, fan_out = architecture.weight_shapes[layer]
     parts: _Parts = [(architecture.layer_names[layer], _linear(fan_in, fan_out))]
@@ -56,7 +89,9 @@ def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.M
     `dropout` has the rate of the inputs and of each hidden layer. The parameters have no values
     until `attach`.
     """
-    first: _Parts = [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
+    inputs = architecture.inputs
+    first: _Parts = [("inputs", _inputs(architecture))] if inputs.scaling or inputs.n_added else []
+    first += [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
     hidden = [
         _hidden_layer(architecture, layer, dropout[layer + 1])
         for layer in range(len(architecture.hidden_units))
@@ -103,14 +138,17 @@ def attach(module: nn.Module, network: Network) -> None:
     Its weights are ``(fan_out, fan_in)``.
     """
     architecture = network.architecture
-    for name, value in views(network.parameters, architecture.parameters).items():
-        part, _, own_name = name.rpartition(".")
-        setattr(module.get_submodule(part), own_name, nn.Parameter(value.t()))
-    for name, value in views(network.statistics, architecture.statistics).items():
-        part, _, own_name = name.rpartition(".")
-        norm = module.get_submodule(part)
-        setattr(norm, own_name, value)
-        norm.num_batches_tracked = torch.tensor(network.n_steps, device="cpu")
+    parameters = views(network.parameters, architecture.parameters)
+    for slot, value in zip(architecture.parameters, parameters.values(), strict=True):
+        part = module.get_submodule(slot.module)
+        is_matrix = slot.kind == "weight" and slot.layer >= 0
+        setattr(part, slot.own_name, nn.Parameter(value.t() if is_matrix else value))
+    statistics = views(network.statistics, architecture.statistics)
+    for slot, value in zip(architecture.statistics, statistics.values(), strict=True):
+        part = module.get_submodule(slot.module)
+        setattr(part, slot.own_name, value)
+        if isinstance(part, nn.BatchNorm1d):
+            part.num_batches_tracked = torch.tensor(network.n_steps, device="cpu")
 
 
 def detach(module: nn.Module, n_steps: int) -> None:

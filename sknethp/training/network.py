@@ -38,6 +38,7 @@ class Settings:
     batch_size: int
     shuffle: bool
     dropout: tuple[float, ...]
+    embedding_lr_factor: float = 1.0
 
 
 class Stream:
@@ -141,8 +142,8 @@ def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list
 class Network:
     """The state of one network.
 
-    `parameters` and each of the optimizer's `moments` are ``(n_parameters,)``; `statistics`, the
-    running means and variances of batch normalisation, ``(n_statistics,)``. `n_steps` counts the
+    `parameters` and each of the optimizer's `moments` are ``(n_parameters,)``; `statistics`, those
+    of the inputs and of batch normalisation, ``(n_statistics,)``. `n_steps` counts the
     updates so far. `serial` numbers networks in the order of creation; every copy has its own.
     """
 

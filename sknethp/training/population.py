@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from sknethp.training.architecture import Architecture, views, widest
+from sknethp.training.architecture import Architecture, widest
 from sknethp.training.blocks import Blocks
 from sknethp.training.chunks import Chunk, EpochPlan
 from sknethp.training.epoch import Epoch, EpochResult, Evaluation, Measures
@@ -16,6 +16,7 @@ from sknethp.training.evaluation import evaluate
 from sknethp.training.network import Network
 from sknethp.training.program import Program, Storage
 from sknethp.training.runs import runs
+from sknethp.training.slots import views
 from sknethp.training.threads import Pace, one_torch_thread
 from sknethp.training.updates import Update
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.architecture import Architecture
 from sknethp.training.blocks import Blocks
+from sknethp.training.input_layers import Columns, Periodic, PiecewiseLinear, Scale
 from sknethp.training.layers import (
     Activate,
     Add,
@@ -64,7 +65,7 @@ class Program:
         self.noisy_layers: list[int] = []
         self.x = self._empty(storage.architecture.n_features)
         self.row_shares = RowShares(*self._shape, storage.device)
-        signal = self._dropout(Signal(self.x, None), 0)
+        signal = self._dropout(self._inputs(), 0)
         for layer in range(len(storage.architecture.hidden_units)):
             signal = self._hidden(signal, layer)
         output = self._signal(storage.architecture.n_outputs)
@@ -91,6 +92,35 @@ class Program:
 
     def _signal(self, n_units: int) -> Signal:
         return Signal(self._empty(n_units), self._empty(n_units) if self.training else None)
+
+    def _inputs(self) -> Signal:
+        """Append what happens to the inputs before the first layer; return its output."""
+        architecture, statistics = self.storage.architecture, self.storage.statistics
+        inputs = architecture.inputs
+        if not inputs.scaling and not inputs.n_added:
+            return Signal(self.x, None)
+        n_features = architecture.n_features
+        statistics = {name: own[: len(self.networks)] for name, own in statistics.items()}
+        value = self._empty(architecture.widths[0])
+        trains = self.training and inputs.is_trained
+        signal = Signal(value, torch.empty_like(value) if trains else None)
+        x = value[..., :n_features]
+        self._operations.append(Scale(self.x, x, statistics, inputs.scaling))
+        if inputs.n_added:
+            columns = Columns(x, inputs.columns)
+            added = signal.columns(slice(n_features, None))
+            if inputs.is_trained:
+                own = (
+                    {
+                        slot.name: blocks[slot.name][: len(self.networks)]
+                        for slot in inputs.parameters
+                    }
+                    for blocks in (self.storage.parameters, self.storage.gradients)
+                )
+                self._operations.append(Periodic(columns, added, *own))
+            else:
+                self._operations.append(PiecewiseLinear(columns, added.value, statistics))
+        return signal
 
     def _spans(self, width: int) -> Spans:
         """Runs of networks of equal numbers of units, given the position among the widths."""

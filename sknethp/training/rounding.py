@@ -117,11 +117,11 @@ def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
 
 @cache
 def layer_can_be_padded(
-    n_rows: int, own: tuple[int, int], wide: tuple[int, int], is_first: bool
+    n_rows: int, own: tuple[int, int], wide: tuple[int, int], has_input_gradient: bool
 ) -> bool:
     """Try whether a layer's products round alike at its own and at a larger width.
 
-    `own` and `wide` are numbers of inputs and units; a first layer's inputs have no gradient.
+    `own` and `wide` are numbers of inputs and units.
     """
     if own == wide:
         return True
@@ -139,7 +139,7 @@ def layer_can_be_padded(
 
     rows, inputs, units = (n_rows, n_rows), (own[0], wide[0]), (own[1], wide[1])
     products = [
-        _products(*tensors, is_first)
+        _products(*tensors, has_input_gradient)
         for tensors in zip(
             drawn(rows, inputs),
             drawn(inputs, units),
@@ -154,11 +154,13 @@ def layer_can_be_padded(
     )
 
 
-def _products(x: Tensor, weight: Tensor, bias: Tensor, d: Tensor, is_first: bool) -> list[Tensor]:
+def _products(
+    x: Tensor, weight: Tensor, bias: Tensor, d: Tensor, has_input_gradient: bool
+) -> list[Tensor]:
     """Return the products of a layer's forward and backward pass, as `layers` computes them."""
     products = []
     if weight.shape[2] > 1:
         products += [torch.baddbmm(bias, x, weight), weight_gradient(x, d)]
-        if weight.shape[1] > 1 and not is_first:
+        if weight.shape[1] > 1 and has_input_gradient:
             products.append(torch.bmm(d, weight.transpose(1, 2)))
     return products

@@ -39,11 +39,18 @@ class Update:
             zip(parameters.weight_rows(run), gradients.weight_rows(run), strict=True)
         )
         self._gradients = gradients.rows(run)
-        own_moments = [block.rows(run) for block in moments[: self._rule.n_moments]]
-        self._items = [
-            (w, g, [rows[i] for rows in own_moments])
-            for i, (w, g) in enumerate(zip(parameters.rows(run), self._gradients, strict=True))
-        ]
+        own_moments = moments[: self._rule.n_moments]
+        self._layers, self._embeddings = (
+            [
+                (w, g, m)
+                for w, g, *m in zip(
+                    *(rows(blocks, run) for blocks in (parameters, gradients, *own_moments)),
+                    strict=True,
+                )
+            ]
+            for rows in (Blocks.layer_rows, Blocks.input_rows)
+        )
+        self._embedding_lr_factor = np.array([s.embedding_lr_factor for s in settings])
         self._incoming = [parameters[slot.name][run] for slot in parameters.architecture.weights]
         device = self._gradients[0].device
         self._device = device
@@ -73,6 +80,14 @@ class Update:
         """
         made = np.array([network.n_steps for network in self._networks])
         steps = made + first + 1 + np.arange(len(rates))[:, None]
+        self._coefficients = self._of_steps(rates, steps)
+        self._embedding_coefficients = self._coefficients
+        if self._embeddings and (self._embedding_lr_factor != 1).any():
+            own_rates = rates * self._embedding_lr_factor
+            self._embedding_coefficients = self._of_steps(own_rates, steps)
+
+    def _of_steps(self, rates: np.ndarray, steps: np.ndarray) -> list[tuple[Tensor, ...]]:
+        """Return the coefficients of each step as columns ``(n_run, 1)``."""
         inputs = StepInputs(rates, steps, *self._inputs)
         wanted = list(self._rule.coefficients(inputs))
         if self._decoupled:
@@ -83,7 +98,7 @@ class Update:
             ).unsqueeze(-1)
             for values in wanted
         ]
-        self._coefficients = list(zip(*(values.unbind(0) for values in columns), strict=True))
+        return list(zip(*(values.unbind(0) for values in columns), strict=True))
 
     def step(self, s: int) -> None:
         """Make update `s` of the chunk, from the gradients in their blocks."""
@@ -95,8 +110,10 @@ class Update:
         if self._decoupled:
             for w, _ in self._weights:
                 w.mul_(coefficients[-1])
-        for w, g, moments in self._items:
+        for w, g, moments in self._layers:
             self._rule.update(w, g, moments, coefficients)
+        for w, g, moments in self._embeddings:
+            self._rule.update(w, g, moments, self._embedding_coefficients[s])
         if self._max_norm is not None:
             self._constrain()
 

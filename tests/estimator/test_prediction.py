@@ -89,12 +89,15 @@ def test_a_lock_held_at_the_fork_is_free_in_the_child():
         threads._state = before
 
 
-def test_wide_sparse_rows_stay_sparse():
+@pytest.mark.parametrize("input_scaling", [None, "standard", "robust"])
+def test_wide_sparse_rows_stay_sparse(input_scaling):
     """Thousands of documents of many words take no gigabytes, and score as dense ones do."""
     rng = np.random.default_rng(0)
     wide = sparse.random(3000, 20_000, 0.001, "csr", np.float32, random_state=rng)
     labels = rng.integers(0, 2, 3000)
-    model = DeepNetClassifier(hidden_units=8, max_epochs=1, random_state=0)
+    model = DeepNetClassifier(
+        hidden_units=8, max_epochs=1, random_state=0, input_scaling=input_scaling, embedding=None
+    )
     model.fit(wide[:300], labels[:300])
     tracemalloc.start()
     sparse_answer = model.predict_proba(wide)
@@ -103,6 +106,10 @@ def test_wide_sparse_rows_stay_sparse():
     assert peak < 50e6  # dense in float64: 480e6
     np.testing.assert_allclose(
         sparse_answer[:200], model.predict_proba(wide[:200].toarray()), rtol=1e-9
+    )
+    model.fit(wide[:300].toarray(), labels[:300])  # centred
+    np.testing.assert_allclose(
+        model.predict_proba(wide[:200]), model.predict_proba(wide[:200].toarray()), rtol=1e-9
     )
 
 

@@ -47,6 +47,7 @@ def drawn(rng):
         "hidden_units": pick(16, 16, 24, (17, 5)),
         "dropout": pick(0.0, 0.1, 0.3),
         "input_dropout": pick(0.0, 0.1),
+        "embedding_lr_factor": pick(0.1, 1.0),
         "normalization": pick(None, None, "batch", "layer"),
         "optimizer": pick("adam", "sgd", "adamw", "nadam", "adamax", "adagrad", "adadelta"),
         "lr": float(10 ** rng.uniform(-3, -2)),
@@ -70,11 +71,20 @@ def drawn(rng):
     return settings, X, y[rows], pick(None, rng.random(len(rows)))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_nets_drawn_at_random(seed):
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"input_scaling": "standard", "embedding": "piecewise_linear"},
+        {"input_scaling": "robust", "embedding": "periodic"},
+    ],
+    ids=str,
+)
+def test_nets_drawn_at_random(inputs):
     """Dense, sparse and weighted data, and whatever settings train beside each other."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(len(inputs))
     draws = [drawn(rng) for _ in range(24)]
+    draws = [(settings | inputs, *data) for settings, *data in draws]
     with fused(silent=True) as summary:
         together = Parallel()(delayed(fitted)(*draw) for draw in draws)
     alone = [fitted(*draw) for draw in draws]
@@ -98,6 +108,21 @@ LARGE = {
         {"normalization": "layer", "hidden_units": 130, "batch_size": 512, "gradient_clip": 0.5},
         DIGITS,
     ),
+    "embedded": (
+        {"input_scaling": "robust", "embedding": "periodic", "hidden_units": 150},
+        NOISY,
+    ),
+    "embedded, odd sizes": (
+        {
+            "embedding": "periodic",
+            "embedding_size": 5,
+            "embedding_frequencies": 7,
+            "hidden_units": (255, 30),
+            "batch_size": 99,
+        },
+        DIGITS,
+    ),
+    "bins": ({"input_scaling": "robust", "embedding": "piecewise_linear"}, NOISY),
     "orthogonal": ({"weight_init": "orthogonal", "hidden_units": (600, 500)}, NOISY),
     "penalties": (
         {"hidden_units": 700, "hidden_layers": 1, "batch_size": 600, "l1": 1e-3, "max_norm": 1.0},

@@ -6,29 +6,40 @@ import numpy as np
 import pytest
 import torch
 
-from sknethp.training.architecture import Architecture, views, widest
+from sknethp.training.architecture import Architecture, widest
 from sknethp.training.blocks import Blocks
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.grouping import plan
+from sknethp.training.inputs import measured
 from sknethp.training.network import Network, new_network
 from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy
 from sknethp.training.population import Population
 from sknethp.training.program import Program, Storage
 from sknethp.training.rows import Part, Rows
 from sknethp.training.schedules import Schedule
+from sknethp.training.slots import views
 from sknethp.training.trainer import LoneTrainer
 from tests.helpers import network_settings
 
 
 def _network(seed=0, *, n_features=6, units=(8, 7), activation="tanh", n_outputs=3, **rest):
     """Make a network; `activation` is one for all hidden layers or one per layer."""
-    structure = {name: rest.pop(name) for name in ("normalization", "residual") if name in rest}
+    names = "normalization", "residual", "inputs"
+    structure = {name: rest.pop(name) for name in names if name in rest}
     names = (activation,) * len(units) if isinstance(activation, str) else activation
     architecture = Architecture(n_features, units, names, n_outputs, **structure)
     dropout = rest.pop("dropout", 0.0)
     rates = dropout if isinstance(dropout, tuple) else (dropout,) * (len(units) + 1)
     schemes = (rest.pop("weight_init", "auto"),) * (len(units) + 1)
-    return new_network(architecture, network_settings(dropout=rates, **rest), schemes, seed)
+    network = new_network(architecture, network_settings(dropout=rates, **rest), schemes, seed)
+    _measure_inputs(network, np.random.default_rng(seed).standard_normal((40, n_features)) * 2 + 1)
+    return network
+
+
+def _measure_inputs(network, X):
+    own = views(network.statistics, network.architecture.statistics)
+    for name, values in measured(network.architecture.inputs, X.astype(np.float32)).items():
+        own[name].copy_(torch.from_numpy(values))
 
 
 def _objective(n_outputs):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sknethp.training.architecture import views, widest
+from sknethp.training.architecture import widest
 from sknethp.training.blocks import Blocks
+from sknethp.training.slots import views
 
 UNITS = {"equal": [(4, 3)] * 3, "padded": [(4, 3), (2, 5), (6, 1)], "alone": [(4, 3)]}
 

@@ -9,13 +9,14 @@ from threadpoolctl import threadpool_limits
 from torch.nn import init
 
 from sknethp.training.activations import ACTIVATIONS
-from sknethp.training.architecture import Architecture, views
+from sknethp.training.architecture import Architecture
 from sknethp.training.initialization import (
     WEIGHT_INITS,
     initial_parameters,
     initial_statistics,
     resolve,
 )
+from sknethp.training.slots import views
 
 SHAPE = (400, 250)
 

@@ -9,6 +9,7 @@ import torch
 
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.module import attach, build_module, detach
+from tests.helpers import INPUTS
 
 READER = """
 import sys
@@ -34,13 +35,27 @@ STRUCTURES = [
     {"normalization": normalization, "residual": residual}
     for normalization in (None, "batch", "layer")
     for residual in (False, True)
-]
+] + [{"inputs": inputs} for inputs in INPUTS.values()]
 
 
 def new_module(network, mode=False):
     module = build_module(network.architecture, network.settings.dropout)
     attach(module, network)
     return module.train(mode)
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_all_of_the_inputs_is_saved(make_network, inputs):
+    """A state dict has what the scaling and the embedding need."""
+    network = make_network(units=(6, 6), inputs=INPUTS[inputs])
+    module, other = (
+        new_module(network),
+        new_module(make_network(1, inputs=INPUTS[inputs], units=(6, 6))),
+    )
+    x = torch.randn(4, 6)
+    assert not torch.allclose(module(x), other(x))
+    other.load_state_dict(module.state_dict())
+    assert torch.equal(module(x), other(x))
 
 
 def test_runs_without_this_package(make_network, tmp_path):

@@ -9,6 +9,7 @@ from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.optimizers import OPTIMIZERS
 from sknethp.training.population import Population
 from sknethp.training.schedules import SCHEDULES
+from tests.helpers import INPUTS
 
 SMOOTH = ("tanh", "gelu", "silu", "mish", "softsign")
 
@@ -104,6 +105,19 @@ for optimizer in OPTIMIZERS:
         n_samples=[50, 37, 20],
         normalization=["batch"] * 3,
         optimizer=[optimizer] * 3,
+    )
+for inputs in INPUTS:
+    MIXTURES[f"inputs {inputs}"] = several(inputs=INPUTS[inputs])
+    MIXTURES[f"inputs {inputs}, everything"] = each(
+        seed=[0, 1, 2, 3],
+        units=[(48, 64), (32, 40), (64, 24), (48, 64)],
+        inputs=[INPUTS[inputs]] * 4,
+        n_samples=[50, 37, 20, 50],
+        embedding_lr_factor=[0.1, 1.0, 3.0, 0.1],
+        optimizer=["adam", "sgd", "adamw", "adam"],
+        weight_decay=[0.0, 0.1, 0.1, 0.1],
+        gradient_clip=[math.inf, 0.1, math.inf, 0.1],
+        dropout=[0.3, 0.0, (0.2, 0.1, 0.4), 0.0],
     )
 for activation in ACTIVATIONS:
     MIXTURES[f"activation {activation}"] = several(activation=activation)

@@ -1,6 +1,7 @@
 """The hand-written backward pass agrees with automatic differentiation of the plain module."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from sknethp.training.activations import ACTIVATIONS
 from sknethp.training.module import attach, build_module
 from sknethp.training.objectives import BinaryCrossEntropy, CrossEntropy
+from tests.helpers import INPUTS
 
 N_ROWS = 9
 COUNTS = (9, 4, 2)  # samples of each network's batch; the other rows are empty
@@ -23,14 +25,14 @@ def plain_module(network):
 
 def flat_gradient(module, architecture):
     """Gradients of a module in the order of the flat parameter vector."""
-    n = len(architecture.hidden_units)
-    linear = [module.get_submodule(f"linear_{i}") for i in range(n)]
-    linear.append(module.get_submodule("output"))
-    norms = [module.get_submodule(f"norm_{i}") for i in range(n) if architecture.normalization]
-    parts = [layer.weight.grad.t().reshape(-1) for layer in linear]
-    parts += [layer.bias.grad for layer in linear]
-    parts += [part for norm in norms for part in (norm.weight.grad, norm.bias.grad)]
-    return torch.cat(parts)
+    own = dict(module.named_parameters())
+    grads = [own[slot.name].grad for slot in architecture.parameters]
+    return torch.cat(
+        [
+            (g.t() if g.ndim == 2 and slot.kind == "weight" else g).reshape(-1)
+            for slot, g in zip(architecture.parameters, grads, strict=True)
+        ]
+    )
 
 
 def mean_loss(logits, targets):
@@ -123,6 +125,32 @@ def test_gradients_are_autograd_s(three_networks, make_program, activation, stru
             running = dict(module.named_buffers())
             for name, values in program.storage.statistics.items():
                 torch.testing.assert_close(values[i].double(), running[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_gradients_of_scaled_and_embedded_inputs(make_network, make_program, inputs, residual):
+    """Logits and gradients are the module's, whatever happens before the first layer."""
+    common = {"inputs": INPUTS[inputs], "units": (6, 6), "residual": residual}
+    networks = [make_network(seed, **common) for seed in range(3)]
+    program = make_program(networks, N_ROWS)
+    x, targets = random_batch(3, 3)
+    x = 2 * x + 1
+    flats = backward(program, x, targets, COUNTS)
+    for i, (network, count) in enumerate(zip(networks, COUNTS, strict=True)):
+        _, logits, expected = reference(network, x[i, :count], targets[i, :count])
+        torch.testing.assert_close(program.logits[i, :count].double(), logits, rtol=1e-4, atol=2e-5)
+        torch.testing.assert_close(flats[i].double(), expected, rtol=1e-3, atol=2e-5)
+
+
+def test_other_inputs_are_noticed(make_network, make_program):
+    """Negative control: the gradients are not those of another scaling."""
+    network = make_network(0, inputs=INPUTS["robust"])
+    x, targets = random_batch(1, 3)
+    flats = backward(make_program([network], N_ROWS), x, targets, (N_ROWS,))
+    network.architecture = replace(network.architecture, inputs=INPUTS["standard"])
+    _, _, other = reference(network, x[0], targets[0])
+    assert not torch.allclose(flats[0].double(), other, rtol=1e-3, atol=2e-5)
 
 
 class Masked(torch.nn.Module):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sknethp.training.architecture import views
 from sknethp.training.blocks import Blocks
+from sknethp.training.slots import views
 from sknethp.training.updates import Update
 
 LR = 0.1

@@ -1,0 +1,146 @@
+"""The inputs' operations of many networks at once: scaling and embeddings (see `inputs`).
+
+`raw` and `x` have the shape ``(n_networks, n_samples, n_features)``, the embedded columns
+``(n_networks, n_columns, n_samples, size)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from sknethp.training.inputs import SOFT_LIMIT
+from sknethp.training.layers import Signal
+from sknethp.training.rounding import in_whole_vectors, sum_rows, weight_gradient
+
+
+class Scale:
+    """Scaling of the columns: none, or with or without a soft limit."""
+
+    def __init__(
+        self, raw: Tensor, x: Tensor, statistics: Mapping[str, Tensor], scaling: str | None
+    ):
+        self.raw, self.x, self._scaling = raw, x, scaling
+        if scaling:
+            names = "inputs.center", "inputs.scale"
+            self._center, self._scale = (statistics[name].unsqueeze(1) for name in names)
+        self._factor = torch.empty_like(raw) if scaling == "robust" else None
+
+    def forward(self) -> None:
+        """Write the scaled columns."""
+        if not self._scaling:
+            self.x.copy_(self.raw)
+            return
+        torch.sub(self.raw, self._center, out=self.x)
+        self.x.mul_(self._scale)
+        if self._factor is not None:
+            torch.mul(self.x, 1 / SOFT_LIMIT, out=self._factor)
+            self._factor.square_().add_(1).sqrt_()
+            self.x.div_(self._factor)
+
+    def backward(self) -> None:
+        """Do nothing: inputs have no gradient."""
+
+
+class Columns:
+    """The columns to embed, as ``(n_networks, n_columns, n_samples, 1)``."""
+
+    def __init__(self, x: Tensor, columns: Sequence[int]):
+        n, n_samples, n_features = x.shape
+        self._x = x.transpose(1, 2)
+        self._index = None
+        if list(columns) != list(range(n_features)):
+            self._index = torch.tensor(columns, device=x.device)
+        self.value = x.new_empty(n, len(columns), n_samples)
+
+    def gather(self) -> Tensor:
+        """Return the columns' values."""
+        if self._index is None:
+            self.value.copy_(self._x)
+        else:
+            torch.index_select(self._x, 1, self._index, out=self.value)
+        return self.value.unsqueeze(-1)
+
+
+def _by_column(added: Tensor, size: int) -> Tensor:
+    """View the added inputs ``(n, n_samples, n_columns * size)`` as embedded columns."""
+    return added.unflatten(2, (-1, size)).transpose(1, 2)
+
+
+class PiecewiseLinear:
+    """How far a value lies in each bin of its column, from 0 to 1 (Gorishniy et al., 2022)."""
+
+    def __init__(self, columns: Columns, added: Tensor, statistics: Mapping[str, Tensor]):
+        self._columns = columns
+        names = "inputs.start", "inputs.slope"
+        self._start, self._slope = (statistics[name].unsqueeze(2) for name in names)
+        self._added = _by_column(added, self._start.shape[-1])
+
+    def forward(self) -> None:
+        """Write the encoding."""
+        torch.sub(self._columns.gather(), self._start, out=self._added)
+        self._added.mul_(self._slope).clamp_(0, 1)
+
+    def backward(self) -> None:
+        """Do nothing: inputs have no gradient."""
+
+
+class Periodic:
+    """Trained cosines of each column, and a linear map of them (Holzmüller et al., 2024)."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        added: Signal,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+    ):
+        self._columns = columns
+        self._parameters, self._gradients = parameters, gradients
+        n, n_columns, n_frequencies, size = parameters["inputs.weight"].shape
+        n_samples = added.value.shape[1]
+        self._added = _by_column(added.value, size)
+        matrices = n * n_columns
+        self._weight = parameters["inputs.weight"].view(matrices, n_frequencies, size)
+        self._angle = added.value.new_empty(n, n_columns, n_samples, n_frequencies)
+        self._cosine = torch.empty_like(self._angle)
+        self._mapped = added.value.new_empty(matrices, n_samples, size)
+        self._cos, self._sin = (
+            in_whole_vectors(function, self._angle.numel()) for function in (torch.cos, torch.sin)
+        )
+        if added.grad is not None:
+            self._added_grad = _by_column(added.grad, size)
+
+    def forward(self) -> None:
+        """Write the embedding."""
+        own = self._parameters
+        x = self._columns.gather()
+        torch.mul(x, own["inputs.frequency"].unsqueeze(2), out=self._angle)
+        self._angle.add_(own["inputs.phase"].unsqueeze(2))
+        self._cos(self._angle, out=self._cosine)
+        torch.bmm(self._cosine.flatten(0, 1), self._weight, out=self._mapped)
+        mapped = self._mapped.view_as(self._added)
+        torch.add(mapped, own["inputs.bias"].unsqueeze(2), out=self._added)
+
+    def backward(self) -> None:
+        """Write the gradients of all parameters."""
+        n, n_columns = self._angle.shape[:2]
+        grads = self._gradients
+
+        def write(name: str, values: Tensor) -> None:
+            """Sum over the samples."""
+            one = [(slice(0, len(values)), values.shape[2])]
+            grads[name].copy_(sum_rows(values, one).view(n, n_columns, -1))
+
+        d = self._added_grad.contiguous().flatten(0, 1)
+        write("inputs.bias", d)
+        product = weight_gradient(self._cosine.flatten(0, 1), d)
+        grads["inputs.weight"].copy_(product.view_as(grads["inputs.weight"]))
+        self._sin(self._angle, out=self._angle)
+        torch.bmm(d, self._weight.transpose(1, 2), out=self._cosine.flatten(0, 1))
+        # The derivative of the cosine is minus the sine.
+        angle_grad = self._cosine.mul_(self._angle).neg_()
+        write("inputs.phase", angle_grad.flatten(0, 1))
+        write("inputs.frequency", angle_grad.mul_(self._columns.value.unsqueeze(-1)).flatten(0, 1))
