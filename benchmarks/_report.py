@@ -176,10 +176,11 @@ def print_table(title, header, rows):
     sys.stdout.flush()
 
 
-def markdown_table(header, rows):
-    """Return the same table as Markdown."""
+def markdown_table(title, header, rows):
+    """Return what `print_table` prints as Markdown."""
     lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(cell or '' for cell in line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(cell or '' for cell in line)} |\n" for line in lines)
+    return f"{title}\n\n{table}"
 
 
 def write_file(path, text):

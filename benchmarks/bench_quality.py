@@ -78,15 +78,13 @@ def complete(results, labels):
     present = [label for label in labels if label in set(results["label"])]
     if absent := [label for label in labels if label not in present]:
         print(f"Without results: {', '.join(absent)}.")
-    counts = results.groupby(["data", "seed"])["label"].transform("nunique")
-    kept = results[counts == len(present)]
-    if n_left_out := len(results.drop_duplicates(["data", "seed"])) - len(
-        kept.drop_duplicates(["data", "seed"])
-    ):
-        print(f"{n_left_out} splits are left out, for which a classifier has no result.")
-    if kept.empty:
+    counts = results.groupby(["data", "seed"])["label"].nunique()
+    full = counts.index[counts == len(present)]
+    if len(full) < len(counts):
+        print(f"Left out: {len(counts) - len(full)} splits without a result of every classifier.")
+    if full.empty:
         raise SystemExit("There is no split with a result of every classifier.")
-    return present, kept
+    return present, results.set_index(["data", "seed"]).loc[full].reset_index()
 
 
 def print_by_data_set(results, labels):
@@ -113,22 +111,20 @@ def summarize(results, labels):
     ranks = {name: means[name].unstack().rank(axis=1).mean() for name in MEASURES}
     by_model = means.groupby("label").mean()
     times = results.groupby("label")[["seconds", "cpu_seconds"]].sum()
-    ratios = times / times.loc[REALMLP] if REALMLP in labels else times * np.nan
-    rows = [
-        [
+    ratios = times / times.loc[REALMLP] if REALMLP in labels else None
+    rows = []
+    for label in labels:
+        row = [
             label,
             f"{by_model.loc[label, 'error']:.2f}",
             f"{by_model.loc[label, 'log_loss']:.4f}",
-            *(f"{ranks[name][label]:.2f}" for name in MEASURES),
-            f"{np.mean([ranks[name][label] for name in MEASURES]):.2f}",
-            *(
-                form.format(table.loc[label, name])
-                for name in times
-                for table, form in ((times, "{:.1f}"), (ratios, "{:.3f}"))
-            ),
         ]
-        for label in labels
-    ]
+        row += [f"{ranks[name][label]:.2f}" for name in MEASURES]
+        row.append(f"{np.mean([ranks[name][label] for name in MEASURES]):.2f}")
+        for name in times:
+            row.append(f"{times.loc[label, name]:.1f}")
+            row.append(None if ratios is None else f"{ratios.loc[label, name]:.3f}")
+        rows.append(row)
     header = ["classifier", "mean error %", "mean log-loss", "rank by error", "by log-loss"]
     header += ["mean rank", "seconds to fit", f"/ {REALMLP}'s", "CPU seconds", f"/ {REALMLP}'s"]
     return header, rows
@@ -165,25 +161,27 @@ def main():
     models, data_sets = choose(options.only, models, data_sets)
     if options.ablation and first not in models:
         models = [first, *models]
-    print(f"{options.splits} splits, at most {options.max_rows} rows to train on")
     if settings:
         print(f"DeepNetClassifier is not at its defaults: {settings}")
     results = measure(models, data_sets, options, Results(options.results), fuse=options.ablation)
     if results.empty:
         raise SystemExit("No fit succeeded.")
     labels, results = complete(results, [model.label for model in models])
-    n_data_sets = results["data"].nunique()
-    threads = " or ".join(map(str, sorted(results["threads"].unique())))
+    title = (
+        f"{results['data'].nunique()} data sets, {results['seed'].nunique()} splits, at most "
+        f"{results['n_train'].max()} rows to train on, number of threads: "
+        f"{' or '.join(map(str, sorted(results['threads'].unique())))}"
+    )
     if options.ablation:
         header, rows = ablation.summarize(results, labels)
     else:
         print_by_data_set(results, labels)
         header, rows = summarize(results, labels)
-    report.print_table(f"Over {n_data_sets} data sets, threads: {threads}", header, rows)
+    report.print_table(title, header, rows)
     if not options.ablation:
         print_wins(results)
     if options.markdown:
-        report.write_file(options.markdown, report.markdown_table(header, rows))
+        report.write_file(options.markdown, report.markdown_table(title, header, rows))
     if options.plot:
         _critical_difference.draw(results, labels, options.plot)
 
