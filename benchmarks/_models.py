@@ -1,10 +1,12 @@
 """The classifiers that bench_quality.py compares, all at their defaults."""
 
+import functools
 import hashlib
 import importlib
 import json
 import logging
 import pathlib
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,20 +72,25 @@ def make_peer(name):
     )
 
 
-def make_ours(settings, raw, label=OURS):
-    """Return DeepNetClassifier with these parameters; other source code is another version."""
+@functools.cache
+def our_version():
+    """Return the package's version and a hash of the modules that DeepNetClassifier imports."""
     import sknethp
 
-    sources = sorted(pathlib.Path(sknethp.__file__).parent.rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return Model(
-        OURS,
-        lambda seed: sknethp.DeepNetClassifier(**{"random_state": seed, **settings}),
-        f"sknethp {sknethp.__version__}+{digest[:8]}",
-        settings,
-        raw,
-        label,
-    )
+    sknethp.DeepNetClassifier  # noqa: B018, imported on first use
+    names = sorted(name for name in sys.modules if name.partition(".")[0] == "sknethp")
+    sources = [pathlib.Path(sys.modules[name].__file__).read_bytes() for name in names]
+    return f"sknethp {sknethp.__version__}+{hashlib.sha256(b''.join(sources)).hexdigest()[:8]}"
+
+
+def make_ours(settings, raw, label=OURS):
+    """Return DeepNetClassifier with these parameters."""
+    from sknethp import DeepNetClassifier
+
+    def make(seed):
+        return DeepNetClassifier(**{"random_state": seed, **settings})
+
+    return Model(OURS, make, our_version(), settings, raw, label)
 
 
 def silence_lightning():
