@@ -26,6 +26,10 @@ class Results:
     def __init__(self, path=None):
         self.path = path and pathlib.Path(path)
         self.rows = []
+        self.read()
+
+    def read(self):
+        """Read the file again, to which another run may have added."""
         if self.path and self.path.exists():
             text = dict.fromkeys(("model", "settings", "inputs", "version"), str)
             self.rows = pd.read_csv(self.path, dtype=text).to_dict("records")
@@ -40,6 +44,7 @@ class Results:
 
     def add(self, row):
         """Add a row and write the file."""
+        self.read()
         self.rows.append(row)
         if self.path:
             report.write_file(self.path, pd.DataFrame(self.rows).to_csv(index=False))
