@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
+from sknethp.display.figures import FRAME, INK, SCORE, new_axes, tidy
 from sknethp.display.importance import Importance, Method, hyperparameter_importance
 from sknethp.hyperparameters.constraints import COUNT, complaint
 from sknethp.model_selection.estimators import short_names
@@ -72,7 +72,7 @@ class ImportanceDisplay:
         bars = self._bars()[:most]
         axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
         self._draw(axes[0], bars)
-        self.ax_, self.figure_ = axes[0], figure_of(axes)
+        self.ax_, self.figure_ = axes[0], axes[0].figure
         return self
 
     def _bars(self) -> list[tuple[str, float, float]]:
@@ -96,7 +96,7 @@ class ImportanceDisplay:
         above = np.minimum(spreads, np.maximum(0.0, largest - np.array(lengths)))
         ax.barh(
             heights, lengths, 0.62, color=SCORE, xerr=[below, above],
-            error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
+            error_kw={"ecolor": FRAME, "elinewidth": 1.2},
         )  # fmt: skip
         ends = lengths + above
         for height, length, end in zip(heights, lengths, ends, strict=True):

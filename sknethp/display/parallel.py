@@ -36,9 +36,7 @@ def _ends(mean: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (high - 0.5, high + 0.5)
 
 
-def draw_parallel_coordinates(
-    ax: Any, candidates: Candidates, names: list[str], label: str
-) -> None:
+def draw_parallel_coordinates(ax: Any, candidates: Candidates, names: list[str]) -> None:
     """Draw the lines, the best scores on top, and the axes with their values."""
     lines, n_axes = heights(candidates, names), len(names) + 1
     colors = pyplot().get_cmap(SCORES)
@@ -66,7 +64,9 @@ def draw_parallel_coordinates(
         if low > np.nanmin(candidates.mean):
             texts[0] = f"≤ {texts[0]}"
         _draw_axis(ax, n_axes - 1, np.linspace(0, 1, 5), texts)
-    ax.set_xticks(range(n_axes), [*(candidates.labels[name] for name in names), label])
+    ax.set_xticks(
+        range(n_axes), [*(candidates.labels[name] for name in names), candidates.score_label]
+    )
     ax.tick_params(axis="x", length=0, pad=10, labelcolor=INK, labelsize=10, top=False)
     ax.set_yticks([])
     ax.set_xlim(-0.35, n_axes - 1 + 0.45)

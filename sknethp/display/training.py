@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sknethp.classifier import DeepNetClassifier
-from sknethp.display.figures import BEST, INK, TRAIN, VALID, figure_of, new_axes, tidy
+from sknethp.display.figures import BEST, INK, TRAIN, VALID, new_axes, tidy
 
 _TITLES = {"loss": "cross-entropy", "accuracy": "accuracy"}
 _NO_SCORE = ("epoch", "lr", "seconds")
@@ -135,7 +135,7 @@ class TrainingDisplay:
             self._draw(panel, score)
         if self._is_validated() or len(self.histories) > 1:
             axes[0].legend(frameon=False, labelcolor=INK, fontsize=9)
-        self.ax_, self.figure_ = axes, figure_of(axes)
+        self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
     def _is_validated(self) -> bool:
@@ -157,10 +157,8 @@ class TrainingDisplay:
             label = f"{label}, mean of {len(curves)}" if several else label
             ax.plot(epochs, middle, color=color, linewidth=2, label=label, marker=marker)
         self._mark_best(ax, drawn[-1])
-        ax.set_xlabel("epoch", color=INK)
-        ax.set_title(_TITLES.get(score, score), loc="left", fontsize=11, color=INK)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        tidy(ax)
+        tidy(ax, x="epoch", title=_TITLES.get(score, score))
 
     def _mark_best(self, ax: Any, curves: np.ndarray) -> None:
         """Mark each net's best epoch on its curve, with a line where there is only one net."""
