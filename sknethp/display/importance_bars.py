@@ -77,14 +77,10 @@ class ImportanceDisplay:
 
     def _bars(self) -> list[tuple[str, float, float]]:
         """Return labels, lengths and spreads, the longest first."""
-        importance = self.importance
-        short = short_names(importance.mean)
-        bars = [
-            (short[name], mean, importance.spread[name]) for name, mean in importance.mean.items()
-        ]
-        bars += [
-            (f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in importance.pairs.items()
-        ]
+        mean, spread, pairs = self.importance.mean, self.importance.spread, self.importance.pairs
+        short = short_names(mean)
+        bars = [(short[name], mean[name], spread[name]) for name in mean]
+        bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in pairs.items()]
         return sorted(bars, key=lambda bar: -bar[1])
 
     def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
@@ -108,11 +104,8 @@ class ImportanceDisplay:
         ax.invert_yaxis()
         ax.set_xlim(min(0.0, *lengths), 1.12 * (ends.max() or 1.0))
         what = "by itself" if self.importance.method == "fanova" else "with others"
-        ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
-        ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
-        tidy(ax, grid="x")
-
-    def _title(self) -> str:
         r2 = self.importance.r2
+        title = f"A forest predicts held-out candidates with R² = {r2:.2f}"
         doubt = "" if r2 >= _RELIABLE else "\ntoo little to rely on what it says"
-        return f"A forest predicts held-out candidates with R² = {r2:.2f}{doubt}"
+        ax.set_title(title + doubt, loc="left", fontsize=10, color=INK)
+        tidy(ax, x=f"share of the scores' variance, {what}", grid="x")
