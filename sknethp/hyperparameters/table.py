@@ -603,5 +603,11 @@ def described(role: str) -> str:
     for entry in TABLE.values():
         if entry.role == role:
             lines.append(f"{entry.name} : {entry.allowed.describe()}, default={entry.default!r}")
-            lines += textwrap.wrap(entry.meaning, 88, initial_indent=_TAB, subsequent_indent=_TAB)
+            lines += textwrap.wrap(
+                entry.meaning,
+                88,
+                initial_indent=_TAB,
+                subsequent_indent=_TAB,
+                break_on_hyphens=False,
+            )
     return f"\n{_TAB}".join(lines)
