@@ -97,7 +97,7 @@ def _search(arguments: argparse.Namespace, data: Dataset, parts: Split, memory: 
         f"{data.X.shape[1]} columns, {len(np.unique(data.y))} classes"
     )
     if empty := empty_columns(data.X):
-        show(f"ignored, since without values: {listed(empty)}")
+        show(f"ignored because they are empty: {listed(empty)}")
     show(f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds")
     run_search(search, X, y)
     if n_found := search.fused_summary_.found:

@@ -423,7 +423,7 @@ def test_other_columns_need_the_vectorizer(change):
 def test_empty_columns_are_named(iris_csv, tmp_path, capsys):
     path = iris_csv(lambda table: table.assign(empty=np.nan, hollow=""))
     assert main(["tune", path, *QUICK, "--out", str(tmp_path / "result")]) == 0
-    assert "ignored, since without values: empty, hollow\n" in capsys.readouterr().out
+    assert "ignored because they are empty: empty, hollow\n" in capsys.readouterr().out
 
 
 def test_progress_counts_epochs_before_a_fit_ends(tmp_path, monkeypatch, capsys):
