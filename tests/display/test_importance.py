@@ -271,3 +271,10 @@ def test_the_title_is_not_cut_off_beside_long_names(r2):
         text for text in display.ax_.get_children() if getattr(text, "get_text", str)() == title
     )
     assert text.get_window_extent().x1 <= display.figure_.bbox.x1
+
+
+@pytest.mark.parametrize("method", ["fanova", "permutation"])
+def test_equal_scores_make_nothing_important(method):
+    found = hyperparameter_importance(results(GRID, lambda p: 0.5), method)
+    assert set(found.mean.values()) == {0.0}
+    assert found.r2 == 0
