@@ -36,16 +36,9 @@ from sknethp.model_selection.results import fold_scores
 from sknethp.model_selection.spaces import SIZES
 
 _PACKAGES = (
-    "sknethp",
-    "torch",
-    "skorch",
-    "scikit-learn",
-    "scikit-optimize",
-    "skrub",
-    "numpy",
-    "scipy",
+    "sknethp", "torch", "skorch", "scikit-learn", "scikit-optimize", "skrub", "numpy", "scipy",
     "pandas",
-)
+)  # fmt: skip
 
 
 def tune(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
@@ -341,6 +343,13 @@ def test_nested_columns_are_refused(tmp_path, capsys):
     path = tmp_path / "nested.parquet"
     pd.DataFrame({"tags": [["a"], ["b"]] * 5, "target": [0, 1] * 5}).to_parquet(path)
     assert "has lists or records in tags;" in refusal(capsys, str(path))
+
+
+def test_columns_of_the_same_name_are_refused(tmp_path, capsys):
+    path = str(tmp_path / "same.parquet")
+    columns = [[1.0, 2.0], [3.0, 4.0], ["a", "b"]]
+    pq.write_table(pa.table(columns, names=["width", "width", "target"]), path)
+    assert "as Parquet: Multiple matches for FieldRef.Name(width)" in refusal(capsys, path)
 
 
 def test_a_used_folder_is_left_alone(tmp_path, capsys):
