@@ -9,12 +9,13 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import Watchdog
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
-from sknethp.fusion.sharing import SharedRows
+from sknethp.fusion.sharing import SharedArrays
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
@@ -36,16 +37,13 @@ class Scheduler:
     submitted, trained or ended; `stopped_by` is the error with which a task has ended all of them.
     """
 
-    def __init__(
-        self,
-        max_memory: int | None = None,
-        watcher: Watcher | None = None,
-    ):
+    def __init__(self, max_memory: int | None = None, watcher: Watcher | None = None):
         self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
         self._rounds = Rounds()
         self._watcher = watcher or Watcher()
-        self._shared = SharedRows()
+        self._rows = SharedArrays(Rows, lambda rows: rows.dense.numpy())
+        self._targets = SharedArrays(torch.from_numpy, Tensor.numpy)
         self._new: deque[Task] = deque()
         self._ready: deque[tuple[Task, Any]] = deque()
         self._waiting: list[Task] = []
@@ -61,14 +59,14 @@ class Scheduler:
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of training data, shared with equal data of other tasks."""
-        rows = self._shared.rows(X)
+        rows = self._rows.get(X)
         if self._current is not None:
             self.budget.hold(self._current, rows)
         return rows
 
     def targets(self, targets: np.ndarray) -> Tensor:
         """Return targets as a tensor, shared with equal targets of other tasks."""
-        return self._shared.targets(targets)
+        return self._targets.get(targets)
 
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Wait until the epochs are trained."""
@@ -114,16 +112,16 @@ class Scheduler:
 
     def result(self, task: Task) -> Any:
         """Return a task's result, running all tasks until it is there; raise its error."""
-        if self._current is not None:
-            if not task.done:
+        if not task.done:
+            if self._current is None:
+                self._drive_from_outside(task)
+            else:
                 self._current.wait(awaited=task)
-        else:
-            self._drive_from_outside(task)
-        return task.outcome()
+        if task.error is not None:
+            raise task.error
+        return task.result
 
     def _drive_from_outside(self, task: Task) -> None:
-        if task.done:
-            return
         outside = ProcessState()
         try:
             with self._watchdog, outside_inference_mode():
@@ -239,12 +237,8 @@ class Scheduler:
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:
-    """Tell whether a task was started by another, or by one of its descendants."""
-    if ancestor is None:
-        return True
+    """Tell whether a task was started by another, or by one of its descendants; None starts all."""
     parent = task.parent
-    while parent is not None:
-        if parent is ancestor:
-            return True
+    while parent is not ancestor and parent is not None:
         parent = parent.parent
-    return False
+    return parent is ancestor

@@ -76,12 +76,6 @@ class Task:
         self.done = True
         self.function = self._greenlet = None
 
-    def outcome(self) -> Any:
-        """Return what the function returned; raise what it raised."""
-        if self.error is not None:
-            raise self.error
-        return self.result
-
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> None:
         """Continue the task, in its own process state, until it waits or ends."""
         self._hub = greenlet.getcurrent()
