@@ -101,11 +101,11 @@ class EpochNet(ClassifierMixin, NeuralNet):
         except _StopTraining:
             pass
         plan.progress.restore(plan.networks)
+        self.notify("on_train_end", X=X, y=y)  # may load the weights of another epoch
         if plan.request.held_out:
             self.temperature_ = calibrate(
                 self.objective_, self.module_, plan.networks, plan.request.held_out
             )
-        self.notify("on_train_end", X=X, y=y)
         detach(self.module_, plan.networks[0].n_steps)
         return self
 
