@@ -218,7 +218,7 @@ def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:
     raise DivergenceError(
         f"The {what} in epoch {epoch + 1}: "
         f"most likely the learning rate is too high (lr={lr:g}) or the inputs are not scaled. "
-        "Lower lr, put a StandardScaler in front, or set gradient_clip."
+        "Lower lr, set gradient_clip, or scale the inputs (input_scaling)."
     )
 
 

@@ -97,7 +97,7 @@ def test_bundled_data(method, tmp_path, capsys):
     assert {path.name for path in out.iterdir()} == FILES
     results = pd.read_csv(out / "cv_results.csv")
     assert len(results) == 2
-    assert results.rank_test_accuracy.iloc[0] == 1
+    assert results.rank_test_neg_log_loss.iloc[0] == 1
 
 
 def test_files_agree_with_each_other(tmp_path):
