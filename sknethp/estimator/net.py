@@ -142,6 +142,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         """Train for an epoch and record it; return whether to stop."""
         start = time.perf_counter()
         batch_size = plan.networks[0].settings.batch_size
+        may_stop = bool(self.callbacks_) or np.isfinite(plan.progress.patience)
         requests = [
             Epoch(
                 network=network,
@@ -154,6 +155,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
                 device=plan.request.device,
                 observer=observer,
                 fit=plan.networks[0].serial,
+                n_left=1 if may_stop else plan.request.n_epochs - epoch,
             )
             for network, train in zip(plan.networks, plan.trains, strict=True)
         ]

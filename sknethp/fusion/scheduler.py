@@ -18,6 +18,7 @@ from sknethp.fusion.process_state import ProcessState, outside_inference_mode
 from sknethp.fusion.sharing import SharedArrays
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
+from sknethp.fusion.time_limit import OutOfTime
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.rounds import Rounds
@@ -53,6 +54,8 @@ class Scheduler:
         self._subjects: set[str] = set()
         self._idle_tasks: dict[Hashable, float] = {}
         self._interrupt: BaseException | None = None
+        # Seconds that a step of a single network takes beyond its share of a population's.
+        self._overhead: float | None = None
         self.stopped_by: Exception | None = None
 
     # Called by tasks.
@@ -176,7 +179,7 @@ class Scheduler:
             if self._ready:
                 self._step(*self._ready.popleft())
             elif self._new and self.budget.admits(self._n_training()):
-                self._step(self._new.popleft(), None)
+                self._start(self._new.popleft())
             else:
                 self._advance()
             if self._interrupt is not None:
@@ -186,10 +189,20 @@ class Scheduler:
     def _n_training(self) -> int:
         return sum(task.request is not None for task in self._waiting)
 
+    def _start(self, task: Task) -> None:
+        """Run a task for the first time, unless there is no time for it."""
+        if task.limit is None or task.limit.admits(task):
+            self._step(task, None)
+        else:
+            task.give_up()
+            self._watcher.ended(task)
+            self._wake(task)
+
     def _step(self, task: Task, value: Any) -> None:
         """Run a task until it waits or ends."""
         self._n_steps += 1
         self._current = task
+        start = time.perf_counter()
         try:
             with one_torch_thread():
                 task.resume(self, value)
@@ -197,8 +210,12 @@ class Scheduler:
             self._current = None
             if not task.done:
                 self._waiting.append(task)
+        seconds = time.perf_counter() - start
+        task.count_seconds(seconds)
         if not task.done:
             return
+        if task.limit is not None:
+            task.limit.ended(task, seconds)
         self.budget.release(task)
         self.summary.count_task(task)
         self._count_idle(task)
@@ -216,19 +233,50 @@ class Scheduler:
                 self._ready.append((task, None))
                 return
 
+    def _count_seconds(self, task: Task, seconds: list[tuple[float, float]]) -> None:
+        """Count what an epoch took of its populations' time, and would take alone."""
+        assert task.request is not None
+        before, n_steps = task.epoch_seconds[0], task.request[0].n_steps
+        share, whole = sum(part for part, _ in seconds), max(whole for _, whole in seconds)
+        if before and math.isclose(share, whole) and self._overhead is None:
+            self._overhead = max(0.0, whole - before) / n_steps
+            share = before
+        alone = whole if self._overhead is None else share + n_steps * self._overhead
+        task.epoch_seconds = (share + (before or share)) / 2, alone
+        task.count_seconds(alone)
+
+    def _give_up(self) -> bool:
+        """End the tasks that would not end in time; tell whether there were any."""
+        waiting = [task for task in self._waiting if task.request is not None]
+        limits = {task.limited.limit: None for task in waiting if task.limited is not None}
+        hopeless = [task for limit in limits if limit for task in limit.hopeless(waiting)]
+        for task in hopeless:
+            task.request = task.awaited = None
+            self._waiting.remove(task)
+            self._ready.append((task, OutOfTime()))
+        return bool(hopeless)
+
     def _advance(self) -> None:
         """Train an epoch of all tasks that wait for one."""
+        if self._give_up():
+            return
         tasks = [task for task in self._waiting if task.request is not None]
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
+        if self._overhead is None and any(task.limited.limit for task in tasks if task.limited):
+            # One that has trained with others, to know what it takes by itself, as in a refit.
+            tasks = [task for task in tasks if any(task.epoch_seconds)][:1] or tasks
         epochs = [epoch for task in tasks for epoch in task.request or ()]
         groups = plan(epochs)
         self.summary.count_round(epochs, groups)
         start = time.perf_counter()
         answers = iter(self._rounds.train(epochs, groups))
         self.summary.seconds_training += time.perf_counter() - start
-        self._waiting = [task for task in self._waiting if task.request is None]
+        seconds = iter(self._rounds.seconds)
+        trained = set(tasks)
+        self._waiting = [task for task in self._waiting if task not in trained]
         for task in tasks:
+            self._count_seconds(task, [next(seconds) for _ in task.request or ()])
             own = [next(answers) for _ in task.request or ()]
             errors = (answer for answer in own if isinstance(answer, Exception))
             task.request = None

@@ -25,6 +25,7 @@ from sknethp.fusion.progress import Progress
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tally import Board, ReportingTally, Tally
+from sknethp.fusion.time_limit import TimeLimit, time_limit
 
 # A batch of about this many tasks makes a population that is worth its overhead; with more tasks a
 # worker gets several batches, so that none waits long for the others.
@@ -42,7 +43,7 @@ class Report:
 
     `outcomes` has a result and an error, one of them None, for each task, or for fewer after an
     `interrupt`: KeyboardInterrupt, SystemExit, or what stopped the scheduler. `summary` and `tally`
-    do not count the tasks, which the sender knows.
+    do not count the tasks, which the sender knows. `longest_fit` is that of the time limit.
     """
 
     batch: int
@@ -51,6 +52,7 @@ class Report:
     tally: Tally
     process: Hashable
     interrupt: BaseException | None = None
+    longest_fit: float = 0.0
 
 
 def this_process() -> tuple[str, int]:
@@ -84,6 +86,7 @@ def run_packed(
     max_memory: int,
     path: Path | None,
     parent: int | None,
+    limit: TimeLimit | None,
     *arrays: np.ndarray,
 ) -> Report:
     """Run tasks in a worker process.
@@ -96,7 +99,12 @@ def run_packed(
     tally = Tally() if path is None else ReportingTally(Board(path), batch)
     functions = unpack(packed, arrays)
     tally.tasks -= len(functions)
-    report = run_together(functions, max_memory, tally)
+    token = time_limit.set(limit)
+    try:
+        report = run_together(functions, max_memory, tally)
+    finally:
+        time_limit.reset(token)
+    report.longest_fit = limit.longest_fit if limit else 0.0
     report.batch = batch
     report.tally = tally.counts()
     report.outcomes = [
@@ -209,13 +217,16 @@ class WorkersBackend(CollectingBackend):
             path = None if board is None else board.path
             # Workers of other backends are not children of this process, or not ours to end.
             parent = os.getpid() if self.name == "loky" else None
+            limit = time_limit.get()
             calls = [
-                joblib.delayed(run_packed)(i, pickle, memory, path, parent, *large.arrays)
+                joblib.delayed(run_packed)(i, pickle, memory, path, parent, limit, *large.arrays)
                 for i, pickle in enumerate(packed)
             ]
             for report in _run(calls, self.n_jobs, self.name, large.arrays):
                 if board is not None:
                     board.write(report.batch, Tally())
+                if limit is not None:
+                    limit.longest_fit = max(limit.longest_fit, report.longest_fit)
                 self._finish(batches[report.batch], report)
 
     @contextmanager

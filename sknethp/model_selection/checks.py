@@ -47,6 +47,7 @@ _PRIORS = ("uniform", "loguniform", "log", "logarithmic", "reciprocal")
 _EVERY_SEARCH: dict[str, Constraint] = {
     "memory": TABLE["memory"].allowed,
     "progress": PROGRESS,
+    "max_time": optional(Number(0, low_open=True)),
     "n_jobs": optional(
         Predicate(is_number_of_jobs, "a number of jobs other than 0, or -1 for all")
     ),

@@ -25,6 +25,7 @@ from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
+    MAX_TIME,
     FusedSearchMixin,
 )
 from sknethp.model_selection.results import (
@@ -72,6 +73,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         As there, but for other numbers.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -133,6 +135,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
@@ -154,6 +157,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         self.speculative = speculative
         self.n_iter = n_iter
         self.random_state = random_state
+        self.max_time = max_time
         self.memory = memory
         self.progress = progress
 

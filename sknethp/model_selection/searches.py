@@ -13,6 +13,7 @@ from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
+    MAX_TIME,
     FusedSearchMixin,
 )
 
@@ -29,6 +30,7 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
         As in ``sklearn.model_selection.GridSearchCV``.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -64,6 +66,7 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
         pre_dispatch="2*n_jobs",
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
@@ -79,6 +82,7 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
             error_score=error_score,
             return_train_score=return_train_score,
         )
+        self.max_time = max_time
         self.memory = memory
         self.progress = progress
 
@@ -96,6 +100,7 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
         `random_state` must be a number: otherwise other candidates are drawn.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -124,6 +129,7 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
@@ -141,6 +147,7 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
             error_score=error_score,
             return_train_score=return_train_score,
         )
+        self.max_time = max_time
         self.memory = memory
         self.progress = progress
 
