@@ -43,6 +43,7 @@ from sknethp.model_selection.evaluations import (
     failed_fit,
 )
 from sknethp.model_selection.folds import fixed_folds
+from sknethp.model_selection.preprocessing import PreprocessingCache, preprocessed_once
 from sknethp.model_selection.results import Results, metric_of, told_shortly
 from sknethp.model_selection.spaces import Method, Size, search_space
 
@@ -153,6 +154,7 @@ class FusedSearchMixin:
     _fits: list[Any]
     _budget: TimeBudget | None
     _evaluations: Evaluations
+    _preprocessing: PreprocessingCache
 
     def fit(self, X, y=None, **params):
         """Run the search, its fits fused.
@@ -191,7 +193,11 @@ class FusedSearchMixin:
             check_folds(self.estimator, self.cv, y)
             self._check()
             shortly = told_shortly() if networks_in(self.estimator) else nullcontext()
-            with fused_unless_chosen(self.progress) as self.fused_summary_, shortly:
+            with (
+                fused_unless_chosen(self.progress) as self.fused_summary_,
+                preprocessed_once(self) as self._preprocessing,
+                shortly,
+            ):
                 super().fit(X, y, **params)  # type: ignore[misc]
             self.evaluated_at_ = np.array(self._evaluations.seconds)
             if self._evaluations.failed:
@@ -199,7 +205,7 @@ class FusedSearchMixin:
             self._conclude()
         if self._budget is not None:
             self._budget.report(len(self.evaluated_at_), self._evaluations.n_left_out)
-        del self._budget, self._evaluations
+        del self._budget, self._evaluations, self._preprocessing
         return self
 
     def _put_failed_back(self) -> None:
@@ -248,6 +254,7 @@ class FusedSearchMixin:
             self._unless_unkept(evaluate_candidates), self._ready, self.error_score, self._budget
         )
         self._evaluate_all(self._evaluations, callback_ctx)
+        self._preprocessing.close()
         if self.refit and not callable(self.refit) and networks_in(self.estimator):
             results = self._evaluations.results
             check_scores(results, metric_of(results, self.refit))
@@ -275,6 +282,7 @@ class FusedSearchMixin:
         equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
         if self._all_at_first and not self._evaluations.seconds:
             check_candidates(self.estimator, equipped)
+        self._preprocessing.check(equipped)
         return equipped
 
     def _equipped(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
