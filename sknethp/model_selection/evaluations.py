@@ -31,8 +31,8 @@ _MOST_FITS = 1000
 class TimeBudget:
     """Divides the time of a whole search, refit included, into rounds of candidates.
 
-    The first has one candidate, which is evaluated in any case; another has at most twice as many
-    as the last, and as many as end in time if they take as long as those.
+    The first has one candidate, which is always evaluated; another has at most twice as many as the
+    last, and as many as end in time if each takes as long as the last ones.
     """
 
     def __init__(self, max_time: float):

@@ -15,6 +15,7 @@ from joblib.parallel import get_active_backend
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sknethp.compat import BaseSearchCV
 from sknethp.estimator.memory import UnwritableMemoryError
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
@@ -67,6 +68,11 @@ ATTRIBUTES = """As in the parent, and:
         Seconds after which each candidate's scores were known; those of a round all at once."""
 
 
+def set_parameters(search: Any, values: Mapping[str, Any]) -> None:
+    """Set a search's parameters, from the ``locals()`` of its ``__init__``."""
+    vars(search).update({name: value for name, value in values.items() if name != "self"})
+
+
 def backend_is_chosen() -> bool:
     """Whether joblib's backend is the caller's choice, which we leave as it is.
 
@@ -111,6 +117,17 @@ def _unfitted_default_has(method: str) -> Any:
         return True
 
     return check
+
+
+def _of_the_best(name: str) -> Any:
+    """Return a method that calls the best estimator's, documented as the parent's."""
+
+    def method(self, X):
+        check_is_fitted(self)
+        return getattr(super(FusedSearchMixin, self), name)(X)
+
+    method.__name__, method.__doc__ = name, getattr(BaseSearchCV, name).__doc__
+    return available_if(_unfitted_default_has(name))(method)
 
 
 def _raise_unkept(tracebacks: Iterable[str]) -> None:
@@ -317,36 +334,8 @@ class FusedSearchMixin:
         if self._space_parameter is not None:
             check_space(self.estimator, getattr(self, self._space_parameter), self._space_parameter)
 
-    @available_if(_unfitted_default_has("predict"))
-    def predict(self, X):
-        """Predict labels with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return super().predict(X)  # type: ignore[misc]
-
-    @available_if(_unfitted_default_has("predict_proba"))
-    def predict_proba(self, X):
-        """Predict class probabilities with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        return super().predict_proba(X)  # type: ignore[misc]
+    predict = _of_the_best("predict")
+    predict_proba = _of_the_best("predict_proba")
 
     def get_metadata_routing(self):
         """Return the routing of metadata, as in the parent.

@@ -192,9 +192,14 @@ def size_of(X: Any) -> int:
 
 
 def _pipelines(estimator: Any) -> dict[str, Pipeline]:
-    """Return the pipelines in an estimator, by the prefix of their parameters."""
-    parts = {"": estimator, **{f"{name}__": part for name, part in parameters(estimator).items()}}
-    return {prefix: part for prefix, part in parts.items() if type(part) is Pipeline}
+    """Return the pipelines in an estimator whose memory can be set, by their prefix."""
+    known = parameters(estimator)
+    parts = {"": estimator, **{f"{name}__": part for name, part in known.items()}}
+    return {
+        prefix: part
+        for prefix, part in parts.items()
+        if type(part) is Pipeline and f"{prefix}memory" in known
+    }
 
 
 @contextmanager

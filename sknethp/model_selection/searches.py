@@ -15,6 +15,7 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
+    set_parameters,
 )
 
 
@@ -70,21 +71,7 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.max_time = max_time
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
 
 class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa: D101
@@ -133,23 +120,7 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.max_time = max_time
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
 
 class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
@@ -186,6 +157,7 @@ class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
     """
 
     _space_parameter = "param_distributions"
+    pre_dispatch = "2*n_jobs"  # no parameter of the parent
 
     def __init__(
         self,
@@ -209,26 +181,7 @@ class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_candidates=n_candidates,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     def _generate_candidate_params(self):
         """Draw the first round's candidates, if they are not too many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import rankdata
@@ -17,6 +17,7 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
+    set_parameters,
 )
 
 
@@ -114,27 +115,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            search_spaces,
-            optimizer_kwargs=optimizer_kwargs,
-            n_iter=n_iter,
-            scoring=scoring,
-            fit_params=fit_params,
-            n_jobs=n_jobs,
-            n_points=n_points,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.iid = iid  # the parent would warn here already
-        self.max_time = max_time
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     def fit(self, X, y=None, *, groups=None, callback=None, **fit_params):
         """Run the search, the fits of a round fused.
@@ -164,9 +145,6 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
             If the space, the folds or the data cannot be searched, or no candidate be fitted.
         """
         return super().fit(X, y, groups=groups, callback=callback, **fit_params)
-
-    def _check_search_space(self, search_space: Any) -> None:
-        """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
 
     def _check(self) -> None:
         parts = subspaces(self.search_spaces, self.n_iter)
