@@ -7,6 +7,9 @@ from sklearn.model_selection._search import BaseSearchCV
 # sklearn.model_selection for everybody.
 from sklearn.model_selection._search_successive_halving import HalvingRandomSearchCV
 
+# scikit-learn 1.6 to 1.9.
+from sklearn.utils.validation import _num_samples
+
 # scikit-optimize 0.10.2.
 from skopt.space.space import check_dimension
 from skopt.utils import cook_estimator, eval_callbacks
@@ -14,6 +17,7 @@ from skopt.utils import cook_estimator, eval_callbacks
 __all__ = [
     "BaseSearchCV",
     "HalvingRandomSearchCV",
+    "_num_samples",
     "check_dimension",
     "cook_estimator",
     "eval_callbacks",

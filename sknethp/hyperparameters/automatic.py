@@ -29,9 +29,14 @@ _BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
 )
 
 
+def by_samples(n_samples: int) -> dict[str, Any]:
+    """Return what "auto" stands for."""
+    return dict(next(values for most, values in _BY_SAMPLES if n_samples <= most))
+
+
 def resolve(parameters: Mapping[str, Any], n_samples: int, n_columns: int) -> dict[str, Any]:
     """Replace "auto"; `n_columns` is the number of columns that an embedding would embed."""
-    values = dict(next(values for most, values in _BY_SAMPLES if n_samples <= most))
+    values = by_samples(n_samples)
     if n_columns > _MOST_COLUMNS:
         values["embedding"] = None
     automatic = {name: value for name, value in values.items() if parameters[name] == AUTO}

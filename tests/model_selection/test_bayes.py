@@ -26,6 +26,7 @@ from skopt.space import Categorical, Integer, Real
 
 import sknethp
 from sknethp import DeepNetClassifier
+from sknethp.hyperparameters.automatic import by_samples
 from sknethp.model_selection import BayesSearchCV, search_space
 from sknethp.model_selection.estimators import default_estimator
 from tests.helpers import BREAST_CANCER, DIGITS, scaled_net, scores
@@ -475,7 +476,10 @@ def test_with_nothing_given(data):
     np.testing.assert_array_equal(scores(again), scores(search))
     assert search.score(*data) > 0.9
     assert set(search.best_params_) == set(search_space(method="bayes", X=data[0]))
-    own = default_estimator().get_params()
+    own = {
+        name: by_samples(len(data[0])).get(name.rpartition("__")[2], value)
+        for name, value in default_estimator().get_params().items()
+    }
     first = search.cv_results_["params"][0]
     assert first == pytest.approx({name: own[name] for name in first}, abs=1e-5)
     assert search.search_spaces is None

@@ -166,7 +166,8 @@ def test_failed_candidates(fitted, data):
 def test_a_failed_candidate_with_a_score_is_no_measure(data):
     """It is marked although `error_score` looks fine, and the next is compared with another."""
     candidates = {"a": {}, "bad": {"lr": -1}, "b": {"hidden_units": 16}}
-    search = ManualSearchCV(net(), candidates, cv=3, error_score=1.0, refit=False).fit(*data)
+    plain = net(embedding=None)
+    search = ManualSearchCV(plain, candidates, cv=3, error_score=1.0, refit=False).fit(*data)
     table = search.table()
     assert table.verdict.tolist() == ["", "failed", "better"]
     assert table.against.tolist() == ["", "a", "a"]

@@ -28,6 +28,7 @@ from sknethp.model_selection.spaces import (
     search_space,
     subspaces,
 )
+from sknethp.training.inputs import EMBEDDINGS
 
 DEFAULTS = {name: entry.default for name, entry in TABLE.items()}
 
@@ -123,9 +124,14 @@ DEPENDENT = [
     for name, entry in TABLE.items()
     for other, allowed in entry.needs.items()
     for value in (
-        TABLE[other].allowed.options if hasattr(TABLE[other].allowed, "options") else (True, False)
+        TABLE[other].allowed.options
+        if hasattr(TABLE[other].allowed, "options")
+        else (None, *EMBEDDINGS, "auto")
+        if other == "embedding"
+        else (True, False)
     )
     if not (name == "nesterov" and value not in allowed)  # rejected anyway
+    if not (name == "embedding_bins" and value == "auto")  # which is periodic for few samples
 ]
 EXTREMES = {"lr_drop_epochs": (1, 3), "patience": (1, 50), "nesterov": (False, True)}
 

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from skopt.callbacks import check_callback
 from skopt.space import Dimension
 
-from sknethp.compat import BaseSearchCV, eval_callbacks
+from sknethp.compat import BaseSearchCV, _num_samples, eval_callbacks
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
@@ -71,6 +71,7 @@ class PatchedBayesSearchCV(skopt.BayesSearchCV):
         """Run the search, as documented in ``BayesSearchCV``."""
         self._callbacks = check_callback(callback)
         self.optimizer_kwargs_ = dict(self.optimizer_kwargs or {})
+        self._n_samples = _num_samples(X)
         if callable(self.refit):
             raise ValueError(
                 "BayesSearchCV takes no callable for refit, since it needs a score to improve: "
@@ -93,7 +94,8 @@ class PatchedBayesSearchCV(skopt.BayesSearchCV):
         kwargs = dict(self.optimizer_kwargs_)
         dimensions = list(params_space.values())
         if self.optimizer_kwargs is None:
-            return RoundOptimizer(dimensions, own_values(self.estimator, params_space), **kwargs)
+            own = own_values(self.estimator, params_space, self._n_samples)
+            return RoundOptimizer(dimensions, own, **kwargs)
         if "base_estimator" in kwargs:
             kwargs["base_estimator"] = as_regressor(
                 kwargs["base_estimator"], kwargs["random_state"]

@@ -11,6 +11,8 @@ import numpy as np
 import skopt
 from skopt.space import Categorical, Dimension
 
+from sknethp.hyperparameters import last_part
+from sknethp.hyperparameters.automatic import AUTO, by_samples
 from sknethp.model_selection.bayesian.encoding import Encoding, index_of
 from sknethp.model_selection.bayesian.surrogate import GaussianProcess, Posterior
 from sknethp.training.threads import one_blas_thread
@@ -132,13 +134,22 @@ class RoundOptimizer(skopt.Optimizer):
         return np.concatenate([encoded, more]), posterior
 
 
-def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:
-    """Return an estimator's own parameters that are of a type in a space, within its bounds."""
+def own_values(
+    estimator: Any, space: Mapping[str, Dimension], n_samples: int = 0
+) -> dict[str, Any]:
+    """Return an estimator's own parameters that are of a type in a space, within its bounds.
+
+    A net's "auto" is what it stands for with so many samples.
+    """
     known = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    automatic = by_samples(n_samples)
     values = {}
     for name, dimension in space.items():
         with suppress(KeyError, TypeError, ValueError):
-            values[name] = _nearest(dimension, known[name])
+            value = known[name]
+            if isinstance(value, str) and value == AUTO:
+                value = automatic.get(last_part(name), AUTO)
+            values[name] = _nearest(dimension, value)
     return values
 
 
