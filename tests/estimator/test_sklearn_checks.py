@@ -16,7 +16,9 @@ IMPOSSIBLE = {
 VARIANTS = [
     DeepNetClassifier(),
     DeepNetClassifier(early_stopping=True),
-    DeepNetClassifier(hidden_layers=3, hidden_units=32, normalization="batch", residual=True),
+    DeepNetClassifier(
+        hidden_layers=3, hidden_units=32, normalization="batch", residual=True, embedding="both"
+    ),
 ]
 
 

@@ -318,7 +318,7 @@ def test_standard_error_of_any_kind(stream, progress, data, monkeypatch, capsys)
         expected = grid().fit(*data).best_score_
     assert summary.fused == 12
     search = ours.GridSearchCV(net(), {"deepnetclassifier__lr": [1e-2]}, cv=3, progress=progress)
-    assert search.fit(*data).best_score_ <= expected
+    assert search.fit(*data).best_score_ == pytest.approx(expected, abs=0.1)
     assert capsys.readouterr().out == ""
     if isinstance(logger, Logger):
         assert "fits, 12 of them fused" in logger.text
