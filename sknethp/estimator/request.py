@@ -129,17 +129,32 @@ def fit_request(
 
     `embedded_columns` are those of a net to continue from.
     """
-    device = resolve_device(parameters["device"])
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
         held_out = np.arange(len(validation.y), dtype=np.int32)
     elif parameters["early_stopping"]:
         index, held_out = _split(parameters["validation_fraction"], samples, index, seed)
+    source = samples if validation is None else validation
+    return request_on(
+        parameters, samples, index, source, held_out, seed, n_epochs, embedded_columns
+    )
+
+
+def request_on(
+    parameters: dict[str, Any],
+    samples: Samples,
+    index: np.ndarray,
+    source: Samples,
+    held_out: np.ndarray | None,
+    seed: int,
+    n_epochs: int | None = None,
+    embedded_columns: tuple[int, ...] | None = None,
+) -> FitRequest:
+    """Request a fit on the samples of `index`, validated on those of `held_out` in `source`."""
     by_class = _class_weights(samples, index, parameters["class_weight"])
     train = Subset(samples, index, _weight(samples, index, by_class, "training"))
     valid = None
     if held_out is not None:
-        source = samples if validation is None else validation
         valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
     if embedded_columns is None:
         embedded_columns = (
@@ -151,7 +166,7 @@ def fit_request(
         train=train,
         valid=valid,
         embedded_columns=embedded_columns,
-        device=device,
+        device=resolve_device(parameters["device"]),
         seed=seed,
         n_epochs=n_epochs or parameters["max_epochs"],
     )

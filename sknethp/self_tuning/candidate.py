@@ -1,0 +1,158 @@
+"""A candidate: one set of hyperparameters, trained on every fold an epoch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.estimator.request import FitRequest
+from sknethp.estimator.stopping import Progress
+from sknethp.self_tuning.folds import Folds
+from sknethp.training.epoch import Epoch, EpochResult, n_steps
+from sknethp.training.network import Network, new_network
+
+State = Literal["running", "finished", "behind", "out of time", "diverged"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Parameters of a candidate: those that were proposed, and all in their plain form."""
+
+    params: dict[str, Any]
+    parameters: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The networks of all folds after an epoch, counted from 1.
+
+    They have no moments; `logits` are what they predict of the samples held out from them,
+    ``(n_held_out, n_outputs)``.
+    """
+
+    epoch: int
+    loss: float
+    networks: list[Network]
+    logits: Tensor
+
+
+class _FoldFit:
+    """The network of one fold, and what it needs for an epoch."""
+
+    def __init__(self, request: FitRequest, folds: Folds):
+        assert request.valid is not None
+        self.request = request
+        self.network = _started(request)
+        self.train, self.valid = folds.part(request.train), folds.part(request.valid)
+        self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
+        self.last_rate = 0.0
+        self.progress = Progress(
+            patience=np.inf,
+            min_improvement=request.parameters["min_improvement"],
+            drop_epochs=request.parameters["lr_drop_epochs"],
+            keep_best=False,
+        )
+
+    def epoch(self) -> Epoch:
+        """Request the next epoch."""
+        progress, request = self.progress, self.request
+        rates = request.schedule.rates(progress.epoch, self.n_steps, progress.drops)
+        self.last_rate = float(rates[-1])
+        return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
+
+
+def _started(request: FitRequest) -> Network:
+    """Return a new network for a fit."""
+    schemes = request.parameters["weight_init"]
+    return new_network(request.architecture, request.settings, schemes, request.seed)
+
+
+def _copied(network: Network) -> Network:
+    """Return a network as it is now, without moments."""
+    return replace(
+        network,
+        moments=[],
+        parameters=network.parameters.clone(),
+        statistics=network.statistics.clone(),
+    )
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A candidate in the race, and how it has done so far.
+
+    `losses` has, for each epoch trained, the mean held-out loss of every fold, ``(n_folds,)``.
+    `best` is the epoch with the lowest mean over the folds; `history` that of the first fold.
+    """
+
+    number: int
+    proposal: Proposal
+    requests: list[FitRequest]
+    state: State = "running"
+    losses: list[np.ndarray] = field(default_factory=list)
+    best: Snapshot | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    ended_at: float = 0.0
+    _fits: list[_FoldFit] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, number: int, proposal: Proposal, folds: Folds, seed: int) -> Candidate:
+        """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
+        requests = list(folds.requests(proposal.parameters, seed))
+        fits = [_FoldFit(request, folds) for request in requests]
+        return cls(number, proposal, requests, _fits=fits)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of the whole schedule."""
+        return self.requests[0].n_epochs
+
+    @property
+    def mean_losses(self) -> np.ndarray:
+        """Means over the folds after each epoch, ``(n_epochs_trained,)``."""
+        return np.array([losses.mean() for losses in self.losses])
+
+    def epochs(self) -> list[Epoch]:
+        """Request the next epoch of every fold."""
+        return [fit.epoch() for fit in self._fits]
+
+    def record(self, results: Sequence[EpochResult]) -> None:
+        """Take the results of an epoch of every fold."""
+        valid = [result.valid for result in results if result.valid is not None]
+        losses = np.array([evaluation.measures.loss for evaluation in valid])
+        is_finite = all(r.is_finite and np.isfinite(r.train.loss) for r in results)
+        if not (is_finite and np.isfinite(losses).all()):
+            self.end("diverged")
+            return
+        self.losses.append(losses)
+        self.history.append(self._row(results[0]))
+        for fit, loss in zip(self._fits, losses, strict=True):
+            fit.progress.update(-float(loss), fit.network)
+        loss = float(losses.mean())
+        if self.best is None or loss < self.best.loss:
+            networks = [_copied(fit.network) for fit in self._fits]
+            logits = torch.cat([evaluation.logits for evaluation in valid])
+            self.best = Snapshot(len(self.losses), loss, networks, logits)
+        if len(self.losses) == self.n_epochs:
+            self.end("finished")
+
+    def _row(self, result: EpochResult) -> dict[str, Any]:
+        """Return an epoch of the first fold as a row of skorch's history."""
+        assert result.valid is not None
+        measures = {**result.train.named("train"), **result.valid.measures.named("valid")}
+        rate = self._fits[0].last_rate
+        return {"batches": [], "epoch": len(self.losses), "lr": rate, **measures, "seconds": 0.0}
+
+    def end(self, state: State) -> None:
+        """Stop training, and drop all but the best epoch."""
+        self.state = state
+        self._fits = []
+        if state == "diverged":
+            self.best = None

@@ -1,0 +1,295 @@
+"""DeepNetClassifierCV: deep nets that tune themselves by cross-validation inside ``fit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sknethp.classifier import DeepNetClassifier
+from sknethp.estimator.data_checks import (
+    check_classes,
+    check_data,
+    check_targets,
+    check_weights,
+    warn_of_unscaled,
+)
+from sknethp.estimator.request import Samples
+from sknethp.fusion.rounds import Rounds
+from sknethp.fusion.summary import Summary
+from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
+from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.clock import Clock
+from sknethp.self_tuning.folds import Folds, make_splits
+from sknethp.self_tuning.proposals import Proposals
+from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.scoring import Scorer, decided
+from sknethp.self_tuning.tuned import Tuned, best_of, tuned
+from sknethp.training.threads import one_torch_thread
+
+_ALLOWED: dict[str, Constraint] = {
+    "max_time": optional(Number(0, low_open=True)),
+    "n_candidates": optional(COUNT),
+    "ensemble_size": COUNT,
+    "calibrate": Flag(),
+}
+_N_PLACES = 8
+
+
+class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
+    """Deep nets that tune themselves by cross-validation, and predict together.
+
+    In ``fit``, candidates (sets of hyperparameters) are trained on the folds of the data, all side
+    by side. Those that predict what was held out best, weighted, are the ensemble; the networks of
+    all folds are kept, and nothing is fitted again.
+
+    Parameters
+    ----------
+    estimator : DeepNetClassifier or None
+        Has the hyperparameters that are not tuned; it is the first candidate. None for the
+        defaults.
+    space : dict or None
+        Dimensions of scikit-optimize by hyperparameter, as for ``BayesSearchCV``; None for a
+        portfolio and ``search_space(estimator, "bayes")``.
+    max_time : float or None
+        Seconds that ``fit`` may take; not used with `n_candidates`.
+    n_candidates : int or None
+        How many candidates to try, in place of `max_time`: then results are reproducible.
+    cv : int, splitter or iterable
+        The folds, stratified and shuffled if it is a number.
+    scoring : str or callable
+        What the best candidate is best by, as in scikit-learn.
+    ensemble_size : int
+        Candidates in the ensemble, at most.
+    calibrate : bool
+        Whether to choose the temperature of the probabilities by what was held out.
+    random_state : int, RandomState or None
+        Seed of folds, proposals and networks.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names that are all strings.
+    best_estimator_ : DeepNetClassifier
+        The best candidate by itself, fitted on the first fold's training samples.
+    best_params_ : dict
+        What the best candidate has set.
+    best_score_ : float
+        Its mean held-out score.
+    best_index_ : int
+        Its position in `cv_results_`.
+    cv_results_ : dict of ndarray
+        As of scikit-learn's searches, with the epochs trained and why a candidate ended.
+    leaderboard_ : DataFrame
+        A row per candidate, the best first, with its weight in the ensemble.
+    ensemble_ : Ensemble
+        Members, their weights and networks, and the temperature.
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
+        What the ensemble predicts of each sample by the networks that were not trained on it; NaN
+        for samples that no fold held out.
+    evaluated_at_ : ndarray of shape (n_candidates,)
+        Seconds after which each candidate had ended.
+    fused_summary_ : Summary
+        What was fused.
+
+    References
+    ----------
+    Caruana et al. (2004), Ensemble selection from libraries of models, ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknethp import DeepNetClassifier, DeepNetClassifierCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = DeepNetClassifier(max_epochs=3)
+    >>> nets = DeepNetClassifierCV(net, n_candidates=4, cv=3, random_state=0).fit(X, y)
+    >>> nets.predict_proba(X[:2]).shape
+    (2, 3)
+    >>> len(nets.leaderboard_)
+    4
+    """
+
+    def __init__(
+        self,
+        estimator=None,
+        space=None,
+        *,
+        max_time=60.0,
+        n_candidates=None,
+        cv=5,
+        scoring="neg_log_loss",
+        ensemble_size=8,
+        calibrate=True,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.space = space
+        self.max_time = max_time
+        self.n_candidates = n_candidates
+        self.cv = cv
+        self.scoring = scoring
+        self.ensemble_size = ensemble_size
+        self.calibrate = calibrate
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None, *, groups=None):
+        """Tune the nets, and keep the best.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels of any type.
+        sample_weight : array-like of shape (n_samples,) or None
+            Weights in the loss and in the scores; only their ratios matter.
+        groups : array-like of shape (n_samples,) or None
+            For a splitter that takes groups.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or no candidate could be trained.
+        """
+        clock = Clock(self.max_time if self.n_candidates is None else None)
+        net = self._checked()
+        given = X, y
+        X, y = check_data(self, X, y)
+        check_targets(y)
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        check_classes(self.classes_)
+        warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+        samples = Samples(X, encoded, check_weights(sample_weight, X), self.classes_)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        folds = Folds(samples, make_splits(self.cv, samples, given, groups, seed))
+        scorer = Scorer(self.scoring, folds, X)
+        with one_torch_thread(), torch.inference_mode(False):
+            summary = Summary()
+            candidates = self._raced(net, folds, clock, seed, summary)
+            found = tuned(candidates, folds, scorer, self.ensemble_size, self.calibrate)
+        self._keep(net, candidates, found, folds)
+        summary.seconds = clock.elapsed
+        self.fused_summary_ = summary
+        return self
+
+    def _checked(self) -> DeepNetClassifier:
+        """Check the parameters that do not depend on the data; return the estimator."""
+        for name, constraint in _ALLOWED.items():
+            value = getattr(self, name)
+            if not constraint.allows(value):
+                raise ValueError(complaint(name, value, constraint))
+        if self.max_time is None and self.n_candidates is None:
+            raise ValueError(
+                "max_time=None and n_candidates=None would never end: give a number for one."
+            )
+        net = DeepNetClassifier() if self.estimator is None else self.estimator
+        if not isinstance(net, DeepNetClassifier):
+            raise ValueError(
+                f"estimator={net!r} is not valid: it must be a DeepNetClassifier or None. Put "
+                "preprocessing in front, with make_pipeline(..., DeepNetClassifierCV())."
+            )
+        if net.callbacks:
+            raise ValueError(
+                "estimator has callbacks, which a race of many networks would call in no "
+                "useful order: leave them out."
+            )
+        Proposals.check(net, self.space)
+        return net
+
+    def _raced(
+        self, net: Any, folds: Folds, clock: Clock, seed: int, summary: Summary
+    ) -> list[Candidate]:
+        proposals = Proposals(net, self.space, folds.samples.X.shape, seed, {})
+        most = np.inf if self.n_candidates is None else self.n_candidates
+
+        def propose(candidates: list[Candidate], n: int) -> list[Candidate]:
+            n = int(min(n, most - len(candidates)))
+            proposed = proposals.next(candidates, n) if n > 0 else []
+            return [
+                Candidate.start(len(candidates) + i, proposal, folds, seed)
+                for i, proposal in enumerate(proposed)
+            ]
+
+        race = Race(propose, Rounds(summary), clock, _N_PLACES)
+        race.run()
+        return race.candidates
+
+    def _keep(self, net: Any, candidates: list[Candidate], found: Tuned, folds: Folds) -> None:
+        self.ensemble_ = found.ensemble
+        self.cv_results_ = found.results
+        self.leaderboard_ = found.leaderboard
+        self.best_index_ = found.best_index
+        self.best_params_ = found.results["params"][found.best_index]
+        self.best_score_ = float(found.results["mean_test_score"][found.best_index])
+        self.oof_proba_ = folds.by_sample(found.held_out)
+        self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
+        best = clone(net).set_params(**self.best_params_)
+        best.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            best.feature_names_in_ = self.feature_names_in_
+        best._keep(best_of(candidates[found.best_index]), self.classes_)
+        self.best_estimator_ = best
+
+    def predict_proba(self, X):
+        """Return the ensemble's class probabilities.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self, "ensemble_")
+        return self.ensemble_.predict_proba(check_data(self, X, reset=False))
+
+    def predict(self, X):
+        """Return labels.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[decided(probabilities, 0.5)]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the score by `scoring`.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,) or None
+
+        Returns
+        -------
+        float
+        """
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return check_scoring(self, self.scoring)(self, X, y, **weights)
+
+    def __sklearn_tags__(self):
+        """Return scikit-learn's tags of the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,102 @@
+"""What to try: the estimator as it is, a portfolio, and then what a model expects to be best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sknethp.hyperparameters import check_hyperparameters, hyperparameters_of
+from sknethp.model_selection.bayesian.dimensions import subspaces
+from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
+from sknethp.model_selection.checks import check_space
+from sknethp.model_selection.spaces import search_space
+from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.portfolio import PORTFOLIO
+
+# What the folds are for, or has no meaning here.
+_FIXED = {"early_stopping": False, "warm_start": False, "memory": None, "verbose": 0}
+
+
+class Proposals:
+    """Proposes parameters, given the results so far.
+
+    `fixed` are parameters that all candidates have, whatever the estimator's are.
+    """
+
+    def __init__(
+        self, estimator: Any, space: Any, shape: tuple[int, int], seed: int, fixed: dict[str, Any]
+    ):
+        self._own = {**hyperparameters_of(estimator), **_FIXED}
+        self._fixed = fixed
+        self._seed = seed
+        uses_portfolio = space is None
+        if space is None:
+            n_samples, n_features = shape
+            space = search_space(estimator, "bayes", n_samples=n_samples, n_features=n_features)
+        self._space = subspaces([space], 1)[0][0] if space else {}
+        listed = PORTFOLIO if uses_portfolio else ()
+        self._listed = [{}, *(self._inside(params) for params in listed)]
+        self._estimator = estimator
+
+    @staticmethod
+    def check(estimator: Any, space: Any) -> None:
+        """Reject a space that cannot be searched."""
+        if space is not None:
+            check_space(estimator, subspaces([space], 1)[0][0], "space")
+
+    def _inside(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out of a portfolio's entry what the estimator does not have."""
+        return {name: value for name, value in params.items() if name in self._own}
+
+    def next(self, candidates: Sequence[Candidate], n: int) -> list[Proposal]:
+        """Propose up to `n` sets of parameters, none twice."""
+        start = len(candidates)
+        params = self._listed[start : start + n]
+        origins = ["default" if start + i == 0 else "portfolio" for i in range(len(params))]
+        if len(params) < n and self._space:
+            more = self._modelled(candidates, params, n - len(params))
+            params, origins = params + more, origins + ["model"] * len(more)
+        return [self._proposal(*pair) for pair in zip(params, origins, strict=True)]
+
+    def _proposal(self, params: dict[str, Any], origin: str) -> Proposal:
+        parameters = check_hyperparameters({**self._own, **params, **self._fixed})
+        return Proposal(params, parameters, origin)
+
+    def _modelled(
+        self, candidates: Sequence[Candidate], chosen: list[dict[str, Any]], n: int
+    ) -> list[dict[str, Any]]:
+        """Return what a Gaussian process expects to be best; `chosen` are new, too."""
+        optimizer = RoundOptimizer(list(self._space.values()), random_state=self._seed)
+        params = [*(candidate.proposal.params for candidate in candidates), *chosen]
+        losses = _losses(candidates)
+        losses += [float(np.mean(losses)) if losses else 0.0] * len(chosen)
+        optimizer.tell([self._point(each) for each in params], losses)
+        names = list(self._space)
+        return [dict(zip(names, point, strict=True)) for point in optimizer.ask(n)]
+
+    def _point(self, params: Mapping[str, Any]) -> list[Any]:
+        """Return where a candidate is in the space, or next to it."""
+        values = own_values(_Values({**self._own, **params}), self._space)
+        return [
+            values.get(name, dimension.rvs(1, random_state=0)[0])
+            for name, dimension in self._space.items()
+        ]
+
+
+class _Values:
+    """Parameters in the form of an estimator."""
+
+    def __init__(self, params: dict[str, Any]):
+        self._params = params
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return self._params
+
+
+def _losses(candidates: Sequence[Candidate]) -> list[float]:
+    """Return each candidate's loss; one that failed has the worst of those that did not."""
+    losses = np.array([np.nan if c.best is None else c.best.loss for c in candidates])
+    worst = np.nanmax(losses) if np.isfinite(losses).any() else 0.0
+    return np.where(np.isfinite(losses), losses, worst).tolist()
