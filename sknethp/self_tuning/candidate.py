@@ -12,11 +12,12 @@ from torch import Tensor
 
 from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
+from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.network import Network, new_network
 
-State = Literal["running", "finished", "behind", "out of time", "diverged"]
+State = Literal["running", "finished", "behind", "out of time", "interrupted", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,16 @@ class Candidate:
     def mean_losses(self) -> np.ndarray:
         """Means over the folds after each epoch, ``(n_epochs_trained,)``."""
         return np.array([losses.mean() for losses in self.losses])
+
+    @property
+    def epoch_work(self) -> int:
+        """Multiplications of an epoch."""
+        return sum(epoch_work(fit.network, fit.n_steps) for fit in self._fits)
+
+    @property
+    def work_left(self) -> int:
+        """Multiplications to the last epoch."""
+        return (self.n_epochs - len(self.losses)) * self.epoch_work
 
     def epochs(self) -> list[Epoch]:
         """Request the next epoch of every fold."""

@@ -20,16 +20,14 @@ from sknethp.estimator.data_checks import (
     warn_of_unscaled,
 )
 from sknethp.estimator.request import Samples
-from sknethp.fusion.rounds import Rounds
-from sknethp.fusion.summary import Summary
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.proposals import Proposals
-from sknethp.self_tuning.race import Race
 from sknethp.self_tuning.scoring import Scorer, decided
 from sknethp.self_tuning.tuned import Tuned, best_of, tuned
+from sknethp.self_tuning.tuning import Tuning
 from sknethp.training.threads import one_torch_thread
 
 _ALLOWED: dict[str, Constraint] = {
@@ -38,7 +36,6 @@ _ALLOWED: dict[str, Constraint] = {
     "ensemble_size": COUNT,
     "calibrate": Flag(),
 }
-_N_PLACES = 8
 
 
 class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
@@ -98,8 +95,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         for samples that no fold held out.
     evaluated_at_ : ndarray of shape (n_candidates,)
         Seconds after which each candidate had ended.
-    fused_summary_ : Summary
-        What was fused.
+    summary_ : TuningSummary
+        Candidates and how they ended, seconds by phase, and what was less than asked for.
 
     References
     ----------
@@ -173,15 +170,16 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), self.classes_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        folds = Folds(samples, make_splits(self.cv, samples, given, groups, seed))
-        scorer = Scorer(self.scoring, folds, X)
+        splits = make_splits(self.cv, samples, given, groups, seed)
         with one_torch_thread(), torch.inference_mode(False):
-            summary = Summary()
-            candidates = self._raced(net, folds, clock, seed, summary)
-            found = tuned(candidates, folds, scorer, self.ensemble_size, self.calibrate)
-        self._keep(net, candidates, found, folds)
-        summary.seconds = clock.elapsed
-        self.fused_summary_ = summary
+            tuning = Tuning(samples, splits, Proposals(net, self.space, X.shape, seed), clock, seed)
+            scorer = Scorer(self.scoring, tuning.folds, X)
+            candidates = tuning.run(self.n_candidates)
+            with clock.phase("choosing"):
+                found = tuned(candidates, tuning.folds, scorer, self.ensemble_size, self.calibrate)
+                self._keep(net, candidates, found, tuning.folds)
+        self.summary_ = tuning.summary()
+        self.summary_.warn(self.max_time)
         return self
 
     def _checked(self) -> DeepNetClassifier:
@@ -207,24 +205,6 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
             )
         Proposals.check(net, self.space)
         return net
-
-    def _raced(
-        self, net: Any, folds: Folds, clock: Clock, seed: int, summary: Summary
-    ) -> list[Candidate]:
-        proposals = Proposals(net, self.space, folds.samples.X.shape, seed, {})
-        most = np.inf if self.n_candidates is None else self.n_candidates
-
-        def propose(candidates: list[Candidate], n: int) -> list[Candidate]:
-            n = int(min(n, most - len(candidates)))
-            proposed = proposals.next(candidates, n) if n > 0 else []
-            return [
-                Candidate.start(len(candidates) + i, proposal, folds, seed)
-                for i, proposal in enumerate(proposed)
-            ]
-
-        race = Race(propose, Rounds(summary), clock, _N_PLACES)
-        race.run()
-        return race.candidates
 
     def _keep(self, net: Any, candidates: list[Candidate], found: Tuned, folds: Folds) -> None:
         self.ensemble_ = found.ensemble

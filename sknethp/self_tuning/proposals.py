@@ -13,6 +13,7 @@ from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_value
 from sknethp.model_selection.checks import check_space
 from sknethp.model_selection.spaces import search_space
 from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.plan import Plan
 from sknethp.self_tuning.portfolio import PORTFOLIO
 
 # What the folds are for, or has no meaning here.
@@ -20,16 +21,11 @@ _FIXED = {"early_stopping": False, "warm_start": False, "memory": None, "verbose
 
 
 class Proposals:
-    """Proposes parameters, given the results so far.
+    """Proposes parameters, given the results so far; a `plan` may change them."""
 
-    `fixed` are parameters that all candidates have, whatever the estimator's are.
-    """
-
-    def __init__(
-        self, estimator: Any, space: Any, shape: tuple[int, int], seed: int, fixed: dict[str, Any]
-    ):
+    def __init__(self, estimator: Any, space: Any, shape: tuple[int, int], seed: int):
         self._own = {**hyperparameters_of(estimator), **_FIXED}
-        self._fixed = fixed
+        self.plan: Plan | None = None
         self._seed = seed
         uses_portfolio = space is None
         if space is None:
@@ -61,7 +57,10 @@ class Proposals:
         return [self._proposal(*pair) for pair in zip(params, origins, strict=True)]
 
     def _proposal(self, params: dict[str, Any], origin: str) -> Proposal:
-        parameters = check_hyperparameters({**self._own, **params, **self._fixed})
+        parameters = check_hyperparameters({**self._own, **params})
+        if self.plan is not None:
+            changed = self.plan.adapted(parameters)
+            params, parameters = {**params, **changed}, {**parameters, **changed}
         return Proposal(params, parameters, origin)
 
     def _modelled(

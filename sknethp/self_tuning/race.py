@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sknethp.fusion.rounds import Rounds
 from sknethp.self_tuning.candidate import Candidate
-from sknethp.self_tuning.clock import Clock
-from sknethp.training.epoch import Epoch
+from sknethp.self_tuning.clock import Clock, work_of
+
+# A candidate is started only if it is expected to end within this share of the time left.
+_SAFE = 0.95
 
 
 class Race:
@@ -18,7 +20,7 @@ class Race:
 
     def __init__(
         self,
-        propose: Callable[[list[Candidate], int], list[Candidate]],
+        propose: Callable[[Sequence[Candidate], int], list[Candidate]],
         rounds: Rounds,
         clock: Clock,
         n_places: int,
@@ -26,6 +28,7 @@ class Race:
         self._propose, self._rounds, self._clock = propose, rounds, clock
         self._n_places = n_places
         self.candidates: list[Candidate] = []
+        self._is_full = False
 
     @property
     def running(self) -> list[Candidate]:
@@ -33,48 +36,69 @@ class Race:
         return [candidate for candidate in self.candidates if candidate.state == "running"]
 
     def run(self) -> None:
-        """Train until there is nothing more to propose."""
-        while True:
-            self._fill()
-            if not self.running:
-                return
-            self._round(self.running)
+        """Train until there is nothing more to propose, no time or an interrupt.
+
+        An interrupt before any candidate has results is raised.
+        """
+        try:
+            while True:
+                self._fill()
+                running = self._affordable()
+                if not running:
+                    return
+                self._round(running)
+        except KeyboardInterrupt:
+            if all(candidate.best is None for candidate in self.candidates):
+                raise
+            for candidate in self.running:
+                candidate.end("interrupted")
 
     def _fill(self) -> None:
         """Give free places to new candidates, half of the places at a time."""
-        n_free = self._n_places - len(self.running)
-        if n_free >= self._n_places / 2:
-            self.candidates += self._propose(self.candidates, n_free)
+        running = self.running
+        n_free = self._n_places - len(running)
+        if self._is_full or n_free < self._n_places / 2:
+            return
+        n_before = len(self.candidates)
+        with self._clock.phase("proposing"):
+            work = sum(candidate.work_left for candidate in running)
+            for candidate in self._propose(self.candidates, n_free):
+                work += candidate.work_left
+                safe = self._clock.seconds_for(work) <= _SAFE * self._clock.left
+                if safe or not self.candidates:
+                    candidate.number = len(self.candidates)
+                    self.candidates.append(candidate)
+                else:
+                    work -= candidate.work_left
+        self._is_full = len(self.candidates) == n_before
+
+    def _affordable(self) -> list[Candidate]:
+        """Return those whose next epochs fit the time; the last to start end first.
+
+        The first epoch of all is always trained.
+        """
+        running = self.running
+        while running and self.candidates[0].losses:
+            work = sum(candidate.epoch_work for candidate in running)
+            if self._clock.seconds_for(work) <= self._clock.left:
+                break
+            running.pop().end("out of time")
+        return running
 
     def _round(self, running: list[Candidate]) -> None:
         """Train an epoch of each candidate."""
         start = self._clock.elapsed
-        epochs: list[Epoch] = []
-        spans = []
-        for candidate in running:
-            own = candidate.epochs()
-            spans.append(slice(len(epochs), len(epochs) + len(own)))
-            epochs += own
-        results = self._rounds.train(epochs)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        own = [candidate.epochs() for candidate in running]
+        with self._clock.phase("training"):
+            results = iter(self._rounds.train([epoch for epochs in own for epoch in epochs]))
         now = self._clock.elapsed
-        work = [_work(epochs[span]) for span in spans]
-        for candidate, span, share in zip(running, spans, work, strict=True):
+        work = [work_of(epochs) for epochs in own]
+        self._clock.measured(now - start, sum(work))
+        for candidate, epochs, share in zip(running, own, work, strict=True):
+            answers = [next(results) for _ in epochs]
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
             candidate.seconds += (now - start) * share / sum(work)
-            candidate.record(results[span])
             candidate.ended_at = now
-
-
-# A step takes as long as this many multiplications of weights with samples, beside its own.
-_OVERHEAD = 300_000
-
-
-def _work(epochs: list[Epoch]) -> int:
-    """Return the multiplications of an epoch, those that its overhead is worth included."""
-    return sum(
-        epoch.n_steps
-        * (epoch.network.settings.batch_size * epoch.network.architecture.n_parameters + _OVERHEAD)
-        for epoch in epochs
-    )
+            candidate.record(answers)
