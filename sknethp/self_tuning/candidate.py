@@ -14,6 +14,7 @@ from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
 from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
+from sknethp.self_tuning.kept import KeptCandidate
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.network import Network, new_network
 
@@ -38,7 +39,6 @@ class Snapshot:
     """
 
     epoch: int
-    loss: float
     networks: list[Network]
     logits: Tensor
 
@@ -88,13 +88,15 @@ def _copied(network: Network) -> Network:
 class Candidate:
     """A candidate in the race, and how it has done so far.
 
-    `losses` has, for each epoch trained, the mean held-out loss of every fold, ``(n_folds,)``.
-    `best` is the epoch with the lowest mean over the folds; `history` that of the first fold.
+    `losses` has, for each epoch trained, the held-out loss of every fold, ``(n_folds,)``. `best` is
+    the epoch with the lowest mean over the folds; `history` that of the first fold. What was `kept`
+    by an earlier run is not trained again.
     """
 
     number: int
     proposal: Proposal
     requests: list[FitRequest]
+    kept: KeptCandidate | None = None
     state: State = "running"
     losses: list[np.ndarray] = field(default_factory=list)
     best: Snapshot | None = None
@@ -104,11 +106,18 @@ class Candidate:
     _fits: list[_FoldFit] = field(default_factory=list)
 
     @classmethod
-    def start(cls, number: int, proposal: Proposal, folds: Folds, seed: int) -> Candidate:
+    def start(
+        cls,
+        number: int,
+        proposal: Proposal,
+        folds: Folds,
+        seed: int,
+        kept: KeptCandidate | None = None,
+    ) -> Candidate:
         """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
         requests = list(folds.requests(proposal.parameters, seed))
-        fits = [_FoldFit(request, folds) for request in requests]
-        return cls(number, proposal, requests, _fits=fits)
+        fits = [] if kept else [_FoldFit(request, folds) for request in requests]
+        return cls(number, proposal, requests, kept, _fits=fits)
 
     @property
     def n_epochs(self) -> int:
@@ -121,6 +130,11 @@ class Candidate:
         return np.array([losses.mean() for losses in self.losses])
 
     @property
+    def lowest(self) -> float:
+        """The lowest mean loss so far; NaN before the first epoch, and after divergence."""
+        return float(min(self.mean_losses)) if self.losses and self.state != "diverged" else np.nan
+
+    @property
     def epoch_work(self) -> int:
         """Multiplications of an epoch."""
         return sum(epoch_work(fit.network, fit.n_steps) for fit in self._fits)
@@ -131,26 +145,29 @@ class Candidate:
         return (self.n_epochs - len(self.losses)) * self.epoch_work
 
     def epochs(self) -> list[Epoch]:
-        """Request the next epoch of every fold."""
+        """Request the next epoch of every fold; none if its result is kept."""
         return [fit.epoch() for fit in self._fits]
 
     def record(self, results: Sequence[EpochResult]) -> None:
         """Take the results of an epoch of every fold."""
+        if self.kept is not None:
+            self._replay(self.kept)
+            return
         valid = [result.valid for result in results if result.valid is not None]
         losses = np.array([evaluation.measures.loss for evaluation in valid])
         is_finite = all(r.is_finite and np.isfinite(r.train.loss) for r in results)
         if not (is_finite and np.isfinite(losses).all()):
             self.end("diverged")
             return
+        is_best = not losses.mean() >= self.lowest
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
         for fit, loss in zip(self._fits, losses, strict=True):
             fit.progress.update(-float(loss), fit.network)
-        loss = float(losses.mean())
-        if self.best is None or loss < self.best.loss:
+        if is_best:
             networks = [_copied(fit.network) for fit in self._fits]
             logits = torch.cat([evaluation.logits for evaluation in valid])
-            self.best = Snapshot(len(self.losses), loss, networks, logits)
+            self.best = Snapshot(len(self.losses), networks, logits)
         if len(self.losses) == self.n_epochs:
             self.end("finished")
 
@@ -161,9 +178,49 @@ class Candidate:
         rate = self._fits[0].last_rate
         return {"batches": [], "epoch": len(self.losses), "lr": rate, **measures, "seconds": 0.0}
 
+    def _replay(self, kept: KeptCandidate) -> None:
+        """Take the next of the losses that were kept."""
+        if len(self.losses) < len(kept.losses):
+            self.losses.append(kept.losses[len(self.losses)])
+        if len(self.losses) == len(kept.losses):
+            self.end(str(kept.state))  # type: ignore[arg-type]
+
     def end(self, state: State) -> None:
         """Stop training, and drop all but the best epoch."""
         self.state = state
-        self._fits = []
-        if state == "diverged":
+        if self.kept is not None:
+            self._restore(self.kept)
+        elif state == "diverged":
             self.best = None
+        self._fits = []
+
+    def _restore(self, kept: KeptCandidate) -> None:
+        """Take the best epoch and the history of a candidate that was kept."""
+        self.history = kept.rows()
+        if kept.counts[0]:
+            networks = kept.networks([_started(request) for request in self.requests])
+            self.best = Snapshot(int(kept.counts[0]), networks, torch.from_numpy(kept.logits))
+
+    def to_keep(self) -> KeptCandidate:
+        """Return what is to be kept of a candidate at its end."""
+        best, n_outputs = self.best, self.requests[0].objective.n_outputs
+        networks = [] if best is None else best.networks
+        architecture = self.requests[0].architecture
+        columns = [name for name in (self.history or [{}])[0] if name not in ("batches", "epoch")]
+
+        def stacked(values: list[np.ndarray], *shape: int) -> np.ndarray:
+            return np.stack(values) if values else np.zeros((0, *shape), np.float32)
+
+        return KeptCandidate(
+            state=np.array(self.state),
+            losses=np.array(self.losses).reshape(-1, len(self.requests)),
+            counts=np.array([best.epoch, networks[0].n_steps] if best else [0, 0]),
+            parameters=stacked([n.parameters.numpy() for n in networks], architecture.n_parameters),
+            statistics=stacked([n.statistics.numpy() for n in networks], architecture.n_statistics),
+            streams=np.array([n.streams.states() for n in networks], np.uint64),
+            logits=np.zeros((0, n_outputs), np.float32) if best is None else best.logits.numpy(),
+            columns=np.array(columns, dtype=str),
+            history=np.array([[row[name] for name in columns] for row in self.history]).reshape(
+                len(self.history), len(columns)
+            ),
+        )

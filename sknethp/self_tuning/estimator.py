@@ -20,6 +20,7 @@ from sknethp.estimator.data_checks import (
     warn_of_unscaled,
 )
 from sknethp.estimator.request import Samples
+from sknethp.hyperparameters import TABLE
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock
@@ -35,6 +36,7 @@ _ALLOWED: dict[str, Constraint] = {
     "n_candidates": optional(COUNT),
     "ensemble_size": COUNT,
     "calibrate": Flag(),
+    "memory": TABLE["memory"].allowed,
 }
 
 
@@ -65,6 +67,9 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         Candidates in the ensemble, at most.
     calibrate : bool
         Whether to choose the temperature of the probabilities by what was held out.
+    memory : path, joblib.Memory or None
+        Where every candidate is kept when it has ended, so that the same script goes on where it
+        was killed; `random_state` must then be a number.
     random_state : int, RandomState or None
         Seed of folds, proposals and networks.
 
@@ -126,6 +131,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         scoring="neg_log_loss",
         ensemble_size=8,
         calibrate=True,
+        memory=None,
         random_state=None,
     ):
         self.estimator = estimator
@@ -136,6 +142,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.scoring = scoring
         self.ensemble_size = ensemble_size
         self.calibrate = calibrate
+        self.memory = memory
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -172,7 +179,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits = make_splits(self.cv, samples, given, groups, seed)
         with one_torch_thread(), torch.inference_mode(False):
-            tuning = Tuning(samples, splits, Proposals(net, self.space, X.shape, seed), clock, seed)
+            proposals = Proposals(net, self.space, X.shape, seed)
+            tuning = Tuning(samples, splits, proposals, clock, seed, self.memory)
             scorer = Scorer(self.scoring, tuning.folds, X)
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):

@@ -96,6 +96,6 @@ class _Values:
 
 def _losses(candidates: Sequence[Candidate]) -> list[float]:
     """Return each candidate's loss; one that failed has the worst of those that did not."""
-    losses = np.array([np.nan if c.best is None else c.best.loss for c in candidates])
+    losses = np.array([candidate.lowest for candidate in candidates])
     worst = np.nanmax(losses) if np.isfinite(losses).any() else 0.0
     return np.where(np.isfinite(losses), losses, worst).tolist()

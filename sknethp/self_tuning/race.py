@@ -15,7 +15,8 @@ _SAFE = 0.95
 class Race:
     """Trains candidates in rounds of an epoch each; those that end make room for new ones.
 
-    `propose` returns up to a number of new candidates, given all so far.
+    `propose` returns up to a number of new candidates, given all so far; `ended` is called with
+    each one that has come to its end.
     """
 
     def __init__(
@@ -24,9 +25,10 @@ class Race:
         rounds: Rounds,
         clock: Clock,
         n_places: int,
+        ended: Callable[[Candidate], None] = lambda candidate: None,
     ):
         self._propose, self._rounds, self._clock = propose, rounds, clock
-        self._n_places = n_places
+        self._n_places, self._ended = n_places, ended
         self.candidates: list[Candidate] = []
         self._is_full = False
 
@@ -93,12 +95,16 @@ class Race:
             results = iter(self._rounds.train([epoch for epochs in own for epoch in epochs]))
         now = self._clock.elapsed
         work = [work_of(epochs) for epochs in own]
-        self._clock.measured(now - start, sum(work))
+        total = sum(work)
+        if total:
+            self._clock.measured(now - start, total)
         for candidate, epochs, share in zip(running, own, work, strict=True):
             answers = [next(results) for _ in epochs]
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer
-            candidate.seconds += (now - start) * share / sum(work)
+            candidate.seconds += (now - start) * share / max(total, 1)
             candidate.ended_at = now
             candidate.record(answers)
+            if candidate.state != "running":
+                self._ended(candidate)

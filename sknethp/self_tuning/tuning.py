@@ -1,15 +1,17 @@
-"""One run: folds, proposals, race and clock joined together."""
+"""One run: folds, proposals, race, clock and memory joined together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sknethp.estimator.request import Samples
 from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.summary import Summary
-from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.candidate import Candidate, Proposal
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, Splits
+from sknethp.self_tuning.kept import Kept
 from sknethp.self_tuning.plan import make_plan
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.race import Race
@@ -24,7 +26,13 @@ class Tuning:
     """Trains candidates on the folds, as many as the clock or a number allows."""
 
     def __init__(
-        self, samples: Samples, splits: Splits, proposals: Proposals, clock: Clock, seed: int
+        self,
+        samples: Samples,
+        splits: Splits,
+        proposals: Proposals,
+        clock: Clock,
+        seed: int,
+        memory: Any = None,
     ):
         self._proposals, self._clock, self._seed = proposals, clock, seed
         self._fused = Summary()
@@ -33,28 +41,22 @@ class Tuning:
         self.folds = Folds(samples, splits)
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
-                self._plan(samples, splits)
+                splits = self._planned(samples, splits)
+        self._kept = Kept(memory, samples, splits, seed)
 
-    def _plan(self, samples: Samples, splits: Splits) -> None:
-        """Train less where several candidates would not fit the time."""
-        clock, n_classes = self._clock, len(samples.classes)
-        least, each = _CHOOSING
-        wanted = least + each * len(self.folds.held_out) * n_classes
+    def _planned(self, samples: Samples, splits: Splits) -> Splits:
+        """Train less where several candidates would not fit the time; return the folds."""
+        clock, (least, each) = self._clock, _CHOOSING
+        wanted = least + each * len(self.folds.held_out) * len(samples.classes)
         clock.reserve = min(wanted, 0.2 * clock.max_time)
-        first = self._started(1)[0]
-        plan = make_plan(first, clock, len(splits))
+        (first,) = self._proposals.next([], 1)
+        plan = make_plan(Candidate.start(0, first, self.folds, self._seed), clock, len(splits))
         self._proposals.plan = plan
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
-            self.folds = Folds(samples, plan.splits(splits, self._seed))
-
-    def _started(self, n: int) -> list[Candidate]:
-        """Start up to `n` new candidates."""
-        start = len(self._candidates)
-        return [
-            Candidate.start(start + i, proposal, self.folds, self._seed)
-            for i, proposal in enumerate(self._proposals.next(self._candidates, n))
-        ]
+            splits = plan.splits(splits, self._seed)
+            self.folds = Folds(samples, splits)
+        return splits
 
     def run(self, n_candidates: int | None) -> list[Candidate]:
         """Run the race; return all candidates."""
@@ -62,12 +64,26 @@ class Tuning:
         def propose(candidates: Sequence[Candidate], n: int) -> list[Candidate]:
             if n_candidates is not None:
                 n = min(n, n_candidates - len(candidates))
-            return self._started(n) if n > 0 else []
+            proposals = self._proposals.next(candidates, n) if n > 0 else []
+            return [self._started(len(candidates), proposal) for proposal in proposals]
 
-        race = Race(propose, Rounds(self._fused), self._clock, _N_PLACES)
+        race = Race(propose, Rounds(self._fused), self._clock, _N_PLACES, self._keep)
         self._candidates = race.candidates
         race.run()
         return race.candidates
+
+    def _started(self, number: int, proposal: Proposal) -> Candidate:
+        """Start a candidate, or recall one."""
+        requests = list(self.folds.requests(proposal.parameters, self._seed))
+        kept = self._kept.recall(proposal.parameters, requests, len(self.folds.held_out))
+        return Candidate.start(number, proposal, self.folds, self._seed, kept)
+
+    def _keep(self, candidate: Candidate) -> None:
+        """Keep a candidate, unless it was kept before."""
+        if candidate.kept is not None:
+            self._fused.found += len(self.folds)
+        else:
+            self._kept.keep(candidate.proposal.parameters, candidate.to_keep())
 
     def summary(self) -> TuningSummary:
         """Return what was done, and how long it took."""
