@@ -86,18 +86,21 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
 
 def _start(request: FitRequest, earlier: Fitted | None) -> tuple[Network, EpochNet]:
     """Return a new network and net, or copies of those to continue from."""
-    schemes = request.parameters["weight_init"]
-    if earlier is None:
-        network = new_network(request.architecture, request.settings, schemes, request.seed)
-        own = views(network.statistics, network.architecture.statistics)
-        for name, values in request.statistics().items():
-            own[name].copy_(torch.from_numpy(values))
-    else:
-        network = _continued(earlier.network, request)
+    network = first_network(request) if earlier is None else _continued(earlier.network, request)
     net = new_net(network, request)
     if earlier is not None:
         net.history.extend(list(earlier.net.history))
     return network, net
+
+
+def first_network(request: FitRequest) -> Network:
+    """Return a new network, which knows what its inputs need of the training samples."""
+    schemes = request.parameters["weight_init"]
+    network = new_network(request.architecture, request.settings, schemes, request.seed)
+    own = views(network.statistics, network.architecture.statistics)
+    for name, values in request.statistics().items():
+        own[name].copy_(torch.from_numpy(values))
+    return network
 
 
 def _continued(earlier: Network, request: FitRequest) -> Network:

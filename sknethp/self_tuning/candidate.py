@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknethp.estimator.fitting import first_network
 from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
 from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.kept import KeptCandidate
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
-from sknethp.training.network import Network, new_network
+from sknethp.training.network import Network
 
 State = Literal["running", "finished", "behind", "out of time", "interrupted", "diverged"]
 
@@ -49,7 +50,7 @@ class _FoldFit:
     def __init__(self, request: FitRequest, folds: Folds):
         assert request.valid is not None
         self.request = request
-        self.network = _started(request)
+        self.network = first_network(request)
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
         self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
         self.last_rate = 0.0
@@ -66,12 +67,6 @@ class _FoldFit:
         rates = request.schedule.rates(progress.epoch, self.n_steps, progress.drops)
         self.last_rate = float(rates[-1])
         return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
-
-
-def _started(request: FitRequest) -> Network:
-    """Return a new network for a fit."""
-    schemes = request.parameters["weight_init"]
-    return new_network(request.architecture, request.settings, schemes, request.seed)
 
 
 def _copied(network: Network) -> Network:
@@ -198,7 +193,7 @@ class Candidate:
         """Take the best epoch and the history of a candidate that was kept."""
         self.history = kept.rows()
         if kept.counts[0]:
-            networks = kept.networks([_started(request) for request in self.requests])
+            networks = kept.networks([first_network(request) for request in self.requests])
             self.best = Snapshot(int(kept.counts[0]), networks, torch.from_numpy(kept.logits))
 
     def to_keep(self) -> KeptCandidate:

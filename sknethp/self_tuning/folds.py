@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from numbers import Integral
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.request import FitRequest, Samples, Subset, request_on
+from sknethp.training.inputs import many_valued
 from sknethp.training.objectives import classification
 from sknethp.training.rows import Part, Rows
 
@@ -86,9 +88,17 @@ class Folds:
 
     def requests(self, parameters: dict[str, Any], seed: int) -> Iterator[FitRequest]:
         """Request a fit for each fold, with a seed of its own; raises a ValueError."""
+        samples, embedded = self.samples, self._many_valued if parameters["embedding"] else ()
         for i, (train, test) in enumerate(zip(self._train, self._test, strict=True)):
-            samples = self.samples
-            yield request_on(parameters, samples, train, samples, test, (seed + i) % 2**31)
+            own_seed = (seed + i) % 2**31
+            yield request_on(
+                parameters, samples, train, samples, test, own_seed, embedded_columns=embedded
+            )
+
+    @cached_property
+    def _many_valued(self) -> tuple[int, ...]:
+        """The columns that may be embedded, the same for all folds, which then train together."""
+        return tuple(many_valued(self.samples.X).tolist())
 
     def part(self, subset: Subset) -> Part:
         """Return a subset of the samples as training takes it."""
