@@ -16,8 +16,11 @@ from sknethp.estimator.stopping import Progress
 from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.kept import KeptCandidate
-from sknethp.training.epoch import Epoch, EpochResult, n_steps
+from sknethp.training.epoch import Epoch, EpochResult, Evaluation, n_steps
 from sknethp.training.network import Network
+
+# For a paired test.
+_FEWEST_BLOCKS = 3
 
 State = Literal["running", "finished", "behind", "out of time", "interrupted", "diverged"]
 
@@ -47,12 +50,13 @@ class Snapshot:
 class _FoldFit:
     """The network of one fold, and what it needs for an epoch."""
 
-    def __init__(self, request: FitRequest, folds: Folds):
+    def __init__(self, request: FitRequest, folds: Folds, n_blocks: int):
         assert request.valid is not None
         self.request = request
         self.network = first_network(request)
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
         self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
+        self._n_blocks = min(n_blocks, len(self.valid))
         self.last_rate = 0.0
         self.progress = Progress(
             patience=np.inf,
@@ -60,6 +64,17 @@ class _FoldFit:
             drop_epochs=request.parameters["lr_drop_epochs"],
             keep_best=False,
         )
+
+    def losses(self, evaluation: Evaluation) -> np.ndarray:
+        """Return the held-out loss, or those of several blocks of samples, ``(n_blocks,)``."""
+        if self._n_blocks == 1:
+            return np.array([evaluation.measures.loss])
+        index = torch.from_numpy(self.valid.index).long()
+        targets = self.valid.targets[index]
+        losses = self.request.objective.sample_losses(evaluation.logits, targets).numpy()
+        if self.valid.weight is not None:
+            losses = losses * self.valid.weight[index].numpy()
+        return np.array([block.mean() for block in np.array_split(losses, self._n_blocks)])
 
     def epoch(self) -> Epoch:
         """Request the next epoch."""
@@ -83,9 +98,9 @@ def _copied(network: Network) -> Network:
 class Candidate:
     """A candidate in the race, and how it has done so far.
 
-    `losses` has, for each epoch trained, the held-out loss of every fold, ``(n_folds,)``. `best` is
-    the epoch with the lowest mean over the folds; `history` that of the first fold. What was `kept`
-    by an earlier run is not trained again.
+    `losses` has, for each epoch trained, the held-out loss of every fold, or of several blocks of
+    each fold where there are few, ``(n_blocks,)``. `best` is the epoch with the lowest mean;
+    `history` is that of the first fold. What was `kept` by an earlier run is not trained again.
     """
 
     number: int
@@ -111,7 +126,8 @@ class Candidate:
     ) -> Candidate:
         """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
         requests = list(folds.requests(proposal.parameters, seed))
-        fits = [] if kept else [_FoldFit(request, folds) for request in requests]
+        n_blocks = -(-_FEWEST_BLOCKS // len(folds))
+        fits = [] if kept else [_FoldFit(request, folds, n_blocks) for request in requests]
         return cls(number, proposal, requests, kept, _fits=fits)
 
     @property
@@ -121,7 +137,7 @@ class Candidate:
 
     @property
     def mean_losses(self) -> np.ndarray:
-        """Means over the folds after each epoch, ``(n_epochs_trained,)``."""
+        """Means after each epoch, ``(n_epochs_trained,)``."""
         return np.array([losses.mean() for losses in self.losses])
 
     @property
@@ -149,7 +165,9 @@ class Candidate:
             self._replay(self.kept)
             return
         valid = [result.valid for result in results if result.valid is not None]
-        losses = np.array([evaluation.measures.loss for evaluation in valid])
+        losses = np.concatenate(
+            [fit.losses(evaluation) for fit, evaluation in zip(self._fits, valid, strict=True)]
+        )
         is_finite = all(r.is_finite and np.isfinite(r.train.loss) for r in results)
         if not (is_finite and np.isfinite(losses).all()):
             self.end("diverged")
@@ -157,8 +175,8 @@ class Candidate:
         is_best = not losses.mean() >= self.lowest
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
-        for fit, loss in zip(self._fits, losses, strict=True):
-            fit.progress.update(-float(loss), fit.network)
+        for fit, evaluation in zip(self._fits, valid, strict=True):
+            fit.progress.update(-evaluation.measures.loss, fit.network)
         if is_best:
             networks = [_copied(fit.network) for fit in self._fits]
             logits = torch.cat([evaluation.logits for evaluation in valid])
@@ -208,7 +226,7 @@ class Candidate:
 
         return KeptCandidate(
             state=np.array(self.state),
-            losses=np.array(self.losses).reshape(-1, len(self.requests)),
+            losses=np.stack(self.losses) if self.losses else np.zeros((0, 0)),
             counts=np.array([best.epoch, networks[0].n_steps] if best else [0, 0]),
             parameters=stacked([n.parameters.numpy() for n in networks], architecture.n_parameters),
             statistics=stacked([n.statistics.numpy() for n in networks], architecture.n_statistics),

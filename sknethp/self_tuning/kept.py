@@ -27,7 +27,7 @@ _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 class KeptCandidate:
     """A candidate at its end, as arrays.
 
-    `losses` are ``(n_epochs, n_folds)``; of the best epoch, `parameters` ``(n_folds,
+    `losses` are ``(n_epochs, n_blocks)``; of the best epoch, `parameters` ``(n_folds,
     n_parameters)``, `statistics` ``(n_folds, n_statistics)``, `streams` ``(n_folds, n_streams,
     6)`` and `logits` ``(n_held_out, n_outputs)``. `history` ``(n_epochs, n_columns)`` has the first
     fold's named `columns`. `counts` holds the best epoch, from 1 (0 for none), and the optimizers'
@@ -73,7 +73,8 @@ class KeptCandidate:
         n_kept = n_folds if best else 0
         is_possible = (
             str(self.state) in ("finished", "behind", "diverged")
-            and self.losses.shape == (n_epochs, n_folds)
+            and self.losses.ndim == 2
+            and np.isfinite(self.losses).all()
             and n_epochs <= requests[0].n_epochs
             and 0 <= best <= n_epochs
             and self.parameters.shape == (n_kept, architecture.n_parameters)

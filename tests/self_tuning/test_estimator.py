@@ -53,7 +53,10 @@ def test_results(nets):
     np.testing.assert_allclose(results["mean_test_score"].max(), nets.best_score_)
     assert results["rank_test_score"][nets.best_index_] == 1
     assert nets.best_params_ == results["params"][nets.best_index_]
-    assert set(results["state"]) == {"finished"}
+    assert set(results["state"]) == {"finished", "behind"}
+    is_finished = results["state"] == "finished"
+    assert (results["n_epochs"][is_finished] == results["max_epochs"][is_finished]).all()
+    assert (results["n_epochs"][~is_finished] < results["max_epochs"][~is_finished]).all()
     board = nets.leaderboard_
     assert board["score"].is_monotonic_decreasing
     np.testing.assert_allclose(board["weight"].sum(), 1)
