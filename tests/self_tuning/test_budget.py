@@ -98,7 +98,7 @@ def test_ctrl_c_gives_what_is_there(interrupt_after):
         nets.fit(X, Y)
     assert {"interrupted"} <= set(nets.cv_results_["state"]) <= {"interrupted", "behind"}
     assert nets.score(X, Y) < 0
-    interrupt_after(35)
+    interrupt_after(12)
     with warnings.catch_warnings():
         nets = DeepNetClassifierCV(small_net(), SPACE, n_candidates=100, random_state=0).fit(X, Y)
     assert {"interrupted", "finished", "behind"} == set(nets.cv_results_["state"])
