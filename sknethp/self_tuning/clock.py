@@ -56,6 +56,11 @@ class Clock:
         """Until training must end, since what comes after it takes the `reserve`."""
         return self.max_time - self.reserve - self.elapsed
 
+    @property
+    def left_in_all(self) -> float:
+        """Until the end of everything."""
+        return self.max_time - self.elapsed
+
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Count the seconds of a block."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,17 @@ from sknethp.estimator.data_checks import (
     check_weights,
     warn_of_unscaled,
 )
+from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.hyperparameters import TABLE
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
 from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.choice import Choice, best_of, choose, ensemble_of
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.proposals import Proposals
-from sknethp.self_tuning.scoring import Scorer, decided
-from sknethp.self_tuning.tuned import Tuned, best_of, tuned
+from sknethp.self_tuning.results import leaderboard, search_results
+from sknethp.self_tuning.scoring import Scorer, decided, decision_values
 from sknethp.self_tuning.tuning import Tuning
 from sknethp.training.threads import one_torch_thread
 
@@ -36,6 +39,7 @@ _ALLOWED: dict[str, Constraint] = {
     "n_candidates": optional(COUNT),
     "ensemble_size": COUNT,
     "calibrate": Flag(),
+    "refit": Flag(),
     "memory": TABLE["memory"].allowed,
 }
 
@@ -45,7 +49,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
 
     In ``fit``, candidates (sets of hyperparameters) are trained on the folds of the data, all side
     by side. Those that predict what was held out best, weighted, are the ensemble; the networks of
-    all folds are kept, and nothing is fitted again.
+    all folds are kept, and nothing is fitted again unless `refit` asks for it.
 
     Parameters
     ----------
@@ -61,12 +65,16 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         How many candidates to try, in place of `max_time`: then results are reproducible.
     cv : int, splitter or iterable
         The folds, stratified and shuffled if it is a number.
-    scoring : str or callable
-        What the best candidate is best by, as in scikit-learn.
+    scoring : str, callable or None
+        What the best candidate is best by, as in scikit-learn; None for accuracy. Race, ensemble
+        and temperature go by the log-loss.
     ensemble_size : int
         Candidates in the ensemble, at most.
     calibrate : bool
         Whether to choose the temperature of the probabilities by what was held out.
+    refit : bool
+        Whether to fit the chosen candidates to all samples, as far as there is time, instead of
+        keeping the networks of the folds.
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.
@@ -82,7 +90,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, if X has names that are all strings.
     best_estimator_ : DeepNetClassifier
-        The best candidate by itself, fitted on the first fold's training samples.
+        The best candidate by itself, fitted to the first fold's training samples, or with `refit`
+        to all.
     best_params_ : dict
         What the best candidate has set.
     best_score_ : float
@@ -98,6 +107,9 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         What the ensemble predicts of each sample by the networks that were not trained on it; NaN
         for samples that no fold held out.
+    threshold_ : float
+        The probability of the second class from which it is predicted, one half unless `scoring`
+        is a metric of two classes' labels other than accuracy.
     evaluated_at_ : ndarray of shape (n_candidates,)
         Seconds after which each candidate had ended.
     summary_ : TuningSummary
@@ -131,6 +143,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         scoring="neg_log_loss",
         ensemble_size=8,
         calibrate=True,
+        refit=False,
         memory=None,
         random_state=None,
     ):
@@ -142,6 +155,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.scoring = scoring
         self.ensemble_size = ensemble_size
         self.calibrate = calibrate
+        self.refit = refit
         self.memory = memory
         self.random_state = random_state
 
@@ -180,12 +194,23 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         splits = make_splits(self.cv, samples, given, groups, seed)
         with one_torch_thread(), torch.inference_mode(False):
             proposals = Proposals(net, self.space, X.shape, seed)
-            tuning = Tuning(samples, splits, proposals, clock, seed, self.memory)
-            scorer = Scorer(self.scoring, tuning.folds, X)
+            n_refits = self.ensemble_size + 1 if self.refit else 0
+            tuning = Tuning(samples, splits, proposals, clock, seed, self.memory, n_refits)
+            scorer = Scorer(self.scoring or "accuracy", tuning.folds, X)
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
-                found = tuned(candidates, tuning.folds, scorer, self.ensemble_size, self.calibrate)
-                self._keep(net, candidates, found, tuning.folds)
+                choice = choose(
+                    candidates, tuning.folds, scorer, self.ensemble_size, self.calibrate
+                )
+            if np.isnan(choice.scores).all():
+                warnings.warn(
+                    f"No candidate has a score by scoring={self.scoring!r}, so that the best is "
+                    f"that with the lowest log-loss ({scorer.reason}).",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            refits = tuning.refitted(choice) if self.refit else {}
+            self._keep(net, candidates, choice, tuning.folds, refits)
         self.summary_ = tuning.summary()
         self.summary_.warn(self.max_time)
         return self
@@ -214,20 +239,29 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         Proposals.check(net, self.space)
         return net
 
-    def _keep(self, net: Any, candidates: list[Candidate], found: Tuned, folds: Folds) -> None:
-        self.ensemble_ = found.ensemble
-        self.cv_results_ = found.results
-        self.leaderboard_ = found.leaderboard
-        self.best_index_ = found.best_index
-        self.best_params_ = found.results["params"][found.best_index]
-        self.best_score_ = float(found.results["mean_test_score"][found.best_index])
-        self.oof_proba_ = folds.by_sample(found.held_out)
+    def _keep(
+        self,
+        net: Any,
+        candidates: list[Candidate],
+        choice: Choice,
+        folds: Folds,
+        refits: dict[int, Fitted],
+    ) -> None:
+        self.ensemble_ = ensemble_of(choice, candidates, folds, refits)
+        self.threshold_ = choice.threshold
+        self.cv_results_ = search_results(candidates, choice.scores)
+        self.leaderboard_ = leaderboard(candidates, choice.scores, choice.weights)
+        self.best_index_ = choice.best_index
+        self.best_params_ = self.cv_results_["params"][choice.best_index]
+        self.best_score_ = float(self.cv_results_["mean_test_score"][choice.best_index])
+        self.oof_proba_ = folds.by_sample(choice.held_out)
         self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
         best = clone(net).set_params(**self.best_params_)
         best.n_features_in_ = self.n_features_in_
         if hasattr(self, "feature_names_in_"):
             best.feature_names_in_ = self.feature_names_in_
-        best._keep(best_of(candidates[found.best_index]), self.classes_)
+        fitted = refits.get(choice.best_index) or best_of(candidates[choice.best_index])
+        best._keep(fitted, self.classes_)
         self.best_estimator_ = best
 
     def predict_proba(self, X):
@@ -257,7 +291,22 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
         """
         probabilities = self.predict_proba(X)
-        return self.classes_[decided(probabilities, 0.5)]
+        return self.classes_[decided(probabilities, self.threshold_)]
+
+    def decision_function(self, X):
+        """Return the ensemble's log-probabilities, or log-odds of two classes.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            The second of two classes is predicted where it is positive.
+        """
+        probabilities = self.predict_proba(X)
+        return decision_values(probabilities, self.threshold_)
 
     def score(self, X, y, sample_weight=None):
         """Return the score by `scoring`.
@@ -273,7 +322,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         float
         """
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return check_scoring(self, self.scoring)(self, X, y, **weights)
+        return check_scoring(self, self.scoring or "accuracy")(self, X, y, **weights)
 
     def __sklearn_tags__(self):
         """Return scikit-learn's tags of the estimator."""

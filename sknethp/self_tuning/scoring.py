@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import check_scoring
+from sklearn.metrics import accuracy_score, check_scoring
 
 from sknethp.classifier import DeepNetClassifier
 from sknethp.self_tuning.folds import Folds
 
 LOG_LOSS = "neg_log_loss"
 _SMALLEST = 1e-15
+_LEVELS = 101
 
 
 class Answers(ClassifierMixin, BaseEstimator):
@@ -32,9 +33,8 @@ class Answers(ClassifierMixin, BaseEstimator):
         return self._probabilities
 
     def decision_function(self, X: object) -> np.ndarray:
-        """Return log-probabilities; of two classes the log-odds of the second."""
-        logs = np.log(np.maximum(self._probabilities, _SMALLEST))
-        return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
+        """Return the decision values."""
+        return decision_values(self._probabilities, self._threshold)
 
     def predict(self, X: object) -> np.ndarray:
         """Return the labels."""
@@ -48,23 +48,46 @@ def decided(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     return probabilities.argmax(1)
 
 
+def decision_values(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Return log-probabilities; of two classes the log-odds of the second, 0 at the threshold."""
+    logs = np.log(np.maximum(probabilities, _SMALLEST))
+    if logs.shape[1] > 2:
+        return logs
+    return logs[:, 1] - logs[:, 0] - np.log(threshold / (1 - threshold))
+
+
 def log_losses(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the log-loss of each sample, ``(n_samples,)``."""
     return -np.log(np.maximum(probabilities[np.arange(len(y)), y], _SMALLEST))
 
 
-class Scorer:
-    """Scores predictions of what is held out, higher is better.
+def best_threshold(scorer: Scorer, probabilities: np.ndarray) -> float:
+    """Return the probability of the second class from which to decide for it, for the best score.
 
-    `X` are the samples as the user gave them, which a scorer of the user's own may look at.
+    Of several that are as good, the nearest to one half.
+    """
+    levels = np.unique(np.quantile(probabilities[:, 1], np.linspace(0, 1, _LEVELS)))
+    thresholds = np.append((levels[1:] + levels[:-1]) / 2, 0.5)
+    scores = np.array([scorer.of_all(probabilities, threshold) for threshold in thresholds])
+    best = thresholds[scores == np.nanmax(scores)] if np.isfinite(scores).any() else thresholds
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+class Scorer:
+    """Scores predictions of what is held out, higher is better; NaN where that fails.
+
+    `reason` is why it last failed. `X` are the samples, which a scorer of the user's own may look
+    at.
     """
 
     def __init__(self, scoring: Any, folds: Folds, X: Any):
         self.scoring = scoring
         self._folds, self._X = folds, X
+        self.reason = ""
         self._function: Callable[..., float] = check_scoring(DeepNetClassifier(), scoring)
         self.has_threshold = (
             getattr(self._function, "_response_method", "") == "predict"
+            and getattr(self._function, "_score_func", None) is not accuracy_score
             and len(folds.samples.classes) == 2
         )
 
@@ -84,7 +107,11 @@ class Scorer:
         classes = folds.samples.classes
         answers = Answers(classes, probabilities[part], threshold)
         X = self._X[folds.held_out[part]]
-        return float(self._function(answers, X, classes[y], **self._weights(weight)))
+        try:
+            return float(self._function(answers, X, classes[y], **self._weights(weight)))
+        except ValueError as error:  # of a fold without some class, for example
+            self.reason = str(error)
+            return np.nan
 
     def _weights(self, weight: np.ndarray | None) -> dict[str, Any]:
         """Return sample weights, if there are some, for a metric that takes them."""

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-_LOWEST, _HIGHEST = 0.5, 4.0
+_LOWEST, _HIGHEST = 0.25, 4.0
 # Standard deviation of the logarithm, as if known beforehand: few samples change little.
-_SPREAD = 0.25
+_SPREAD = 0.5
 
 
 def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:

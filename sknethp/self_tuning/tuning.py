@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.summary import Summary
 from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.choice import Choice
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, Splits
 from sknethp.self_tuning.kept import Kept
 from sknethp.self_tuning.plan import make_plan
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.refit import refitted
 from sknethp.self_tuning.summary import TuningSummary
 
 _N_PLACES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
+_MOST_FOR_REFITS = 0.3
 
 
 class Tuning:
@@ -33,6 +37,7 @@ class Tuning:
         clock: Clock,
         seed: int,
         memory: Any = None,
+        n_refits: int = 0,
     ):
         self._proposals, self._clock, self._seed = proposals, clock, seed
         self._fused = Summary()
@@ -41,16 +46,19 @@ class Tuning:
         self.folds = Folds(samples, splits)
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
-                splits = self._planned(samples, splits)
+                splits = self._planned(samples, splits, n_refits)
         self._kept = Kept(memory, samples, splits, seed)
 
-    def _planned(self, samples: Samples, splits: Splits) -> Splits:
+    def _planned(self, samples: Samples, splits: Splits, n_refits: int) -> Splits:
         """Train less where several candidates would not fit the time; return the folds."""
         clock, (least, each) = self._clock, _CHOOSING
         wanted = least + each * len(self.folds.held_out) * len(samples.classes)
         clock.reserve = min(wanted, 0.2 * clock.max_time)
         (first,) = self._proposals.next([], 1)
-        plan = make_plan(Candidate.start(0, first, self.folds, self._seed), clock, len(splits))
+        start = Candidate.start(0, first, self.folds, self._seed)
+        plan = make_plan(start, clock, len(splits))
+        per_fold = clock.seconds_for(start.work_left) / len(splits)
+        clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
         self._proposals.plan = plan
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
@@ -77,6 +85,13 @@ class Tuning:
         requests = list(self.folds.requests(proposal.parameters, self._seed))
         kept = self._kept.recall(proposal.parameters, requests, len(self.folds.held_out))
         return Candidate.start(number, proposal, self.folds, self._seed, kept)
+
+    def refitted(self, choice: Choice) -> dict[int, Fitted]:
+        """Fit the chosen candidates to all samples, the best first."""
+        order = dict.fromkeys([choice.best_index, *choice.members])
+        chosen = [self._candidates[i] for i in order]
+        with self._clock.phase("refitting"):
+            return refitted(chosen, self.folds.samples, self._clock, self._seed)
 
     def _keep(self, candidate: Candidate) -> None:
         """Keep a candidate, unless it was kept before."""
