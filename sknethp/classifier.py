@@ -68,6 +68,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         A row per epoch: epoch, lr, train_loss, train_accuracy, with validation valid_loss,
         valid_accuracy and the monitored score, and seconds. ``pandas.DataFrame(history_)`` is a
         table of it.
+    temperature_ : float
+        What the logits were divided by; 1 without `calibrate`.
     net_ : skorch.NeuralNet
         The skorch net, with its history and ``save_params``.
     module_ : torch.nn.Module
@@ -104,12 +106,13 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         embedding_frequencies=16,
         frequency_scale=0.1,
         embedding_bins=8,
-        embedding_lr_factor=0.1,
         weight_init="auto",
         normalization=None,
         residual=False,
+        ensemble_size=1,
         optimizer="adam",
         lr=1e-3,
+        embedding_lr_factor=0.1,
         lr_schedule="cosine",
         lr_final=0.01,
         lr_drop_factor=0.5,
@@ -133,6 +136,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         monitor="valid_loss",
         validation_fraction=0.1,
         restore_best=True,
+        calibrate=False,
         warm_start=False,
         random_state=None,
         device="cpu",
@@ -151,12 +155,13 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self.embedding_frequencies = embedding_frequencies
         self.frequency_scale = frequency_scale
         self.embedding_bins = embedding_bins
-        self.embedding_lr_factor = embedding_lr_factor
         self.weight_init = weight_init
         self.normalization = normalization
         self.residual = residual
+        self.ensemble_size = ensemble_size
         self.optimizer = optimizer
         self.lr = lr
+        self.embedding_lr_factor = embedding_lr_factor
         self.lr_schedule = lr_schedule
         self.lr_final = lr_final
         self.lr_drop_factor = lr_drop_factor
@@ -180,6 +185,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         self.monitor = monitor
         self.validation_fraction = validation_fraction
         self.restore_best = restore_best
+        self.calibrate = calibrate
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
@@ -252,7 +258,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
-        warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+        if parameters["input_scaling"] is None:
+            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         columns = self._embedded_columns() if parameters["warm_start"] else None
@@ -291,7 +298,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         if first:
             labels = np.unique(y if classes is None else classes)
             check_classes(labels)
-            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+            if parameters["input_scaling"] is None:
+                warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         else:
             labels = self.classes_
             if classes is not None and not np.array_equal(labels, np.unique(classes)):
@@ -360,6 +368,12 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         return self.net_.module_
 
     @property
+    def temperature_(self):
+        """What the logits were divided by."""
+        check_is_fitted(self, "net_")
+        return self.net_.temperature_
+
+    @property
     def _objective(self) -> Objective:
         return self.net_.objective_
 
@@ -378,7 +392,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
 
     def _embedded_columns(self) -> tuple[int, ...] | None:
         """Return the columns that the previous fit embeds, if there was one."""
-        return self._network.architecture.inputs.columns if hasattr(self, "net_") else None
+        if not hasattr(self, "net_"):
+            return None
+        return self._networks[0].architecture.inputs.columns
 
     def _earlier(self, classes: np.ndarray) -> Fitted | None:
         """Return the state of the previous fit, if there was one."""
@@ -389,14 +405,16 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 f"warm_start=True continues with the classes of the previous fit, "
                 f"{listed(self.classes_)}, but y has {listed(classes)}: set warm_start=False."
             )
-        return fitted_as_it_is(self.net_, self._network, self.best_epoch_)
+        return fitted_as_it_is(self.net_, self._networks, self.best_epoch_)
 
     def _keep(self, fitted: Fitted, classes: np.ndarray) -> None:
         self.classes_ = classes
         self.net_ = fitted.net
         # The weights are only in module_: training continues from loaded or edited ones.
         empty = torch.empty(0, dtype=torch.float32, device="cpu")
-        self._network = replace(fitted.network, parameters=empty, statistics=empty)
+        self._networks = [
+            replace(network, parameters=empty, statistics=empty) for network in fitted.networks
+        ]
         self.best_epoch_ = fitted.best_epoch
         self.history_ = [
             {name: value for name, value in row.items() if name != "batches"}

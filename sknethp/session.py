@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -36,11 +36,16 @@ class SharedSession(Session, Protocol):
 class LoneSession(LoneTrainer):
     """The session of one fit that is trained by itself."""
 
-    def train(self, epoch: Epoch) -> EpochResult:
-        """Train the network immediately."""
-        if self._population is None:
-            _tell_listeners(epoch.network.serial)
-        return super().train(epoch)
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_new = True
+
+    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
+        """Train the networks immediately."""
+        if self._is_new:
+            _tell_listeners(epochs[0].fit)
+            self._is_new = False
+        return super().train(epochs)
 
     def count_recalled(self) -> None:
         """Report the fit to whoever counts fits that are not fused."""

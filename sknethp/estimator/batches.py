@@ -46,7 +46,7 @@ class BatchEvents:
         """Show the callbacks the gradients; what they change in place takes effect."""
         parameters = dict(self._net.module_.named_parameters())
         for slot in self._network.architecture.parameters:
-            parameters[slot.name].grad = gradient[slot.name].view(slot.shape).t()
+            parameters[slot.name].grad = slot.for_module(gradient[slot.name].view(slot.shape))
         self._net.notify("on_grad_computed", named_parameters=list(parameters.items()))
 
     def batch_ends(self, samples: Tensor, logits: Tensor) -> None:

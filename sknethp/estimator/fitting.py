@@ -14,7 +14,7 @@ from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress, is_measured
 from sknethp.session import current_session
-from sknethp.training.module import detach, read
+from sknethp.training.module import build_ensemble, detach, members_of, read
 from sknethp.training.network import Network, new_moments, new_network
 from sknethp.training.rows import Part
 from sknethp.training.slots import views
@@ -26,7 +26,7 @@ class Fitted:
     """A trained net and what is needed to train it further."""
 
     net: EpochNet
-    network: Network
+    networks: list[Network]
     best_epoch: int
 
 
@@ -61,7 +61,7 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
     """Train a net, or train an earlier one further; may raise a DivergenceError."""
     parameters, trainer = request.parameters, current_session()
     train, valid = _parts(request, trainer)
-    network, net = _start(request, earlier)
+    networks, net = _start(request, earlier)
     stops = parameters["early_stopping"] and valid is not None
     progress = Progress(
         patience=parameters["patience"] if stops else np.inf,
@@ -74,44 +74,55 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
         FitPlan(
             request=request,
             trainer=trainer,
-            network=network,
+            networks=networks,
             train=train,
             valid=valid,
             monitor=_monitor(request),
             progress=progress,
         )
     )
-    return Fitted(net, network, progress.best_epoch)
+    return Fitted(net, networks, progress.best_epoch)
 
 
-def _start(request: FitRequest, earlier: Fitted | None) -> tuple[Network, EpochNet]:
-    """Return a new network and net, or copies of those to continue from."""
-    network = first_network(request) if earlier is None else _continued(earlier.network, request)
-    net = new_net(network, request)
+def _start(request: FitRequest, earlier: Fitted | None) -> tuple[list[Network], EpochNet]:
+    """Return new networks and a net, or copies of those to continue from."""
+    networks = new_networks(request) if earlier is None else _continued(earlier.networks, request)
+    net = new_net(networks, request)
     if earlier is not None:
         net.history.extend(list(earlier.net.history))
-    return network, net
+    return networks, net
 
 
-def first_network(request: FitRequest) -> Network:
-    """Return a new network, which knows what its inputs need of the training samples."""
-    schemes = request.parameters["weight_init"]
-    network = new_network(request.architecture, request.settings, schemes, request.seed)
-    own = views(network.statistics, network.architecture.statistics)
-    for name, values in request.statistics().items():
-        own[name].copy_(torch.from_numpy(values))
-    return network
+def new_networks(request: FitRequest) -> list[Network]:
+    """Return the networks that a fit starts with; the first one does not depend on the others."""
+    schemes, statistics = request.parameters["weight_init"], request.statistics()
+    networks = []
+    for i in range(request.ensemble_size):
+        seed = (request.seed, i) if i else request.seed
+        network = new_network(request.architecture, request.settings, schemes, seed)
+        own = views(network.statistics, network.architecture.statistics)
+        for name, values in statistics.items():
+            own[name].copy_(torch.from_numpy(values))
+        networks.append(network)
+    return networks
 
 
-def _continued(earlier: Network, request: FitRequest) -> Network:
-    """Return a copy of a trained network that can be trained further under other settings."""
-    architecture, settings = request.architecture, request.settings
-    if earlier.architecture != architecture:
+def _continued(earlier: list[Network], request: FitRequest) -> list[Network]:
+    """Return copies of trained networks that can be trained further under other settings."""
+    sizes = len(earlier), request.ensemble_size
+    if earlier[0].architecture != request.architecture or sizes[0] != sizes[1]:
         raise ValueError(
             "The previous fit had another structure, so this one cannot continue from it: keep the "
-            "features, the classes, hidden_layers, hidden_units, activation, normalization and "
-            "residual, or start anew with warm_start=False or a clone."
+            "features, the classes, hidden_layers, hidden_units, activation, normalization, "
+            "residual, ensemble_size, and the scaling and embedding of the inputs, or start anew "
+            "with warm_start=False or a clone."
         )
+    return [_with_settings_of(network, request) for network in earlier]
+
+
+def _with_settings_of(earlier: Network, request: FitRequest) -> Network:
+    """Return a copy of a trained network with the settings of another fit."""
+    architecture, settings = request.architecture, request.settings
     network = copy.deepcopy(earlier)
     schemes = ("zero",) * len(architecture.weights)
     fresh = new_network(architecture, settings, schemes, request.seed)
@@ -124,27 +135,35 @@ def _continued(earlier: Network, request: FitRequest) -> Network:
 
 
 def rebuilt(
-    request: FitRequest, network: Network, history: list[dict[str, Any]], best_epoch: int
+    request: FitRequest, networks: list[Network], history: list[dict[str, Any]], best_epoch: int
 ) -> Fitted:
-    """Return the fit of a network that was trained before, with its optimizer reset.
+    """Return the fit of networks that were trained before, with their optimizers reset.
 
-    `network` has no moments; `history` has a row per epoch.
+    The networks have no moments; `history` has a row per epoch.
     """
-    network.moments = new_moments(network.settings, network.parameters)
-    net = new_net(network, request)
+    for network in networks:
+        network.moments = new_moments(network.settings, network.parameters)
+    net = new_net(networks, request)
     net.history.extend(history)
-    detach(net.module_, network.n_steps)
-    return Fitted(net, network, best_epoch)
+    detach(net.module_, networks[0].n_steps)
+    return Fitted(net, networks, best_epoch)
 
 
-def fitted_as_it_is(net: EpochNet, network: Network, best_epoch: int) -> Fitted:
+def fitted_as_it_is(net: EpochNet, networks: list[Network], best_epoch: int) -> Fitted:
     """Return a fit with the weights that its module has now, which may have been edited.
 
     What else the module may have been given (layers, hooks, other activations) would be lost in
     training, so that it is a ValueError.
     """
-    network, twin = read(net.module_, network)
-    rows = np.random.default_rng(0).standard_normal((4, network.architecture.n_features))
+    members = members_of(net.module_)
+    if len(members) != len(networks):
+        raise ValueError(
+            f"module_ cannot be trained on: it should have {len(networks)} members, but has "
+            f"{len(members)}. Keep its structure as it was fitted, or start anew with a clone."
+        )
+    copies = [read(*each) for each in zip(members, networks, strict=True)]
+    twin = build_ensemble([module for _, module in copies], net.objective_)
+    rows = np.random.default_rng(0).standard_normal((4, networks[0].architecture.n_features))
     theirs, own = (forward_in_double(module, rows) for module in (net.module_, twin))
     if theirs.shape != own.shape or not torch.allclose(theirs, own, equal_nan=True):
         raise ValueError(
@@ -152,4 +171,4 @@ def fitted_as_it_is(net: EpochNet, network: Network, best_epoch: int) -> Fitted:
             "Give it the layers that it was fitted with (torch.nn.utils.prune.remove and "
             "parametrize.remove_parametrizations make weights plain), or start anew with a clone."
         )
-    return Fitted(net, network, best_epoch)
+    return Fitted(net, [network for network, _ in copies], best_epoch)

@@ -17,7 +17,7 @@ from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.session import current_session
 
 # To be incremented when the result of a fit, or what is kept of it, changes.
-_FORMAT = 4
+_FORMAT = 5
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 
@@ -46,16 +46,20 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
             _check_writable(folder)
             fitted = fit_network(request, earlier)
             rows = list(fitted.net.history)[n_before:]
-            stored = StoredFit.of(fitted.network, rows, fitted.best_epoch - n_before)
+            stored = StoredFit.of(
+                fitted.networks, rows, fitted.best_epoch - n_before, fitted.net.temperature_
+            )
             _keep(stored, file)
         else:
             session.count_recalled()
     except UnwritableMemoryError as error:
         session.stop(error)
         raise
-    network = stored.network(request.architecture, request.settings)
+    networks = stored.networks(request.architecture, request.settings)
     rows = ([] if earlier is None else list(earlier.net.history)) + stored.rows(n_before)
-    return rebuilt(request, network, rows, n_before + stored.best_epoch)
+    fitted = rebuilt(request, networks, rows, n_before + stored.best_epoch)
+    fitted.net.temperature_ = stored.temperature
+    return fitted
 
 
 def memory_folder(memory: Any) -> Path | None:
@@ -127,14 +131,15 @@ def _state_of(earlier: Fitted | None) -> tuple | None:
     """Return the state of a trained net that determines further training; equal for equal nets."""
     if earlier is None:
         return None
-    network = earlier.network
-    tensors = network.parameters, *network.moments, network.statistics
+    first = earlier.networks[0]
     return (
-        repr(network.architecture),  # without cached properties
-        repr(network.settings),
-        network.streams.states(),
-        network.n_steps,
-        [tensor.numpy() for tensor in tensors],
+        repr(first.architecture),  # without cached properties
+        repr(first.settings),
+        first.n_steps,
+        [
+            (n.streams.states(), *(t.numpy() for t in (n.parameters, *n.moments, n.statistics)))
+            for n in earlier.networks
+        ],
         len(earlier.net.history),
     )
 
@@ -144,7 +149,7 @@ def _recalled(file: Path, request: FitRequest) -> StoredFit | None:
     if not file.exists():
         return None
     try:
-        return load(file, request.architecture, request.settings)
+        return load(file, request.architecture, request.settings, request.ensemble_size)
     except Exception as error:
         warnings.warn(
             f"A finished fit is trained again, since {str(file)!r} cannot be read "

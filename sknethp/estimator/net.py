@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
+from torch import Tensor
 
 from sknethp.estimator.batches import BatchEvents, follows_batches
+from sknethp.estimator.calibration import divide_logits, fitted_temperature
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
-from sknethp.training.module import attach, build_module, detach
+from sknethp.training.evaluation import combined
+from sknethp.training.module import attach, build_ensemble, build_module, detach
 from sknethp.training.network import Network
 from sknethp.training.objectives import Objective
 from sknethp.training.optimizers import OPTIMIZERS
@@ -37,11 +42,13 @@ class FitPlan:
 
     request: FitRequest
     trainer: Trainer
-    network: Network
+    networks: Sequence[Network]
     train: Part
     valid: Part | None
     monitor: Monitor | None
     progress: Progress
+    logits: Tensor | None = None
+    """Each network's logits of the validation part in the epoch that is kept."""
 
 
 def _dataset(subset: Subset | None) -> Dataset | None:
@@ -59,6 +66,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
     """
 
     objective_: Objective
+    temperature_: float = 1.0
 
     @property
     def _default_callbacks(self) -> list:
@@ -81,7 +89,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         return self
 
     def train_epochs(self, plan: FitPlan) -> EpochNet:
-        """Train for the epochs of a plan; the module follows the network's parameters."""
+        """Train for the epochs of a plan; the module follows the networks' parameters."""
         parts = plan.request.train, plan.request.valid
         train, valid = (_dataset(part) if self.callbacks_ else None for part in parts)
         X, y = (None, None) if train is None else (train.X, train.y)
@@ -96,9 +104,12 @@ class EpochNet(ClassifierMixin, NeuralNet):
                     break
         except _StopTraining:
             pass
-        plan.progress.restore(plan.network)
+        plan.progress.restore(plan.networks)
+        if plan.logits is not None and plan.valid is not None:
+            self.temperature_ = fitted_temperature(self.objective_, plan.logits, plan.valid)
+            divide_logits(plan.networks, self.temperature_)
         self.notify("on_train_end", X=X, y=y)
-        detach(self.module_, plan.network.n_steps)
+        detach(self.module_, plan.networks[0].n_steps)
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -128,26 +139,33 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _observer(self, plan: FitPlan) -> BatchEvents | None:
         if not any(follows_batches(callback) for _, callback in self.callbacks_):
             return None
-        return BatchEvents(self, self.objective_, plan.network, plan.train)
+        return BatchEvents(self, self.objective_, plan.networks[0], plan.train)
 
     def _train_epoch(self, plan: FitPlan, epoch: int, observer: BatchEvents | None) -> bool:
         """Train for an epoch and record it; return whether to stop."""
         start = time.perf_counter()
-        steps = n_steps(len(plan.train), plan.network.settings.batch_size)
+        steps = n_steps(len(plan.train), plan.networks[0].settings.batch_size)
         rates = plan.request.schedule.rates(epoch, steps, plan.progress.drops)
-        request = Epoch(
-            network=plan.network,
-            train=plan.train,
-            valid=plan.valid,
-            rates=rates,
-            objective=plan.request.objective,
-            device=plan.request.device,
-            observer=observer,
-        )
-        result = plan.trainer.train(request)
+        requests = [
+            Epoch(
+                network=network,
+                train=plan.train,
+                valid=plan.valid,
+                rates=rates,
+                objective=plan.request.objective,
+                device=plan.request.device,
+                observer=observer,
+                fit=plan.networks[0].serial,
+            )
+            for network in plan.networks
+        ]
+        results = plan.trainer.train(requests)
+        result = combined(plan.request.objective, results, plan.valid)
         _check_finite(result, epoch, plan.request.schedule.lr)
         score = -result.train.loss if plan.monitor is None else plan.monitor.score(result)
-        stop = plan.progress.update(score, plan.network)
+        stop = plan.progress.update(score, plan.networks)
+        if plan.request.parameters["calibrate"] and plan.valid and plan.progress.is_kept:
+            plan.logits = torch.stack([r.valid.logits for r in results if r.valid is not None])
         seconds = time.perf_counter() - start
         if observer is not None and plan.valid is not None and result.valid is not None:
             observer.validated(plan.valid, result.valid)
@@ -208,18 +226,19 @@ def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:
     )
 
 
-def new_net(network: Network, request: FitRequest) -> EpochNet:
-    """Make a skorch net, initialised, around a network."""
+def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
+    """Make a skorch net, initialised, around the networks of a fit."""
     parameters, objective = request.parameters, request.objective
-    module = build_module(network.architecture, network.settings.dropout)
-    attach(module, network)
+    members = [build_module(network.architecture, network.settings.dropout) for network in networks]
+    for member, network in zip(members, networks, strict=True):
+        attach(member, network)
     net = EpochNet(
-        module,
+        build_ensemble(members, objective),
         objective.criterion,
         optimizer=OPTIMIZERS[parameters["optimizer"]].torch,
         lr=parameters["lr"],
         max_epochs=parameters["max_epochs"],
-        batch_size=network.settings.batch_size,
+        batch_size=networks[0].settings.batch_size,
         predict_nonlinearity=objective.probabilities,
         train_split=None,
         callbacks=list(parameters["callbacks"]) if parameters["callbacks"] else "disable",

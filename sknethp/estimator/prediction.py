@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from sknethp.training.module import members_of
 from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
@@ -34,6 +35,10 @@ def forward_in_double(module: nn.Module, X: Any) -> Tensor:
 
 def _forward(twin: nn.Module, X: Any) -> Tensor:
     """Return the logits of samples, computed in blocks of rows."""
+    members = members_of(twin)
+    if len(members) > 1:
+        average: Any = twin.get_submodule("average")
+        return average(torch.stack([_forward(member, X) for member in members]))
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
     stays_sparse = False
     if sparse.issparse(X) and X.shape[1] > _WIDE and isinstance(twin, nn.Sequential):

@@ -12,6 +12,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
+from sknethp.estimator.batches import follows_batches
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.devices import resolve_device
 from sknethp.hyperparameters.constraints import Number
@@ -95,6 +96,11 @@ class FitRequest:
             frequency_scale=p["frequency_scale"] if periodic else 0.0,
         )
 
+    @property
+    def ensemble_size(self) -> int:
+        """Number of networks to train."""
+        return self.parameters["ensemble_size"]
+
     def statistics(self) -> dict[str, np.ndarray]:
         """Return what the network's inputs need to know of the training samples, by slot."""
         return measured(self.architecture.inputs, self.train.counted_rows())
@@ -129,6 +135,7 @@ def fit_request(
 
     `embedded_columns` are those of a net to continue from.
     """
+    _check_callbacks(parameters)
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
         held_out = np.arange(len(validation.y), dtype=np.int32)
@@ -170,6 +177,19 @@ def request_on(
         seed=seed,
         n_epochs=n_epochs or parameters["max_epochs"],
     )
+
+
+def _check_callbacks(parameters: Mapping[str, Any]) -> None:
+    """Reject callbacks that follow the batches of a single network where there are several."""
+    for entry in parameters["callbacks"] or ():
+        callback = entry[-1] if isinstance(entry, tuple) else entry
+        callback = callback() if isinstance(callback, type) else callback
+        if parameters["ensemble_size"] > 1 and follows_batches(callback):
+            raise ValueError(
+                f"{type(callback).__name__} in callbacks follows single batches, but the "
+                f"{parameters['ensemble_size']} networks of the ensemble each have their own: set "
+                "ensemble_size=1, or leave the callback out."
+            )
 
 
 def _split(

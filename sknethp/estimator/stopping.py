@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,22 +91,28 @@ class Progress:
     drops: int = 0
     epoch: int = 0
     _since_drop: int = 0
-    _best: tuple[Tensor, Tensor] | None = field(default=None, repr=False)
+    _best: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
 
-    def update(self, score: float, network: Network) -> bool:
+    @property
+    def is_kept(self) -> bool:
+        """Whether the epoch recorded last is the one to keep so far."""
+        return not self.keep_best or self.epoch == self.best_epoch
+
+    def update(self, score: float, networks: Sequence[Network]) -> bool:
         """Record an epoch's score; return whether to stop."""
         self.epoch += 1
         self._since_drop += 1
         if score > self.best_score + self.min_improvement or self.best_epoch == 0:
             self.best_score, self.best_epoch, self._since_drop = score, self.epoch, 0
             if self.keep_best:
-                self._best = network.parameters.clone(), network.statistics.clone()
+                self._best = [(n.parameters.clone(), n.statistics.clone()) for n in networks]
         elif self._since_drop >= self.drop_epochs:
             self.drops, self._since_drop = self.drops + 1, 0
         return self.epoch - self.best_epoch >= self.patience
 
-    def restore(self, network: Network) -> None:
+    def restore(self, networks: Sequence[Network]) -> None:
         """Restore the parameters of the best epoch."""
-        if self._best is not None:
-            network.parameters.copy_(self._best[0])
-            network.statistics.copy_(self._best[1])
+        if self._best:
+            for network, (parameters, statistics) in zip(networks, self._best, strict=True):
+                network.parameters.copy_(parameters)
+                network.statistics.copy_(statistics)

@@ -25,10 +25,11 @@ _RECORDED_ANEW = ("batches", "epoch")
 class StoredFit:
     """What a fit has made, except the optimizer's moments; each field is an array in the file.
 
-    `parameters` ``(n_parameters,)`` and `statistics` ``(n_statistics,)`` are float32, `streams`
-    ``(n_streams, 6)`` uint64. `history` ``(n_epochs, n_columns)``, float64, has only the epochs of
-    this fit, not those of an earlier one that it continued. `counts` holds the optimizer's steps
-    and the best epoch, counted from 1.
+    `parameters` ``(n_networks, n_parameters)`` and `statistics` ``(n_networks, n_statistics)`` are
+    float32, `streams` ``(n_networks, n_streams, 6)`` uint64. `history` ``(n_epochs, n_columns)``,
+    float64, has only the epochs of this fit, not those of an earlier one that it continued.
+    `counts` holds the optimizer's steps and the best epoch, counted from 1; `temperatures` one
+    number.
     """
 
     parameters: np.ndarray
@@ -37,30 +38,43 @@ class StoredFit:
     columns: np.ndarray
     history: np.ndarray
     counts: np.ndarray
+    temperatures: np.ndarray
 
     @classmethod
-    def of(cls, network: Network, rows: Sequence[Mapping[str, Any]], best_epoch: int) -> StoredFit:
+    def of(
+        cls,
+        networks: Sequence[Network],
+        rows: Sequence[Mapping[str, Any]],
+        best_epoch: int,
+        temperature: float = 1.0,
+    ) -> StoredFit:
         """Return what to store of a fit whose epochs recorded `rows`."""
         columns = [name for name in rows[0] if name not in _RECORDED_ANEW]
         return cls(
-            parameters=network.parameters.numpy(),
-            statistics=network.statistics.numpy(),
-            streams=network.streams.states(),
+            parameters=np.stack([network.parameters.numpy() for network in networks]),
+            statistics=np.stack([network.statistics.numpy() for network in networks]),
+            streams=np.stack([network.streams.states() for network in networks]),
             columns=np.array(columns),
             history=np.array([[row[name] for name in columns] for row in rows], np.float64),
-            counts=np.array([network.n_steps, best_epoch], np.int64),
+            counts=np.array([networks[0].n_steps, best_epoch], np.int64),
+            temperatures=np.array([temperature]),
         )
 
-    def network(self, architecture: Architecture, settings: Settings) -> Network:
-        """Return the network, without moments."""
-        return Network(
-            architecture,
-            settings,
-            Streams.from_states(self.streams),
-            torch.from_numpy(self.parameters).clone(),
-            statistics=torch.from_numpy(self.statistics).clone(),
-            n_steps=int(self.counts[0]),
-        )
+    def networks(self, architecture: Architecture, settings: Settings) -> list[Network]:
+        """Return the networks, without moments."""
+        return [
+            Network(
+                architecture,
+                settings,
+                Streams.from_states(streams),
+                torch.from_numpy(parameters).clone(),
+                statistics=torch.from_numpy(statistics).clone(),
+                n_steps=int(self.counts[0]),
+            )
+            for streams, parameters, statistics in zip(
+                self.streams, self.parameters, self.statistics, strict=True
+            )
+        ]
 
     def rows(self, n_before: int) -> list[dict[str, Any]]:
         """Return the rows of a skorch history, those of the epochs after `n_before`."""
@@ -75,23 +89,31 @@ class StoredFit:
         """The best epoch of this fit, counted from 1."""
         return int(self.counts[1])
 
-    def check(self, architecture: Architecture, settings: Settings) -> None:
+    @property
+    def temperature(self) -> float:
+        """The temperature of the logits, which the parameters contain."""
+        return float(self.temperatures[0])
+
+    def check(self, architecture: Architecture, settings: Settings, n_networks: int) -> None:
         """Raise a ValueError unless a fit of this kind can have been stored with these arrays."""
         n_epochs, n_columns = len(self.history), self.columns.size
         n_streams = {2 + len(architecture.hidden_units)}
         if not any(settings.dropout):
             n_streams.add(1)
         is_possible = (
-            _is(self.parameters, np.float32, architecture.n_parameters)
+            _is(self.parameters, np.float32, n_networks, architecture.n_parameters)
             and np.isfinite(self.parameters).all()
-            and _is(self.statistics, np.float32, architecture.n_statistics)
-            and _is(self.streams, np.uint64, len(self.streams), 6)
-            and len(self.streams) in n_streams
-            and (self.streams[:, 4:] < (2, 2**32)).all()
+            and _is(self.statistics, np.float32, n_networks, architecture.n_statistics)
+            and self.streams.ndim == 3
+            and _is(self.streams, np.uint64, n_networks, self.streams.shape[1], 6)
+            and self.streams.shape[1] in n_streams
+            and (self.streams[..., 4:] < (2, 2**32)).all()
             and self.columns.dtype.kind == "U"
             and set(self.columns.tolist()) >= _ALWAYS_RECORDED
             and _is(self.history, np.float64, n_epochs, n_columns)
             and _is(self.counts, np.int64, 2)
+            and _is(self.temperatures, np.float64, 1)
+            and self.temperature > 0
             and self.counts[0] >= 0
             and 1 <= self.best_epoch <= n_epochs
         )
@@ -120,10 +142,12 @@ def save_arrays(arrays: Mapping[str, np.ndarray], file: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def load(file: Path, architecture: Architecture, settings: Settings) -> StoredFit:
-    """Read a fit of a network of this kind; raises an exception of any type if there is none."""
+def load(
+    file: Path, architecture: Architecture, settings: Settings, n_networks: int = 1
+) -> StoredFit:
+    """Read a fit of networks of this kind; raises an exception of any type if there is none."""
     fit = StoredFit(**load_arrays(file, [field.name for field in fields(StoredFit)]))
-    fit.check(architecture, settings)
+    fit.check(architecture, settings, n_networks)
     return fit
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from torch import Tensor
 from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import Watchdog
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
-from sknethp.fusion.rounds import Rounds
 from sknethp.fusion.sharing import SharedRows
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.grouping import plan
+from sknethp.training.rounds import Rounds
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
 
@@ -41,7 +43,7 @@ class Scheduler:
     ):
         self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
-        self._rounds = Rounds(self.summary)
+        self._rounds = Rounds()
         self._watcher = watcher or Watcher()
         self._shared = SharedRows()
         self._new: deque[Task] = deque()
@@ -68,10 +70,10 @@ class Scheduler:
         """Return targets as a tensor, shared with equal targets of other tasks."""
         return self._shared.targets(targets)
 
-    def train(self, epoch: Epoch) -> EpochResult:
-        """Wait until the epoch is trained."""
+    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
+        """Wait until the epochs are trained."""
         assert self._current is not None
-        return self._current.wait(request=epoch)
+        return self._current.wait(request=epochs)
 
     def is_current(self) -> bool:
         """Tell whether the running code is that of a task, in the thread that all tasks share."""
@@ -221,11 +223,18 @@ class Scheduler:
         tasks = [task for task in self._waiting if task.request is not None]
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
-        answers = self._rounds.train([task.request for task in tasks])  # type: ignore[misc]
+        epochs = [epoch for task in tasks for epoch in task.request or ()]
+        groups = plan(epochs)
+        self.summary.count_round(epochs, groups)
+        start = time.perf_counter()
+        answers = iter(self._rounds.train(epochs, groups))
+        self.summary.seconds_training += time.perf_counter() - start
         self._waiting = [task for task in self._waiting if task.request is None]
-        for task, answer in zip(tasks, answers, strict=True):
+        for task in tasks:
+            own = [next(answers) for _ in task.request or ()]
+            errors = (answer for answer in own if isinstance(answer, Exception))
             task.request = None
-            self._ready.append((task, answer))
+            self._ready.append((task, next(errors, own)))
         self._watcher.trained(tasks)
 
 

@@ -82,14 +82,14 @@ class Summary:
     def count_round(self, epochs: Sequence[Epoch], groups: Sequence[Sequence[int]]) -> None:
         """Count the populations of a round."""
         for group in groups:
-            serials = [epochs[i].network.serial for i in group]
+            serials = [epochs[i].fit for i in group]
             shared = len(group) > 1
             for serial in serials:
                 self._trained[serial] = self._trained.get(serial, False) or shared
             self.largest = max(self.largest, len(group))
             if shared:
                 self._seen.add(frozenset(serials))
-        self._observed.update(e.network.serial for e in epochs if e.observer is not None)
+        self._observed.update(e.fit for e in epochs if e.observer is not None)
 
     @property
     def workers(self) -> int:

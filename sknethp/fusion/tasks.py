@@ -16,7 +16,7 @@ from sknethp.training.epoch import Epoch, EpochResult
 class Task:
     """A function without arguments that runs until it waits for an epoch or for another task.
 
-    `request` is the epoch and `awaited` the task that it waits for; `parent` waits for this one.
+    It waits for the epochs of `request` or for the task `awaited`; `parent` waits for this one.
     `caller` identifies what has started it inside another task. `held_bytes` is an estimate of the
     memory that its waiting frames hold. For display, `share` estimates how much is done, to which
     an epoch adds `epoch_share`, and `is_counted` tells whether the task is one of those counted.
@@ -26,7 +26,7 @@ class Task:
         self, function: Callable[[], Any], finished: Callable[[Task], None], parent: Task | None
     ):
         self.parent = parent
-        self.request: Epoch | None = None
+        self.request: Sequence[Epoch] | None = None
         self.awaited: Task | None = None
         self.done = False
         self.trains = False
@@ -47,7 +47,7 @@ class Task:
         self._inside = None if parent is None else ProcessState()
         self._context = contextvars.copy_context()
 
-    def resume(self, session: SharedSession, value: EpochResult | None = None) -> None:
+    def resume(self, session: SharedSession, value: list[EpochResult] | None = None) -> None:
         """Run the task until it waits again or ends; called from the scheduler."""
         if self._greenlet is None:
             self._context.run(shared_session.set, session)
@@ -59,7 +59,7 @@ class Task:
         """Tell whether the calling code is the task's own."""
         return self._greenlet is not None and greenlet.getcurrent() is self._greenlet
 
-    def wait(self, request: Epoch | None = None, awaited: Task | None = None) -> Any:
+    def wait(self, request: Sequence[Epoch] | None = None, awaited: Task | None = None) -> Any:
         """Suspend the task until its request is fulfilled or the awaited task has ended."""
         self.request, self.awaited = request, awaited
         self.trains = self.trains or request is not None

@@ -250,6 +250,13 @@ _STRUCTURE = (
 
 _TRAINING = (
     Hyperparameter(
+        "ensemble_size",
+        1,
+        COUNT,
+        "training",
+        "Number of networks, which differ in their seeds and whose probabilities are averaged.",
+    ),
+    Hyperparameter(
         "optimizer",
         "adam",
         Choice(tuple(OPTIMIZERS)),
@@ -499,6 +506,14 @@ _STOPPING = (
         "stopping",
         "Whether to keep the weights of the epoch that was best by `monitor`, if there is a "
         "validation part.",
+    ),
+    Hyperparameter(
+        "calibrate",
+        False,
+        Flag(),
+        "stopping",
+        "Whether to divide the logits by a temperature that is fitted on the validation part, if "
+        "there is one (Guo et al., 2017). It changes probabilities, not labels.",
     ),
 )
 

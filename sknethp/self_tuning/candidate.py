@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sknethp.estimator.fitting import first_network
+from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
 from sknethp.self_tuning.clock import epoch_work
@@ -53,7 +53,7 @@ class _FoldFit:
     def __init__(self, request: FitRequest, folds: Folds, n_blocks: int):
         assert request.valid is not None
         self.request = request
-        self.network = first_network(request)
+        (self.network,) = new_networks(request)
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
         self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
         self._n_blocks = min(n_blocks, len(self.valid))
@@ -176,7 +176,7 @@ class Candidate:
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
         for fit, evaluation in zip(self._fits, valid, strict=True):
-            fit.progress.update(-evaluation.measures.loss, fit.network)
+            fit.progress.update(-evaluation.measures.loss, [fit.network])
         if is_best:
             networks = [_copied(fit.network) for fit in self._fits]
             logits = torch.cat([evaluation.logits for evaluation in valid])
@@ -211,7 +211,7 @@ class Candidate:
         """Take the best epoch and the history of a candidate that was kept."""
         self.history = kept.rows()
         if kept.counts[0]:
-            networks = kept.networks([first_network(request) for request in self.requests])
+            networks = kept.networks([new_networks(request)[0] for request in self.requests])
             self.best = Snapshot(int(kept.counts[0]), networks, torch.from_numpy(kept.logits))
 
     def to_keep(self) -> KeptCandidate:

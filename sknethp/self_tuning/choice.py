@@ -90,7 +90,7 @@ def ensemble_of(
 
 
 def best_of(candidate: Candidate) -> Fitted:
-    """Return the fit of a candidate on the first fold, for a classifier of its own."""
+    """Return the networks of a candidate's folds as the fit of one classifier."""
     assert candidate.best is not None
-    request, history = candidate.requests[0], candidate.history
-    return rebuilt(request, candidate.best.networks[0], history, candidate.best.epoch)
+    networks, history = list(candidate.best.networks), candidate.history
+    return rebuilt(candidate.requests[0], networks, history, candidate.best.epoch)

@@ -90,8 +90,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, if X has names that are all strings.
     best_estimator_ : DeepNetClassifier
-        The best candidate by itself, fitted to the first fold's training samples, or with `refit`
-        to all.
+        The best candidate by itself: an ensemble of its folds' networks, or with `refit` one
+        network.
     best_params_ : dict
         What the best candidate has set.
     best_score_ : float
@@ -256,11 +256,12 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.best_score_ = float(self.cv_results_["mean_test_score"][choice.best_index])
         self.oof_proba_ = folds.by_sample(choice.held_out)
         self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
-        best = clone(net).set_params(**self.best_params_)
+        fitted = refits.get(choice.best_index) or best_of(candidates[choice.best_index])
+        size = {"ensemble_size": len(fitted.networks)}
+        best = clone(net).set_params(**self.best_params_, **size)
         best.n_features_in_ = self.n_features_in_
         if hasattr(self, "feature_names_in_"):
             best.feature_names_in_ = self.feature_names_in_
-        fitted = refits.get(choice.best_index) or best_of(candidates[choice.best_index])
         best._keep(fitted, self.classes_)
         self.best_estimator_ = best
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.fusion.rounds import Rounds
-from sknethp.fusion.summary import Summary
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, step_work, work_of
 from sknethp.self_tuning.folds import Splits
+from sknethp.self_tuning.trainer import RoundTrainer
 
 # So many candidates like the first should fit the time.
 _WANTED = 6.0
@@ -95,13 +94,11 @@ def make_plan(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
         for epoch in candidate.epochs()
         for batch in (epoch.network.settings.batch_size,)
     ]
-    rounds = Rounds(Summary())
+    trainer = RoundTrainer()
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) < _PROBES and sum(seconds) < 0.01 * clock.max_time):
         start = clock.elapsed
-        for result in rounds.train(epochs):
-            if isinstance(result, Exception):
-                raise result
+        trainer.train(epochs)
         seconds.append(clock.elapsed - start)
     clock.measured(min(seconds), work_of(epochs))  # the first also made the population
     return _planned(candidate, clock, n_folds)

@@ -17,7 +17,14 @@ from sknethp.self_tuning.plan import Plan
 from sknethp.self_tuning.portfolio import PORTFOLIO
 
 # What the folds are for, or has no meaning here.
-_FIXED = {"early_stopping": False, "warm_start": False, "memory": None, "verbose": 0}
+_FIXED = {
+    "early_stopping": False,
+    "ensemble_size": 1,
+    "calibrate": False,
+    "warm_start": False,
+    "memory": None,
+    "verbose": 0,
+}
 
 
 class Proposals:

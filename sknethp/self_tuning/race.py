@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sknethp.fusion.rounds import Rounds
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, work_of
+from sknethp.self_tuning.trainer import RoundTrainer
 
 # Shares of the epochs after which the lowest losses so far are compared, and how many standard
 # errors behind the best a candidate must be to stop. Of 36 candidates on each of seven data sets of
@@ -38,12 +38,12 @@ class Race:
     def __init__(
         self,
         propose: Callable[[Sequence[Candidate], int], list[Candidate]],
-        rounds: Rounds,
+        trainer: RoundTrainer,
         clock: Clock,
         n_places: int,
         ended: Callable[[Candidate], None] = lambda candidate: None,
     ):
-        self._propose, self._rounds, self._clock = propose, rounds, clock
+        self._propose, self._trainer, self._clock = propose, trainer, clock
         self._n_places, self._ended = n_places, ended
         self.candidates: list[Candidate] = []
         self._is_full = False
@@ -123,7 +123,7 @@ class Race:
         start = self._clock.elapsed
         own = [candidate.epochs() for candidate in running]
         with self._clock.phase("training"):
-            results = iter(self._rounds.train([epoch for epochs in own for epoch in epochs]))
+            results = iter(self._trainer.train([epoch for epochs in own for epoch in epochs]))
         now = self._clock.elapsed
         work = [work_of(epochs) for epochs in own]
         total = sum(work)
@@ -131,9 +131,6 @@ class Race:
             self._clock.measured(now - start, total)
         for candidate, epochs, share in zip(running, own, work, strict=True):
             answers = [next(results) for _ in epochs]
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
             candidate.seconds += (now - start) * share / max(total, 1)
             candidate.ended_at = now
             candidate.record(answers)

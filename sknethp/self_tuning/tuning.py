@@ -7,8 +7,6 @@ from typing import Any
 
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
-from sknethp.fusion.rounds import Rounds
-from sknethp.fusion.summary import Summary
 from sknethp.self_tuning.candidate import Candidate, Proposal
 from sknethp.self_tuning.choice import Choice
 from sknethp.self_tuning.clock import Clock
@@ -19,6 +17,7 @@ from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.race import Race
 from sknethp.self_tuning.refit import refitted
 from sknethp.self_tuning.summary import TuningSummary
+from sknethp.self_tuning.trainer import RoundTrainer
 
 _N_PLACES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
@@ -40,7 +39,7 @@ class Tuning:
         n_refits: int = 0,
     ):
         self._proposals, self._clock, self._seed = proposals, clock, seed
-        self._fused = Summary()
+        self._trainer = RoundTrainer()
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
         self.folds = Folds(samples, splits)
@@ -75,7 +74,7 @@ class Tuning:
             proposals = self._proposals.next(candidates, n) if n > 0 else []
             return [self._started(len(candidates), proposal) for proposal in proposals]
 
-        race = Race(propose, Rounds(self._fused), self._clock, _N_PLACES, self._keep)
+        race = Race(propose, self._trainer, self._clock, _N_PLACES, self._keep)
         self._candidates = race.candidates
         race.run()
         return race.candidates
@@ -96,7 +95,7 @@ class Tuning:
     def _keep(self, candidate: Candidate) -> None:
         """Keep a candidate, unless it was kept before."""
         if candidate.kept is not None:
-            self._fused.found += len(self.folds)
+            self._trainer.summary.found += len(self.folds)
         else:
             self._kept.keep(candidate.proposal.parameters, candidate.to_keep())
 
@@ -104,12 +103,12 @@ class Tuning:
         """Return what was done, and how long it took."""
         states = [candidate.state for candidate in self._candidates]
         clock = self._clock
-        self._fused.seconds = clock.elapsed
+        self._trainer.summary.seconds = clock.elapsed
         return TuningSummary(
             states={state: states.count(state) for state in dict.fromkeys(states)},
             n_folds=len(self.folds),
             seconds=clock.elapsed,
             seconds_by_phase=dict(clock.spent),
             notes=self._notes,
-            fused=self._fused,
+            fused=self._trainer.summary,
         )

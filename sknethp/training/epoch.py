@@ -31,7 +31,10 @@ class Observer(Protocol):
 
 @dataclass(eq=False)
 class Epoch:
-    """A network's request to train for an epoch; `rates` has the learning rate of each update."""
+    """A network's request to train for an epoch; `rates` has the learning rate of each update.
+
+    `fit` is the serial of the first network of its fit, which may have several.
+    """
 
     network: Network
     train: Part
@@ -40,6 +43,11 @@ class Epoch:
     objective: Objective
     device: torch.device = torch.device("cpu")
     observer: Observer | None = None
+    fit: int = -1
+
+    def __post_init__(self) -> None:
+        """By default a network is the only one of its fit."""
+        self.fit = self.network.serial if self.fit < 0 else self.fit
 
     @property
     def n_steps(self) -> int:

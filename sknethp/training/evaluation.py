@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sknethp.training.chunks import Gather, sample_weights
-from sknethp.training.epoch import Evaluation, Measures
+from sknethp.training.epoch import EpochResult, Evaluation, Measures
 from sknethp.training.objectives import Objective
 from sknethp.training.program import Program
 from sknethp.training.rounding import ALIGNED, total
@@ -62,6 +62,34 @@ def evaluate(
         program.forward()
         logits[s].copy_(program.logits)
     return _summaries(objective, parts, logits, targets, sample_weights(parts, steps))
+
+
+def combined(
+    objective: Objective, results: Sequence[EpochResult], valid: Part | None
+) -> EpochResult:
+    """Return the result of an ensemble's epoch from those of its members.
+
+    Training is measured by member, validation by the mean probabilities.
+    """
+    if len(results) == 1:
+        return results[0]
+    train = np.mean([(r.train.loss, *r.train.scores.values()) for r in results], 0).tolist()
+    evaluation = None
+    if valid is not None:
+        logits = objective.average(torch.stack([r.valid.logits for r in results if r.valid]))
+        index = torch.from_numpy(valid.index[None, None])
+        (evaluation,) = _summaries(
+            objective,
+            [valid],
+            logits[None, None],
+            valid.targets[valid.index][None, None],
+            sample_weights([valid], index),
+        )
+    return EpochResult(
+        Measures.of(train[0], objective.score_names, train[1:]),
+        all(r.is_finite for r in results),
+        evaluation,
+    )
 
 
 def _summaries(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from sknethp.training.activations import ACTIVATIONS
+from sknethp.training.activations import ACTIVATIONS, formula
 from sknethp.training.architecture import Architecture
 from sknethp.training.inputs import SOFT_LIMIT
 from sknethp.training.layers import NORMALIZATION_EPS
 from sknethp.training.network import Network
+from sknethp.training.objectives import Objective
 from sknethp.training.slots import views
 
 _Parts = list[tuple[str, nn.Module]]
@@ -132,6 +134,28 @@ def _with_skips(
     return fx.GraphModule(root, graph)
 
 
+def build_ensemble(members: Sequence[nn.Module], objective: Objective) -> nn.Module:
+    """Build a module that returns the logits of the members' mean probabilities."""
+    if len(members) == 1:
+        return members[0]
+    root, graph = nn.Module(), fx.Graph()
+    node = graph.placeholder("input")
+    outputs = []
+    for i, member in enumerate(members):
+        root.add_module(f"member_{i}", member)
+        outputs.append(graph.call_module(f"member_{i}", (node,)))
+    root.add_module("average", formula(objective.average))
+    stacked = graph.call_function(torch.stack, (outputs,))
+    graph.output(graph.call_module("average", (stacked,)))
+    return fx.GraphModule(root, graph)
+
+
+def members_of(module: nn.Module) -> list[nn.Module]:
+    """Return the members of an ensemble, or else the module itself."""
+    members = [part for name, part in module.named_children() if name.startswith("member_")]
+    return members or [module]
+
+
 def attach(module: nn.Module, network: Network) -> None:
     """Make the module's parameters views of the network's, so that it follows the training.
 
@@ -141,8 +165,7 @@ def attach(module: nn.Module, network: Network) -> None:
     parameters = views(network.parameters, architecture.parameters)
     for slot, value in zip(architecture.parameters, parameters.values(), strict=True):
         part = module.get_submodule(slot.module)
-        is_matrix = slot.kind == "weight" and slot.layer >= 0
-        setattr(part, slot.own_name, nn.Parameter(value.t() if is_matrix else value))
+        setattr(part, slot.own_name, nn.Parameter(slot.for_module(value)))
     statistics = views(network.statistics, architecture.statistics)
     for slot, value in zip(architecture.statistics, statistics.values(), strict=True):
         part = module.get_submodule(slot.module)

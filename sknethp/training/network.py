@@ -174,7 +174,10 @@ def new_moments(settings: Settings, parameters: Tensor) -> list[Tensor]:
 
 
 def new_network(
-    architecture: Architecture, settings: Settings, weight_init: tuple[str, ...], seed: int
+    architecture: Architecture,
+    settings: Settings,
+    weight_init: tuple[str, ...],
+    seed: int | tuple[int, ...],
 ) -> Network:
     """Initialise a network; `weight_init` has a scheme per layer, the output layer included."""
     initial, streams = np.random.SeedSequence(seed).spawn(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -79,6 +79,13 @@ class Objective(ABC):
         return torch.log_softmax(self.by_class(logits), -1)
 
     @abstractmethod
+    def average(self, logits: Any) -> Any:
+        """Return the logits of the mean probabilities over the first axis.
+
+        Only of torch's operations, so that it can be traced.
+        """
+
+    @abstractmethod
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Return the index of the most probable class of each sample, ``(n_samples,)``."""
 
@@ -128,6 +135,11 @@ class BinaryCrossEntropy(Objective):
         """Return the targets unchanged."""
         return targets
 
+    def average(self, logits: Any) -> Any:
+        """Return the logit of the second class's mean probability."""
+        positive, negative = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
+        return torch.logsumexp(positive, 0) - torch.logsumexp(negative, 0)
+
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Return the second class where its logit is positive."""
         return (logits[:, 0] > 0).astype(int)
@@ -176,6 +188,10 @@ class CrossEntropy(Objective):
     def criterion_targets(self, targets: Tensor) -> Tensor:
         """Return the indices of the classes."""
         return targets.argmax(-1)
+
+    def average(self, logits: Any) -> Any:
+        """Return the logarithms of the mean probabilities, up to a constant."""
+        return torch.logsumexp(torch.log_softmax(logits, -1), 0)
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Return the class with the largest logit."""

@@ -39,6 +39,10 @@ class Slot:
         """Its name in that part."""
         return self.name.rpartition(".")[2]
 
+    def for_module(self, values: Tensor) -> Tensor:
+        """Return its values as the module has them: the weights of a layer transposed."""
+        return values.t() if self.kind == "weight" and self.layer >= 0 else values
+
     @cached_property
     def size(self) -> int:
         """Number of values."""

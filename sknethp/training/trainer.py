@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 from sknethp.training.epoch import Epoch, EpochResult
-from sknethp.training.population import Population
+from sknethp.training.grouping import plan
+from sknethp.training.rounds import Rounds
 from sknethp.training.rows import Rows
 
 
@@ -22,15 +24,15 @@ class Trainer(Protocol):
     def targets(self, targets: np.ndarray) -> Tensor:
         """Return targets ``(n_samples, n_outputs)`` as a tensor, possibly shared with others."""
 
-    def train(self, epoch: Epoch) -> EpochResult:
-        """Train a network for an epoch."""
+    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
+        """Train networks for an epoch each."""
 
 
 class LoneTrainer:
-    """Trains one network as a population of one."""
+    """Trains the networks of one fit: one, or the members of an ensemble."""
 
     def __init__(self) -> None:
-        self._population: Population | None = None
+        self._rounds = Rounds()
 
     def rows(self, X: Any) -> Rows:
         """Return rows that are not shared."""
@@ -40,8 +42,10 @@ class LoneTrainer:
         """Return the targets as a tensor."""
         return torch.from_numpy(targets)
 
-    def train(self, epoch: Epoch) -> EpochResult:
-        """Train the network immediately."""
-        if self._population is None or self._population.networks != [epoch.network]:
-            self._population = Population([epoch.network], epoch.device)
-        return self._population.run([epoch])[0]
+    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
+        """Train the networks immediately."""
+        answers = self._rounds.train(epochs, plan(epochs))
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import Callback
 
 from sknethp import fused
-from sknethp.fusion.rounds import Rounds
+from sknethp.training.rounds import Rounds
 from tests.helpers import small_net as net
 
 
@@ -138,7 +138,7 @@ def test_interrupt_while_training(data, monkeypatch):
         held.append(weakref.ref(mine))
         return net().fit(*data), mine
 
-    def interrupted(self, epochs):
+    def interrupted(self, epochs, groups):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, fused(silent=True):

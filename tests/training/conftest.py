@@ -99,7 +99,7 @@ def _train_alone(candidates, n_epochs=3):
     results = []
     for candidate in candidates:
         trainer = LoneTrainer()
-        results.append([trainer.train(candidate.epoch(epoch)) for epoch in range(n_epochs)])
+        results.append([trainer.train([candidate.epoch(epoch)])[0] for epoch in range(n_epochs)])
     return results
 
 

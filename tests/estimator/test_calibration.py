@@ -1,0 +1,76 @@
+"""The temperature: fitted on the validation part, cautious, and part of the module."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+
+from sknethp.estimator.calibration import fitted_temperature
+from sknethp.training.objectives import classification
+from sknethp.training.rows import Part, Rows
+from tests.helpers import DIGITS, small_net
+
+
+def sharpened(n_samples, n_classes, factor, seed=0):
+    """Draw logits, and labels from their probabilities; return the logits times a factor."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.standard_normal((n_samples, n_classes))
+    labels = np.array([rng.choice(n_classes, p=p) for p in softmax(logits, axis=1)])
+    objective = classification(n_classes)
+    own = logits[:, 1:] - logits[:, :1] if n_classes == 2 else logits
+    targets = torch.from_numpy(objective.encode(labels))
+    part = Part(Rows(own), targets, np.arange(n_samples, dtype=np.int32))
+    return objective, torch.from_numpy(own * factor)[None], part
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_many_samples_show_the_temperature(n_classes, factor):
+    assert fitted_temperature(*sharpened(5000, n_classes, factor)) == pytest.approx(factor, rel=0.1)
+
+
+def test_a_few_samples_hardly_move_it():
+    few, many = (fitted_temperature(*sharpened(n, 3, 4.0)) for n in (6, 3000))
+    assert 1 < few < 2 < 3 < many
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_it_is_bounded(factor):
+    assert 1 / 20 <= fitted_temperature(*sharpened(2000, 3, factor)) <= 20
+
+
+def test_weights_count():
+    """Samples of weight zero change nothing."""
+    objective, logits, part = sharpened(400, 3, 2.0)
+    part.weight = torch.cat([torch.full((200,), 2.0), torch.zeros(200)])
+    half = Part(part.rows, part.targets, part.index[:200])
+    found = fitted_temperature(objective, logits, part)
+    unweighted = fitted_temperature(objective, logits[:, :200], half)
+    assert found > 1.2
+    assert found == pytest.approx(unweighted, rel=0.1)
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+def test_it_is_part_of_the_module(ensemble_size):
+    X, y = DIGITS
+    settings = {"input_scaling": "standard", "ensemble_size": ensemble_size, "max_epochs": 20}
+    validation = {"X_val": X[150:], "y_val": y[150:]}
+    plain = small_net(**settings).fit(X[:150], y[:150], **validation)
+    model = small_net(**settings, calibrate=True).fit(X[:150], y[:150], **validation)
+    temperature = model.temperature_
+    assert plain.temperature_ == 1
+    assert temperature != 1
+    losses = [log_loss(y[150:], m.predict_proba(X[150:])) for m in (plain, model)]
+    assert losses[1] < losses[0]
+    one, other = (m.module_.state_dict() for m in (plain, model))
+    prefix = "member_1." if ensemble_size > 1 else ""
+    torch.testing.assert_close(
+        one[f"{prefix}output.weight"], other[f"{prefix}output.weight"] * temperature
+    )
+    assert torch.equal(one[f"{prefix}linear_0.weight"], other[f"{prefix}linear_0.weight"])
+
+
+def test_without_a_validation_part_there_is_none():
+    X, y = DIGITS
+    assert small_net(calibrate=True, input_scaling="standard").fit(X, y).temperature_ == 1
