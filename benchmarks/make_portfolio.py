@@ -1,0 +1,185 @@
+"""Make the portfolio of DeepNetClassifierCV: the candidates that it tries first.
+
+Which few sets of hyperparameters complement the defaults best, and what are they worth on
+data that they were not chosen on?
+
+On every file of a folder (CSV, gzipped or plain, label in the column `target`) the same
+candidates (the defaults, then random ones) race on five folds; their lowest held-out losses
+are kept in the file --results, so that the script goes on where it was cut. The list is
+chosen greedily: each entry lowers the mean over the data sets of the best loss so far, in
+units of the defaults' loss, most. Printed is what leave-one-data-set-out says: the mean best
+loss after 1, 2, ... candidates of lists made without the data set, beside random lists and
+the best of all. The list replaces that of sknethp/self_tuning/portfolio.py with --write.
+"""
+
+import json
+import pprint
+from pathlib import Path
+
+import _report as report
+import numpy as np
+from bench_quality import make_preprocessing
+from sklearn.model_selection import ParameterSampler, train_test_split
+
+from sknethp import DeepNetClassifier
+from sknethp.estimator.request import Samples
+from sknethp.hyperparameters import TABLE, check_hyperparameters, hyperparameters_of
+from sknethp.model_selection import search_space
+from sknethp.model_selection.spaces import distribution, has_effect
+from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.clock import Clock
+from sknethp.self_tuning.folds import Folds, make_splits
+from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.trainer import RoundTrainer
+from sknethp.training.threads import one_torch_thread
+
+MODULE = Path(__file__).parent.parent / "sknethp" / "self_tuning" / "portfolio.py"
+PLACES = 8
+RANDOM_LISTS = 200
+# Not in the spaces of the searches, but worth a place in the list.
+ALSO = (
+    *("input_scaling", "embedding", "embedding_size", "frequency_scale", "embedding_bins"),
+    "embedding_lr_factor",
+)
+HEADER = '''"""Hyperparameters that complement the defaults well, the best first.
+
+Made by ``benchmarks/make_portfolio.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PORTFOLIO: tuple[dict[str, Any], ...] = '''
+
+
+def parse_arguments():
+    """Return the command line's options."""
+    parser = report.make_parser(__doc__)
+    parser.add_argument("folder", nargs="?", default="../shared/data")
+    parser.add_argument("--candidates", type=int, default=60, help="the defaults included")
+    parser.add_argument("--max-rows", type=int, default=2000, help="rows of a data set, at most")
+    parser.add_argument("--results", default="portfolio.json", help="file of what was measured")
+    parser.add_argument("--size", type=int, default=8, help="entries of the list")
+    parser.add_argument("--write", action="store_true", help="write the list into the package")
+    return parser.parse_args()
+
+
+def draw_candidates(n, n_samples):
+    """Return sets of hyperparameters, the same for all data sets; the first has the defaults."""
+    net = DeepNetClassifier()
+    own = hyperparameters_of(net)
+    space = search_space(net, "random", "large", n_samples=n_samples)
+    drawn = list(ParameterSampler(space, n - 1, random_state=0))
+    rng = np.random.default_rng(0)
+    also = [name for name in ALSO if name in TABLE and TABLE[name].search is not None]
+    for i, params in enumerate(drawn):
+        for name in also:
+            if name in params or not has_effect(name, {**own, **params}):
+                continue
+            values = distribution(TABLE[name].search)
+            if isinstance(values, list):
+                params[name] = values[int(rng.integers(len(values)))]
+            else:
+                params[name] = values.rvs(random_state=i)
+    return [{}, *({name: plain(value) for name, value in each.items()} for each in drawn)]
+
+
+def plain(value):
+    """Return a value as JSON has it, numbers rounded to three digits."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+def race(X, y, candidates, max_rows):
+    """Return the lowest mean held-out loss of each candidate; None for one that diverged."""
+    if len(X) > max_rows:
+        X, _, y, _ = train_test_split(X, y, train_size=max_rows, stratify=y, random_state=0)
+    X = np.asarray(make_preprocessing().fit_transform(X), dtype=np.float32)
+    classes, encoded = np.unique(y, return_inverse=True)
+    samples = Samples(X, encoded, None, classes)
+    folds = Folds(samples, make_splits(5, samples, (X, y), None, 0))
+    own = {**hyperparameters_of(DeepNetClassifier()), "ensemble_size": 1}
+
+    def propose(started, n):
+        new = []
+        for params in candidates[len(started) : len(started) + n]:
+            proposal = Proposal(params, check_hyperparameters({**own, **params}), "")
+            new.append(Candidate.start(len(started) + len(new), proposal, folds, 0))
+        return new
+
+    done = Race(propose, RoundTrainer(), Clock(None), PLACES)
+    with one_torch_thread():
+        done.run()
+    losses = [candidate.lowest for candidate in done.candidates]
+    return [loss if np.isfinite(loss) else None for loss in losses]
+
+
+def measure(options, candidates):
+    """Return the losses on all data sets, ``{name: [loss of each candidate]}``."""
+    file = Path(options.results)
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    if kept.get("candidates") != candidates or kept.get("max_rows") != options.max_rows:
+        kept = {"candidates": candidates, "max_rows": options.max_rows, "losses": {}}
+    for name, X, y in report.load_folder(options.folder):
+        if name not in kept["losses"]:
+            losses, seconds = report.timed(race, X, y, candidates, options.max_rows)
+            kept["losses"][name] = losses
+            file.write_text(json.dumps(kept))
+            print(f"{name}: {seconds:.0f} s", flush=True)
+    return kept["losses"]
+
+
+def relative(losses):
+    """Return losses in units of the defaults', ``(n_sets, n_candidates)``; failed ones as 10."""
+    table = np.array(list(losses.values()), dtype=float)
+    return np.nan_to_num(table / table[:, :1], nan=10.0)
+
+
+def greedy(table, size):
+    """Return the positions of a list's entries after the defaults, the best first."""
+    chosen, best = [], table[:, 0]
+    for _ in range(size):
+        means = np.minimum(best[:, None], table).mean(axis=0)
+        means[[0, *chosen]] = np.inf
+        chosen.append(int(means.argmin()))
+        best = np.minimum(best, table[:, chosen[-1]])
+    return chosen
+
+
+def best_so_far(row, order):
+    """Return the best relative loss after each candidate of an order, the defaults first."""
+    return np.minimum.accumulate(row[[0, *order]])
+
+
+def leave_one_out(table, size):
+    """Return mean best losses after each candidate: of lists of other sets, and of random ones."""
+    rng = np.random.default_rng(0)
+    listed, drawn = [], []
+    for i, row in enumerate(table):
+        listed.append(best_so_far(row, greedy(np.delete(table, i, axis=0), size)))
+        orders = [1 + rng.permutation(len(row) - 1)[:size] for _ in range(RANDOM_LISTS)]
+        drawn.append(np.mean([best_so_far(row, order) for order in orders], axis=0))
+    return np.mean(listed, axis=0), np.mean(drawn, axis=0)
+
+
+def main():
+    """Measure, choose, print and, where asked to, write the list."""
+    options = parse_arguments()
+    report.print_environment()
+    candidates = draw_candidates(options.candidates, options.max_rows)
+    table = relative(measure(options, candidates))
+    listed, drawn = leave_one_out(table, options.size)
+    rows = [[str(n), f"{listed[n]:.4f}", f"{drawn[n]:.4f}"] for n in range(len(listed))]
+    title = f"Best loss so far, in units of the defaults', mean of {len(table)} data sets"
+    report.print_table(title, ["after", "list of the other sets", "random lists"], rows)
+    print(f"best of all {len(candidates)}: {table.min(axis=1).mean():.4f}")
+    portfolio = tuple(candidates[i] for i in greedy(table, options.size))
+    text = pprint.pformat(portfolio, width=96, sort_dicts=False)
+    print(text)
+    if options.write:
+        MODULE.write_text(f"{HEADER}{text}\n")
+
+
+if __name__ == "__main__":
+    main()
