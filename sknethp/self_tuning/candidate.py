@@ -100,7 +100,8 @@ class Candidate:
 
     `losses` has, for each epoch trained, the held-out loss of every fold, or of several blocks of
     each fold where there are few, ``(n_blocks,)``. `best` is the epoch with the lowest mean;
-    `history` is that of the first fold. What was `kept` by an earlier run is not trained again.
+    `history` is that of the first fold. At its end it has `scores`, ``(n_folds,)``. What was `kept`
+    by an earlier run is not trained again.
     """
 
     number: int
@@ -110,6 +111,7 @@ class Candidate:
     state: State = "running"
     losses: list[np.ndarray] = field(default_factory=list)
     best: Snapshot | None = None
+    scores: np.ndarray | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     ended_at: float = 0.0
@@ -141,9 +143,19 @@ class Candidate:
         return np.array([losses.mean() for losses in self.losses])
 
     @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest loss, counted from 1; 0 if there is none."""
+        return int(self.mean_losses.argmin()) + 1 if self.lowest == self.lowest else 0
+
+    @property
     def lowest(self) -> float:
         """The lowest mean loss so far; NaN before the first epoch, and after divergence."""
         return float(min(self.mean_losses)) if self.losses and self.state != "diverged" else np.nan
+
+    @property
+    def progress(self) -> float:
+        """Share of the work that is done."""
+        return len(self.losses) / self.n_epochs if self.state == "running" else 1.0
 
     @property
     def epoch_work(self) -> int:

@@ -56,9 +56,8 @@ def choose(
             "No candidate could be trained: the loss of all became NaN or infinite. Most likely "
             "the inputs are not scaled: put a StandardScaler in front."
         )
-    scores = np.full((len(candidates), len(folds)), np.nan)
-    for i, proba in held_out.items():
-        scores[i] = scorer.of_folds(proba)
+    nothing = np.full(len(folds), np.nan)
+    scores = np.stack([nothing if c.scores is None else c.scores for c in candidates])
     likelihoods = np.stack([proba[np.arange(len(folds.y)), folds.y] for proba in held_out.values()])
     weights = np.zeros(len(candidates))
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)

@@ -22,6 +22,7 @@ from sknethp.estimator.data_checks import (
 )
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
+from sknethp.fusion.arguments import PROGRESS
 from sknethp.hyperparameters import TABLE
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
 from sknethp.self_tuning.candidate import Candidate
@@ -30,7 +31,7 @@ from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.results import leaderboard, search_results
-from sknethp.self_tuning.scoring import Scorer, decided, decision_values
+from sknethp.self_tuning.scoring import decided, decision_values
 from sknethp.self_tuning.tuning import Tuning
 from sknethp.training.threads import one_torch_thread
 
@@ -41,6 +42,7 @@ _ALLOWED: dict[str, Constraint] = {
     "calibrate": Flag(),
     "refit": Flag(),
     "memory": TABLE["memory"].allowed,
+    "progress": PROGRESS,
 }
 
 
@@ -78,6 +80,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.
+    progress : bool or None
+        Whether to show progress on standard error; None for only on a terminal.
     random_state : int, RandomState or None
         Seed of folds, proposals and networks.
 
@@ -145,6 +149,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         calibrate=True,
         refit=False,
         memory=None,
+        progress=None,
         random_state=None,
     ):
         self.estimator = estimator
@@ -157,6 +162,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.calibrate = calibrate
         self.refit = refit
         self.memory = memory
+        self.progress = progress
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -188,31 +194,39 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         check_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         check_classes(self.classes_)
-        warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+        if net.input_scaling is None:
+            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), self.classes_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits = make_splits(self.cv, samples, given, groups, seed)
         with one_torch_thread(), torch.inference_mode(False):
-            proposals = Proposals(net, self.space, X.shape, seed)
-            n_refits = self.ensemble_size + 1 if self.refit else 0
-            tuning = Tuning(samples, splits, proposals, clock, seed, self.memory, n_refits)
-            scorer = Scorer(self.scoring or "accuracy", tuning.folds, X)
+            tuning = Tuning(
+                samples,
+                splits,
+                Proposals(net, self.space, X.shape, seed),
+                clock,
+                seed,
+                scoring=self.scoring or "accuracy",
+                memory=self.memory,
+                progress=self.progress,
+                n_refits=self.ensemble_size + 1 if self.refit else 0,
+            )
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
                 choice = choose(
-                    candidates, tuning.folds, scorer, self.ensemble_size, self.calibrate
-                )
-            if np.isnan(choice.scores).all():
-                warnings.warn(
-                    f"No candidate has a score by scoring={self.scoring!r}, so that the best is "
-                    f"that with the lowest log-loss ({scorer.reason}).",
-                    UserWarning,
-                    stacklevel=2,
+                    candidates, tuning.folds, tuning.scorer, self.ensemble_size, self.calibrate
                 )
             refits = tuning.refitted(choice) if self.refit else {}
             self._keep(net, candidates, choice, tuning.folds, refits)
         self.summary_ = tuning.summary()
         self.summary_.warn(self.max_time)
+        if np.isnan(self.best_score_):
+            warnings.warn(
+                f"No candidate has a score by scoring={self.scoring!r}, so that the best is that "
+                f"with the lowest log-loss ({tuning.scorer.reason}).",
+                UserWarning,
+                stacklevel=2,
+            )
         return self
 
     def _checked(self) -> DeepNetClassifier:

@@ -20,6 +20,7 @@ from sknethp.training.network import Network, Streams
 
 # To be incremented when the result of a candidate, or what is kept of it, changes.
 _FORMAT = 1
+KEPT_STATES = ("finished", "behind", "diverged")
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 
 
@@ -72,7 +73,7 @@ class KeptCandidate:
         best = int(self.counts[0]) if self.counts.shape == (2,) else -1
         n_kept = n_folds if best else 0
         is_possible = (
-            str(self.state) in ("finished", "behind", "diverged")
+            str(self.state) in KEPT_STATES
             and self.losses.ndim == 2
             and np.isfinite(self.losses).all()
             and n_epochs <= requests[0].n_epochs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.candidate import Candidate, State
 from sknethp.self_tuning.clock import Clock, work_of
 from sknethp.self_tuning.trainer import RoundTrainer
 
@@ -32,7 +32,7 @@ class Race:
     """Trains candidates in rounds of an epoch each; those that end make room for new ones.
 
     `propose` returns up to a number of new candidates, given all so far; `ended` is called with
-    each one that has come to its end.
+    each one that has come to its end, `watch` with all after each round.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Race:
         clock: Clock,
         n_places: int,
         ended: Callable[[Candidate], None] = lambda candidate: None,
+        watch: Callable[[Sequence[Candidate]], None] = lambda candidates: None,
     ):
         self._propose, self._trainer, self._clock = propose, trainer, clock
-        self._n_places, self._ended = n_places, ended
+        self._n_places, self._ended, self._watch = n_places, ended, watch
         self.candidates: list[Candidate] = []
         self._is_full = False
         self._leaders: dict[int, np.ndarray] = {}
@@ -66,11 +67,12 @@ class Race:
                 if not running:
                     return
                 self._round(running)
+                self._watch(self.candidates)
         except KeyboardInterrupt:
             if all(candidate.best is None for candidate in self.candidates):
                 raise
             for candidate in self.running:
-                candidate.end("interrupted")
+                self._end(candidate, "interrupted")
 
     def _stop_behind(self, candidate: Candidate) -> None:
         """Stop a candidate at a rung of the race if it is clearly behind the best there."""
@@ -115,8 +117,12 @@ class Race:
             work = sum(candidate.epoch_work for candidate in running)
             if self._clock.seconds_for(work) <= self._clock.left:
                 break
-            running.pop().end("out of time")
+            self._end(running.pop(), "out of time")
         return running
+
+    def _end(self, candidate: Candidate, state: State) -> None:
+        candidate.end(state)
+        self._ended(candidate)
 
     def _round(self, running: list[Candidate]) -> None:
         """Train an epoch of each candidate."""

@@ -41,7 +41,7 @@ def search_results(candidates: Sequence[Candidate], scores: np.ndarray) -> dict[
         "std_test_score": scores.std(axis=1),
         "rank_test_score": ranks,
         "n_epochs": np.array([len(candidate.losses) for candidate in candidates]),
-        "best_epoch": np.array([c.best.epoch if c.best else 0 for c in candidates]),
+        "best_epoch": np.array([candidate.best_epoch for candidate in candidates]),
         "max_epochs": np.array([candidate.n_epochs for candidate in candidates]),
         "state": np.array([candidate.state for candidate in candidates], dtype=object),
     }

@@ -92,8 +92,16 @@ class Scorer:
         )
 
     def of_folds(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the score of each fold, given ``(n_held_out, n_classes)``."""
-        return np.array([self._of(probabilities, part, 0.5) for part in self._folds.slices])
+        """Return the score of each fold, given ``(n_held_out, n_classes)``.
+
+        If it fails in one, as where a class is missing, that of all together stands for each.
+        """
+        scores = np.array([self._of(probabilities, part, 0.5) for part in self._folds.slices])
+        return (
+            scores
+            if np.isfinite(scores).all()
+            else np.full_like(scores, self.of_all(probabilities))
+        )
 
     def of_all(self, probabilities: np.ndarray, threshold: float = 0.5) -> float:
         """Return the score of what is held out from all folds together."""

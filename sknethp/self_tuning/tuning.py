@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sknethp.estimator.fitting import Fitted
+from sknethp.estimator.prediction import probabilities
 from sknethp.estimator.request import Samples
 from sknethp.self_tuning.candidate import Candidate, Proposal
 from sknethp.self_tuning.choice import Choice
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, Splits
-from sknethp.self_tuning.kept import Kept
+from sknethp.self_tuning.kept import KEPT_STATES, Kept
 from sknethp.self_tuning.plan import make_plan
+from sknethp.self_tuning.progress import progress_of
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.race import Race
 from sknethp.self_tuning.refit import refitted
+from sknethp.self_tuning.scoring import Scorer
 from sknethp.self_tuning.summary import TuningSummary
 from sknethp.self_tuning.trainer import RoundTrainer
 
@@ -23,6 +28,14 @@ _N_PLACES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
 _MOST_FOR_REFITS = 0.3
+# Candidates whose networks are kept until the end, by loss and by score.
+_N_KEPT = 30
+
+
+def _mean_score(candidate: Candidate) -> float:
+    """Return the mean of a candidate's scores, or what is lower than any."""
+    mean = np.nan if candidate.scores is None else candidate.scores.mean()
+    return float(mean) if np.isfinite(mean) else -np.inf
 
 
 class Tuning:
@@ -35,11 +48,13 @@ class Tuning:
         proposals: Proposals,
         clock: Clock,
         seed: int,
+        scoring: Any,
         memory: Any = None,
+        progress: bool | None = None,
         n_refits: int = 0,
     ):
         self._proposals, self._clock, self._seed = proposals, clock, seed
-        self._trainer = RoundTrainer()
+        self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
         self.folds = Folds(samples, splits)
@@ -47,6 +62,7 @@ class Tuning:
             with clock.phase("planning"):
                 splits = self._planned(samples, splits, n_refits)
         self._kept = Kept(memory, samples, splits, seed)
+        self.scorer = Scorer(scoring, self.folds, samples.X)
 
     def _planned(self, samples: Samples, splits: Splits, n_refits: int) -> Splits:
         """Train less where several candidates would not fit the time; return the folds."""
@@ -74,9 +90,12 @@ class Tuning:
             proposals = self._proposals.next(candidates, n) if n > 0 else []
             return [self._started(len(candidates), proposal) for proposal in proposals]
 
-        race = Race(propose, self._trainer, self._clock, _N_PLACES, self._keep)
-        self._candidates = race.candidates
-        race.run()
+        clock = self._clock
+        with progress_of(self._progress, clock, n_candidates) as progress:
+            watch = (lambda candidates: None) if progress is None else progress.show
+            race = Race(propose, self._trainer, clock, _N_PLACES, self._ended, watch)
+            self._candidates = race.candidates
+            race.run()
         return race.candidates
 
     def _started(self, number: int, proposal: Proposal) -> Candidate:
@@ -92,12 +111,25 @@ class Tuning:
         with self._clock.phase("refitting"):
             return refitted(chosen, self.folds.samples, self._clock, self._seed)
 
-    def _keep(self, candidate: Candidate) -> None:
-        """Keep a candidate, unless it was kept before."""
+    def _ended(self, candidate: Candidate) -> None:
+        """Score a candidate and keep it; forget networks that will not be in the ensemble."""
+        if candidate.best is not None:
+            held_out = probabilities(self.folds.objective, candidate.best.logits)
+            candidate.scores = self.scorer.of_folds(held_out)
         if candidate.kept is not None:
             self._trainer.summary.found += len(self.folds)
-        else:
+        elif candidate.state in KEPT_STATES:
             self._kept.keep(candidate.proposal.parameters, candidate.to_keep())
+        self._forget_worst()
+
+    def _forget_worst(self) -> None:
+        """Forget the networks of all but the best candidates, by loss or by score."""
+        known = [c for c in self._candidates if c.state != "running" and c.best is not None]
+        by_score = sorted(known, key=_mean_score, reverse=True)[:_N_KEPT]
+        by_loss = sorted(known, key=lambda candidate: candidate.lowest)[:_N_KEPT]
+        for candidate in known:
+            if candidate not in by_score and candidate not in by_loss:
+                candidate.best = None
 
     def summary(self) -> TuningSummary:
         """Return what was done, and how long it took."""

@@ -111,11 +111,14 @@ def test_ctrl_c_before_any_result_is_raised(interrupt_after):
 
 
 def test_ctrl_c_from_the_keyboard(monkeypatch):
+    own = tuning.Tuning._ended
+
     def press(self, candidate):
+        own(self, candidate)
         if candidate.state == "finished":
             interrupt_main()
 
-    monkeypatch.setattr(tuning.Tuning, "_keep", press)
+    monkeypatch.setattr(tuning.Tuning, "_ended", press)
     nets = DeepNetClassifierCV(small_net(), SPACE, n_candidates=100, random_state=0).fit(X, Y)
     assert nets.summary_.states["interrupted"] > 0
     assert nets.summary_.states["finished"] > 0
