@@ -176,6 +176,21 @@ def print_table(title, header, rows):
     sys.stdout.flush()
 
 
+def markdown_table(title, header, rows):
+    """Return what `print_table` prints as Markdown."""
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    table = "".join(f"| {' | '.join(cell or '' for cell in line)} |\n" for line in lines)
+    return f"{title}\n\n{table}"
+
+
+def write_file(path, text):
+    """Write a text file under a temporary name and rename it, so that it is never cut short."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
 def load_folder(folder):
     """Yield every data set of a folder of CSV files, gzipped or plain.
 

@@ -39,7 +39,9 @@ def load_dataset(source: str, target: str | None = None) -> Dataset:
     if source in BUNDLED:
         if target is not None:
             raise CommandError(f"--target is for files, but {source!r} is a bundled data set")
-        return _bundled(source)
+        bunch = BUNDLED[source](as_frame=True)
+        labels = np.asarray(bunch.target_names)[bunch.target.to_numpy()]
+        return Dataset(source, bunch.data, labels, _DEFAULT_TARGET)
     table = _read_table(source)
     column = _target_column(table, target, source)
     X = table.drop(columns=column)
@@ -47,16 +49,15 @@ def load_dataset(source: str, target: str | None = None) -> Dataset:
     return Dataset(source, X, _labels(table[column], column), column)
 
 
-def _bundled(name: str) -> Dataset:
-    bunch = BUNDLED[name](as_frame=True)
-    labels = np.asarray(bunch.target_names)[bunch.target.to_numpy()]
-    return Dataset(name, bunch.data, labels, _DEFAULT_TARGET)
-
-
 def _read_table(source: str) -> pd.DataFrame:
     path = Path(source)
     if not path.is_file():
-        raise CommandError(_no_such_file(source))
+        near = difflib.get_close_matches(source, BUNDLED, n=1)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        raise CommandError(
+            f"there is no file {source!r};{hint} "
+            f"give a CSV or Parquet file or one of {', '.join(BUNDLED)}"
+        )
     name = path.name.lower()
     if name.endswith(_CSV):
         read, kind = pd.read_csv, "CSV"
@@ -72,15 +73,6 @@ def _read_table(source: str) -> pd.DataFrame:
     except (ValueError, OSError, EOFError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CommandError(f"cannot read {source!r} as {kind}: {reason}") from error
-
-
-def _no_such_file(source: str) -> str:
-    near = difflib.get_close_matches(source, BUNDLED, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return (
-        f"there is no file {source!r}{hint or ';'} "
-        f"give a CSV or Parquet file or one of {', '.join(BUNDLED)}"
-    )
 
 
 def _target_column(table: pd.DataFrame, target: str | None, source: str) -> str:
@@ -137,7 +129,7 @@ def _has_infinity(column: pd.Series) -> bool:
         return False
     try:
         numbers = pd.to_numeric(column, errors="coerce")
-    except OverflowError:  # of whole numbers that no float can hold
+    except OverflowError:  # of integers that no float can hold
         return True
     if numbers.count() < column.count():
         return False

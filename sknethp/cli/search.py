@@ -1,7 +1,7 @@
 """The search that the command runs: a pipeline, its folds, and how candidates are chosen."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from sknethp.cli.errors import CommandError
 from sknethp.estimator.memory import UnwritableMemoryError
 from sknethp.hyperparameters import last_part
 from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
-from sknethp.model_selection.results import fold_scores, why_all_failed
-from sknethp.model_selection.spaces import SIZES, Method, Size, search_space
+from sknethp.model_selection.results import why_all_failed
+from sknethp.model_selection.spaces import Method, Size, search_space
 
 try:
     from skrub import tabular_pipeline
@@ -41,8 +41,9 @@ except (OSError, RuntimeError) as error:
 
 # Accuracy has many ties on small data, and a choice among them by chance is a poor one.
 SELECTED_BY = "neg_log_loss"
+METRICS = ("accuracy", SELECTED_BY)
 STEP = "net"
-_SIZE: Size = "medium"
+SIZE: Size = "medium"
 
 Split = tuple[pd.DataFrame, pd.DataFrame, np.ndarray, np.ndarray]
 
@@ -88,24 +89,15 @@ def _needs_only_conversion(X: pd.DataFrame) -> bool:
     return are_numbers and are_names and bool(X.isna().mean().max() < 0.25)
 
 
-def baselines(X: pd.DataFrame, seed: int) -> dict[str, Pipeline]:
-    """Return the models that a tuned net has to beat."""
-    return {
-        "logistic regression": make_pipeline(LogisticRegression(max_iter=1000), X, seed),
-        # It predicts the most frequent class, with the classes' shares as probabilities.
-        "most frequent class": make_pipeline(DummyClassifier(strategy="prior"), X, seed),
-    }
-
-
 def folds(cv: int, seed: int) -> StratifiedKFold:
     """Return the folds, the same for every candidate and baseline."""
     return StratifiedKFold(cv, shuffle=True, random_state=seed)
 
 
 def make_search(
-    method: Method, X: pd.DataFrame, *, n_candidates: int, cv: int, seed: int, memory: Path
+    method: Method, X: pd.DataFrame, *, candidates: int, cv: int, seed: int, memory: Path
 ) -> tuple[Any, int]:
-    """Return a search, and how many candidates it tries; a grid may have fewer than asked for."""
+    """Return a search, and how many candidates it tries; a grid may have fewer than requested."""
     pipeline = make_pipeline(DeepNetClassifier(), X, seed)
     common: dict[str, Any] = {
         "scoring": scores,
@@ -114,19 +106,13 @@ def make_search(
         "memory": memory,
         "progress": True,
     }
-    space = search_space(pipeline, method, _SIZE, X=X, max_candidates=n_candidates)
+    space = search_space(pipeline, method, SIZE, X=X, max_candidates=candidates)
     if method == "grid":
         return GridSearchCV(pipeline, space, **common), len(ParameterGrid(space))
-    common |= {"n_iter": n_candidates, "random_state": seed}
+    common |= {"n_iter": candidates, "random_state": seed}
     if method == "random":
-        return RandomizedSearchCV(pipeline, space, **common), n_candidates
-    return BayesSearchCV(pipeline, space, error_score=np.nan, **common), n_candidates
-
-
-def best_hyperparameters(search: Any) -> dict[str, Any]:
-    """Return those of the net that won, also where the space had one value only."""
-    chosen = search.best_estimator_[STEP].get_params()
-    return {name: chosen[name] for name in SIZES[_SIZE]}
+        return RandomizedSearchCV(pipeline, space, **common), candidates
+    return BayesSearchCV(pipeline, space, error_score=np.nan, **common), candidates
 
 
 @contextmanager
@@ -141,8 +127,8 @@ def expected_warnings_ignored() -> Iterator[None]:
         yield
 
 
-def run_search(search: Any, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    """Fit a search and return the cross-validated scores of the best candidate."""
+def run_search(search: Any, X: pd.DataFrame, y: np.ndarray) -> None:
+    """Fit a search; the pipeline that it chooses does not keep the memory."""
     try:
         search.fit(X, y)
     except UnwritableMemoryError as error:
@@ -152,29 +138,45 @@ def run_search(search: Any, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
         reason = why_all_failed(error) or first_line
         raise CommandError(f"the search failed: {reason}") from error
     search.best_estimator_.set_params(**{f"{STEP}__memory": None})
-    row, results = search.best_index_, search.cv_results_
-    return _cross_validated(
-        results["mean_test_accuracy"][row], results["mean_test_neg_log_loss"][row]
-    )
 
 
-def count_failed(search: Any) -> int:
-    """Return how many fits failed in cross-validation."""
-    return int(np.isnan(fold_scores(search.cv_results_, SELECTED_BY)).sum())
+def net_scores(search: Any, parts: Split) -> dict[str, float]:
+    """Return the scores of the best candidate of a fitted search."""
+    cross_validated = [
+        search.cv_results_[f"mean_test_{name}"][search.best_index_] for name in METRICS
+    ]
+    return _all_scores(cross_validated, search.best_estimator_, parts)
 
 
-def cross_validated_scores(
-    pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray, cv: StratifiedKFold
+def baseline_scores(parts: Split, cv: int, seed: int) -> dict[str, dict[str, float]]:
+    """Return the scores of the models that a tuned net has to beat."""
+    X, _, y, _ = parts
+    baselines = {
+        "logistic regression": LogisticRegression(max_iter=1000),
+        # It predicts the most frequent class, with the classes' shares as probabilities.
+        "most frequent class": DummyClassifier(strategy="prior"),
+    }
+    result = {}
+    for title, classifier in baselines.items():
+        pipeline = make_pipeline(classifier, X, seed)
+        found = cross_validate(pipeline, X, y, cv=folds(cv, seed), scoring=scores)
+        cross_validated = [found[f"test_{name}"].mean() for name in METRICS]
+        result[title] = _all_scores(cross_validated, pipeline.fit(X, y), parts)
+    return result
+
+
+def _all_scores(
+    cross_validated: Sequence[float], pipeline: Pipeline, parts: Split
 ) -> dict[str, float]:
-    """Return ``cv_accuracy`` and ``cv_log_loss``."""
-    result = cross_validate(pipeline, X, y, cv=cv, scoring=scores)
-    return _cross_validated(result["test_accuracy"].mean(), result["test_neg_log_loss"].mean())
-
-
-def held_out_scores(pipeline: Pipeline, X: pd.DataFrame, y: np.ndarray) -> dict[str, float]:
-    """Return ``test_accuracy`` and ``test_log_loss`` of a fitted pipeline."""
-    result = scores(pipeline, X, y)
-    return {"test_accuracy": result["accuracy"], "test_log_loss": -result["neg_log_loss"]}
+    """Return accuracy and log-loss, cross-validated and of a fitted pipeline on held-out rows."""
+    accuracy, neg_log_loss = cross_validated
+    held_out = scores(pipeline, parts[1], parts[3])
+    return {
+        "cv_accuracy": float(accuracy),
+        "cv_log_loss": -float(neg_log_loss),
+        "test_accuracy": held_out["accuracy"],
+        "test_log_loss": -held_out["neg_log_loss"],
+    }
 
 
 def scores(estimator: BaseEstimator, X: object, y: np.ndarray) -> dict[str, float]:
@@ -187,7 +189,3 @@ def scores(estimator: BaseEstimator, X: object, y: np.ndarray) -> dict[str, floa
         "accuracy": float(np.mean(predicted == np.asarray(y))),
         "neg_log_loss": -float(log_loss(y, probabilities, labels=classes)),
     }
-
-
-def _cross_validated(accuracy: float, neg_log_loss: float) -> dict[str, float]:
-    return {"cv_accuracy": float(accuracy), "cv_log_loss": -float(neg_log_loss)}

@@ -15,58 +15,23 @@ DESCRIPTION = (
 
 def add_arguments(add: Callable[..., Any]) -> None:
     """Declare the arguments with ``ArgumentParser.add_argument``."""
-    add(
-        "data",
-        metavar="DATA",
-        help="a CSV or Parquet file, or one of iris, wine, breast_cancer, digits",
-    )
+
+    def option(name: str, default: Any, text: str, **how: Any) -> None:
+        add(name, default=default, help=f"{text} (default: %(default)s)", **how)
+
+    bundled = "iris, wine, breast_cancer, digits"
+    add("data", metavar="DATA", help=f"a CSV or Parquet file, or one of {bundled}")
     add("--target", metavar="NAME", help="the label column of a file (default: target)")
-    add(
-        "--method",
-        choices=["grid", "random", "bayes"],
-        default="random",
-        help="how candidates are chosen (default: %(default)s)",
-    )
-    add(
-        "--candidates",
-        metavar="N",
-        type=_integer(1),
-        default=20,
-        help="how many candidates to try; a grid may have fewer (default: %(default)s)",
-    )
-    add(
-        "--cv",
-        metavar="K",
-        type=_integer(2),
-        default=5,
-        help="folds of the cross-validation (default: %(default)s)",
-    )
-    add(
-        "--test-fraction",
-        metavar="F",
-        type=_fraction,
-        default=0.2,
-        help="fraction of the rows held out for the final score (default: %(default)s)",
-    )
-    add(
-        "--seed",
-        metavar="S",
-        type=_seed,
-        default=0,
-        help="seed of everything random (default: %(default)s)",
-    )
-    add(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        default=Path("sknethp-result"),
-        help="folder for the results (default: %(default)s)",
-    )
-    add(
-        "--force",
-        action="store_true",
-        help="replace the results of an earlier run in DIR",
-    )
+    methods = ["grid", "random", "bayes"]
+    option("--method", "random", "how candidates are chosen", choices=methods)
+    n_candidates = "how many candidates to try; a grid may have fewer"
+    option("--candidates", 20, n_candidates, metavar="N", type=_integer(1))
+    option("--cv", 5, "folds of the cross-validation", metavar="K", type=_integer(2))
+    held_out = "fraction of the rows held out for the final score"
+    option("--test-fraction", 0.2, held_out, metavar="F", type=_fraction)
+    option("--seed", 0, "seed of everything random", metavar="S", type=_seed)
+    option("--out", Path("sknethp-result"), "folder for the results", metavar="DIR", type=Path)
+    add("--force", action="store_true", help="replace the results of an earlier run in DIR")
 
 
 def run(arguments: argparse.Namespace) -> None:

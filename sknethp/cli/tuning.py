@@ -21,19 +21,19 @@ from sknethp.cli.output import (
 from sknethp.cli.report import best_table, score_table, show
 from sknethp.cli.search import (
     SELECTED_BY,
+    SIZE,
+    STEP,
     Split,
-    baselines,
-    best_hyperparameters,
-    count_failed,
-    cross_validated_scores,
+    baseline_scores,
     expected_warnings_ignored,
-    folds,
-    held_out_scores,
     make_search,
+    net_scores,
     run_search,
     split,
 )
 from sknethp.hyperparameters.constraints import as_python
+from sknethp.model_selection.results import fold_scores
+from sknethp.model_selection.spaces import SIZES
 
 _PACKAGES = (
     "sknethp",
@@ -51,72 +51,61 @@ _PACKAGES = (
 def tune(arguments: argparse.Namespace) -> None:
     """Run ``sknethp tune``."""
     start = time.monotonic()
-    with output_folder(arguments.out, force=arguments.force) as memory:
+    out, cv, seed = arguments.out, arguments.cv, arguments.seed
+    with output_folder(out, force=arguments.force) as memory:
         data = load_dataset(arguments.data, arguments.target)
-        parts = split(
-            data, test_fraction=arguments.test_fraction, cv=arguments.cv, seed=arguments.seed
-        )
+        parts = split(data, test_fraction=arguments.test_fraction, cv=cv, seed=seed)
         with expected_warnings_ignored():
-            search, scores = _search(arguments, data, parts, memory)
-            scores |= _baseline_scores(arguments, parts)
-        best = {name: as_python(value) for name, value in best_hyperparameters(search).items()}
+            search = _search(arguments, data, parts, memory)
+            scores = {"tuned net": net_scores(search, parts)} | baseline_scores(parts, cv, seed)
+        parameters = search.best_estimator_[STEP].get_params()
+        best = {name: as_python(parameters[name]) for name in SIZES[SIZE]}
         settings = {
-            "arguments": {**vars(arguments), "out": str(arguments.out)},
-            "data": _describe(data, parts),
+            "arguments": {**vars(arguments), "out": str(out)},
+            "data": {
+                "name": data.name,
+                "target": data.target,
+                "columns": [str(name) for name in data.X.columns],
+                "classes": np.unique(data.y).tolist(),
+                "n_train": len(parts[0]),
+                "n_held_out": len(parts[1]),
+            },
             "best_hyperparameters": best,
             "scores": scores,
             "seconds": round(time.monotonic() - start, 1),
             "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
         }
-        write_results(arguments.out, search.best_estimator_, _results_table(search), settings)
+        write_results(out, search.best_estimator_, _results_table(search), settings)
     show(
         best_table(best),
         "",
         score_table(scores),
         "",
-        f"{arguments.out / PIPELINE_FILE}  the fitted pipeline, for joblib.load",
-        f"{arguments.out / RESULTS_FILE}  every candidate with its scores",
-        f"{arguments.out / SETTINGS_FILE}  arguments, versions and scores",
+        f"{out / PIPELINE_FILE}  the fitted pipeline, for joblib.load",
+        f"{out / RESULTS_FILE}  every candidate with its scores",
+        f"{out / SETTINGS_FILE}  arguments, versions and scores",
     )
 
 
-def _search(
-    arguments: argparse.Namespace, data: Dataset, parts: Split, memory: Path
-) -> tuple[Any, dict[str, dict[str, float]]]:
-    X_train, X_test, y_train, y_test = parts
-    search, n_candidates = make_search(
-        arguments.method,
-        X_train,
-        n_candidates=arguments.candidates,
-        cv=arguments.cv,
-        seed=arguments.seed,
-        memory=memory,
-    )
-    empty = empty_columns(data.X)
+def _search(arguments: argparse.Namespace, data: Dataset, parts: Split, memory: Path) -> Any:
+    """Run the search, and print what it is about and what was unusual."""
+    X, X_test, y, _ = parts
+    asked = {name: getattr(arguments, name) for name in ("method", "candidates", "cv", "seed")}
+    search, n_candidates = make_search(X=X, memory=memory, **asked)
     show(
-        f"{data.name}: {len(X_train)} rows to tune on, {len(X_test)} held out, "
-        f"{data.X.shape[1]} columns, {len(np.unique(data.y))} classes",
-        *([f"ignored, since without values: {listed(empty)}"] if empty else []),
-        f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds",
+        f"{data.name}: {len(X)} rows to tune on, {len(X_test)} held out, "
+        f"{data.X.shape[1]} columns, {len(np.unique(data.y))} classes"
     )
-    scores = run_search(search, X_train, y_train)
+    if empty := empty_columns(data.X):
+        show(f"ignored, since without values: {listed(empty)}")
+    show(f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds")
+    run_search(search, X, y)
     if n_found := search.fused_summary_.found:
         show(f"finished in an earlier run: {n_found}")
-    if n_failed := count_failed(search):
+    if n_failed := np.isnan(fold_scores(search.cv_results_, SELECTED_BY)).sum():
         n_fits = n_candidates * arguments.cv
         show(f"{n_failed} of {n_fits} fits failed; their scores are left blank")
-    return search, {"tuned net": scores | held_out_scores(search.best_estimator_, X_test, y_test)}
-
-
-def _baseline_scores(arguments: argparse.Namespace, parts: Split) -> dict[str, dict[str, float]]:
-    X_train, X_test, y_train, y_test = parts
-    cv = folds(arguments.cv, arguments.seed)
-    result = {}
-    for name, pipeline in baselines(X_train, arguments.seed).items():
-        scores = cross_validated_scores(pipeline, X_train, y_train, cv)
-        fitted = pipeline.fit(X_train, y_train)
-        result[name] = scores | held_out_scores(fitted, X_test, y_test)
-    return result
+    return search
 
 
 def _results_table(search: Any) -> pd.DataFrame:
@@ -125,14 +114,3 @@ def _results_table(search: Any) -> pd.DataFrame:
     return table[first + [name for name in table.columns if name not in first]].sort_values(
         f"rank_test_{SELECTED_BY}", kind="stable"
     )
-
-
-def _describe(data: Dataset, parts: Split) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "target": data.target,
-        "columns": [str(name) for name in data.X.columns],
-        "classes": np.unique(data.y).tolist(),
-        "n_train": len(parts[0]),
-        "n_held_out": len(parts[1]),
-    }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from skopt.space import Categorical, Integer, Real
 
-from sknethp.display.scales import UNSET, Scale, label_of
+from sknethp.display.scales import UNSET, Scale
 from sknethp.hyperparameters import TABLE, Range, last_part
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
@@ -56,15 +56,21 @@ class Candidates:
         """Boolean mask of the candidates without a score, ``(n_candidates,)``."""
         return ~np.isfinite(self.mean)
 
+    @property
+    def score_label(self) -> str:
+        """The label of an axis of scores."""
+        return "test score" if self.metric == "score" else f"test {self.metric}"
+
     @cached_property
     def scales(self) -> dict[str, Scale]:
         """Positions of each hyperparameter's values on an axis."""
-        return {
-            name: Scale(
-                values, self.ranges.get(name, _is_usually_log(name)), drawn=name in self.ranges
-            )
-            for name, values in self.values.items()
-        }
+        scales = {}
+        for name, values in self.values.items():
+            entry = TABLE.get(last_part(name))
+            usual = entry.search.log if entry and isinstance(entry.search, Range) else None
+            log = self.ranges.get(name, usual)
+            scales[name] = Scale(values, log, drawn=name in self.ranges)
+        return scales
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -103,38 +109,21 @@ class Candidates:
             raise ValueError("There is no hyperparameter to show: the search had none.")
         return full_names
 
-    def described(self, i: int) -> str:
-        """Return a candidate's values as text."""
-        pairs = ((self.labels[name], values[i]) for name, values in self.values.items())
-        return ", ".join(f"{name} {label_of(v)}" for name, v in pairs if v is not UNSET)
-
 
 def _joined(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "nothing"
-
-
-def _is_usually_log(name: str) -> bool | None:
-    """Tell whether the table searches a hyperparameter on a log scale; None if it does not say."""
-    entry = TABLE.get(last_part(name))
-    return entry.search.log if entry and isinstance(entry.search, Range) else None
-
-
-def results_of(search: Any) -> Mapping[str, Any]:
-    """Return the results of a search, or the results given in its place."""
-    results = search if isinstance(search, Mapping) else getattr(search, "cv_results_", None)
-    if isinstance(results, Mapping) and "params" in results:
-        return results
-    raise ValueError(
-        f"{type(search).__name__} has no cv_results_: give a search after its fit, or its "
-        "cv_results_."
-    )
 
 
 def candidates_of(
     search: Any, metric: str | None = None, seconds: float | None = None
 ) -> Candidates:
     """Read a search or its ``cv_results_``; `seconds` by the clock where single fits have none."""
-    results = results_of(search)
+    results = search if isinstance(search, Mapping) else getattr(search, "cv_results_", None)
+    if not isinstance(results, Mapping) or "params" not in results:
+        raise ValueError(
+            f"{type(search).__name__} has no cv_results_: give a search after its fit, or its "
+            "cv_results_."
+        )
     metrics = metrics_of(results)
     if not metrics or metric not in (None, *metrics):
         raise ValueError(
@@ -145,21 +134,14 @@ def candidates_of(
     default = metric_of(results, getattr(search, "refit", None))
     metric = metric or default
     scores = _scores(results, metric, getattr(search, "error_score", np.nan))
+    mean = scores.mean(axis=1)
     best = getattr(search, "best_index_", None) if metric == default else None
-    if not np.isfinite(scores.mean(axis=1)).any():
-        best = None
-    elif best is None or not np.isfinite(scores[best].mean()):
-        best = np.nanargmax(scores.mean(axis=1))
+    if best is None or not np.isfinite(mean[best]):
+        best = np.nanargmax(mean) if np.isfinite(mean).any() else None
+    best = None if best is None else int(best)
+    values = _values(search, results["params"])
     spent, wall = _seconds(search, results, scores.shape[1], seconds)
-    return Candidates(
-        _values(search, results["params"]),
-        scores,
-        spent,
-        None if best is None else int(best),
-        metric,
-        wall,
-        _ranges(search),
-    )
+    return Candidates(values, scores, spent, best, metric, wall, _ranges(search))
 
 
 def _ranges(search: Any) -> dict[str, bool]:
@@ -203,9 +185,10 @@ def _values(search: Any, params: Sequence[Mapping[str, Any]]) -> dict[str, list[
 
 def _scores(results: Mapping[str, Any], metric: str, error_score: Any) -> np.ndarray:
     """Return scores of all folds, NaN for candidates whose folds all have the error's score."""
-    mean = np.asarray(results[f"mean_test_{metric}"], dtype=float)
-    known = f"split0_test_{metric}" in results
-    scores = fold_scores(results, metric) if known else mean[:, None]
+    if f"split0_test_{metric}" in results:
+        scores = fold_scores(results, metric)
+    else:
+        scores = np.asarray(results[f"mean_test_{metric}"], dtype=float)[:, None]
     scores = without_failed(scores, error_score)
     scores[~np.isfinite(scores).all(axis=1)] = np.nan
     return scores

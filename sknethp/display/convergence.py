@@ -7,16 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sknethp.display.candidates import Candidates
-from sknethp.display.figures import BEST, FAINT, INK, SCORE, mark_failed, set_floor, tidy
-
-
-def best_so_far(scores: np.ndarray) -> np.ndarray:
-    """Return the highest score up to each candidate, ``(n_candidates,)``; NaN where all failed.
-
-    >>> best_so_far(np.array([np.nan, 0.5, 0.4, 0.7])).tolist()
-    [nan, 0.5, 0.5, 0.7]
-    """
-    return np.fmax.accumulate(scores)
+from sknethp.display.figures import BEST, FAINT, INK, SCORE, set_floor, tidy
 
 
 def draw_convergence(
@@ -29,7 +20,7 @@ def draw_convergence(
     else:
         x = np.cumsum(candidates.seconds)
         label = "seconds" if candidates.wall else "seconds of fitting, one after another"
-    best = best_so_far(mean)
+    best = np.fmax.accumulate(mean)
     ax.scatter(x[~failed], mean[~failed], 16, FAINT, linewidth=0, label="a candidate", zorder=2)
     ax.plot(x, best, drawstyle="steps-post", color=SCORE, linewidth=2, label="best so far")
     first = np.flatnonzero(np.isfinite(best) & (best != np.r_[np.nan, best[:-1]]))
@@ -42,12 +33,10 @@ def draw_convergence(
             ha="center", color=INK, fontsize=9,
         )  # fmt: skip
     set_floor(ax, x, mean)
-    mark_failed(ax, x[failed])
     if against == "candidates":
         ax.xaxis.get_major_locator().set_params(integer=True)
     else:
         ax.set_xlim(left=0)
     if failed.all():
         ax.set(xlim=(0, 1.05 * x[-1] or 1.0), yticks=[])
-    ax.set_xlabel(label, color=INK)
-    tidy(ax)
+    tidy(ax, x=label)

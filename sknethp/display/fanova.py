@@ -78,38 +78,34 @@ def leaves_of(tree: DecisionTreeRegressor, axes: Sequence[Axis]) -> Leaves:
     return Leaves(np.array(predictions), stacked, np.stack(shares, axis=1))
 
 
-def effects_of(leaves: Leaves, axes: Sequence[Axis], *, with_pairs: bool = False) -> Effects | None:
-    """Split up a tree's variance over the space, exactly; None if its prediction is constant.
+def effects_of(leaves: Leaves, axes: Sequence[Axis], *, with_pairs: bool = False) -> Effects:
+    """Split up a tree's variance over the space, exactly; all zero if its prediction is constant.
 
     Hutter, Hoos & Leyton-Brown (2014), An efficient approach for assessing hyperparameter
     importance, ICML.
     """
+    every = list(combinations(range(len(axes)), 2)) if with_pairs else []
     volumes = leaves.shares.prod(axis=1)
     predictions = leaves.predictions - volumes @ leaves.predictions
     variance = volumes @ predictions**2
     if variance <= 1e-12 * (1 + np.abs(leaves.predictions).max()) ** 2:
-        return None
+        return Effects(np.zeros(len(axes)), dict.fromkeys(every, 0.0))
     # A leaf's part of an axis's marginal: its prediction, by its share of all other axes.
-    parts = (predictions * volumes)[:, None] / leaves.shares
+    mass = predictions * volumes
+    parts = mass[:, None] / leaves.shares
     main = np.array(
         [
             axis.weights @ (part @ members) ** 2
             for axis, part, members in zip(axes, parts.T, leaves.members, strict=True)
         ]
     )
-    pairs = _pairs(leaves, axes, predictions * volumes, main) if with_pairs else {}
-    return Effects(main / variance, {pair: value / variance for pair, value in pairs.items()})
-
-
-def _pairs(
-    leaves: Leaves, axes: Sequence[Axis], mass: np.ndarray, main: np.ndarray
-) -> dict[tuple[int, int], float]:
-    """Return the variance of the marginal of each two axes beyond that of each by itself."""
-    overlaps = [
-        (members * axis.weights) @ members.T / np.outer(share, share)
-        for axis, members, share in zip(axes, leaves.members, leaves.shares.T, strict=True)
-    ]
-    return {
-        (i, j): max(0.0, float(mass @ (overlaps[i] * overlaps[j]) @ mass - main[i] - main[j]))
-        for i, j in combinations(range(len(axes)), 2)
-    }
+    pairs = {}
+    if with_pairs:
+        overlaps = [
+            (members * axis.weights) @ members.T / np.outer(share, share)
+            for axis, members, share in zip(axes, leaves.members, leaves.shares.T, strict=True)
+        ]
+        for i, j in every:
+            both = float(mass @ (overlaps[i] * overlaps[j]) @ mass - main[i] - main[j])
+            pairs[i, j] = max(0.0, both) / variance
+    return Effects(main / variance, pairs)

@@ -11,7 +11,8 @@ from sknethp.display.scales import Scale
 
 TRAIN, VALID = "#7A8CA3", "#1B66B1"
 SCORE, BEST, FAILED, FAINT = "#1B66B1", "#E08214", "#C22F3D", "#B4BEC9"
-INK = "#333B45"
+INK, FRAME = "#333B45", "#9AA5B1"
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK}
 SCORES = "viridis"
 
 _LETTER = 0.02  # width of a letter, as a share of an axis of usual size
@@ -52,34 +53,32 @@ def new_axes(ax: Any, n_axes: int = 1, n_columns: int = 3, size: tuple = (4.2, 3
     return grid.ravel()[:n_axes]
 
 
-def tidy(ax: Any, *, grid: str = "y") -> None:
-    """Remove the frame of a plot, and put a faint grid behind it."""
+def tidy(
+    ax: Any, x: str | None = None, y: str | None = None, title: str | None = None, grid: str = "y"
+) -> None:
+    """Label a plot, remove its frame, and put a faint grid behind it."""
+    if x is not None:
+        ax.set_xlabel(x, color=INK)
+    if y is not None:
+        ax.set_ylabel(y, color=INK)
+    if title is not None:
+        ax.set_title(title, loc="left", fontsize=11, color=INK)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color("#9AA5B1")
-    ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
+    ax.spines[["left", "bottom"]].set_color(FRAME)
+    ax.tick_params(color=FRAME, labelcolor=INK, labelsize=9)
     ax.grid(True, axis=grid, color="#E6EAEE", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
-def put_ticks(axis: Any, scale: Scale) -> None:
-    """Write a hyperparameter's values along an axis, slanted if they would overlap."""
-    low, high = limits_of(scale)
-    write_along(axis, *scale.ticks(), high - low)
-
-
-def write_along(axis: Any, positions: Any, labels: Sequence[str], length: float) -> None:
-    """Write labels along an axis of some length, slanted if they would overlap."""
+def put_ticks(axis: Any, positions: Any, labels: Sequence[str], limits: tuple) -> None:
+    """Write labels along an axis with these limits, slanted if they would overlap."""
     axis.set_ticks(positions, labels)
-    if axis.axis_name == "x" and _touch(np.array(positions) / length, labels):
+    shares = np.array(positions) / (limits[1] - limits[0])
+    order = np.argsort(shares)
+    half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
+    if axis.axis_name == "x" and (np.diff(shares[order]) < half[1:] + half[:-1]).any():
         for text in axis.get_ticklabels():
             text.set(rotation=35, ha="right", rotation_mode="anchor")
-
-
-def _touch(positions: np.ndarray, labels: Sequence[str]) -> bool:
-    """Tell whether labels centred at shares of an axis would overlap."""
-    order = np.argsort(positions)
-    half = np.array([_LETTER * (len(label) + 1) / 2 for label in labels])[order]
-    return bool((np.diff(positions[order]) < half[1:] + half[:-1]).any())
 
 
 def limits_of(scale: Scale, share: float = 0.06) -> tuple[float, float]:
@@ -104,25 +103,25 @@ def floor_of(mean: np.ndarray) -> float:
 
     Otherwise a few very bad scores would leave no room for the differences of the others.
     """
-    known = mean[np.isfinite(mean)]
-    if not len(known):
+    finite = mean[np.isfinite(mean)]
+    if not len(finite):
         return 0.0
-    low, quarter, high = np.quantile(known, [0, 0.25, 1])
+    low, quarter, high = np.quantile(finite, [0, 0.25, 1])
     return float(max(low, high - 3 * (high - quarter)) if quarter < high else low)
 
 
 def set_floor(ax: Any, x: np.ndarray, mean: np.ndarray, spread: np.ndarray | None = None) -> None:
-    """Clip the axis of scores at their floor, and mark at its edge what lies below."""
-    known = np.isfinite(mean)
-    if not known.any():
-        return
-    floor, spread = floor_of(mean), np.zeros(len(mean)) if spread is None else spread
-    shown = known & (mean >= floor)
-    low, high = (mean - spread)[shown].min(), (mean + spread)[shown].max()
-    room = (high - low) or 0.02
-    ax.set_ylim(low - 0.12 * room, high + 0.1 * room)
-    below = known & ~shown
-    _at_bottom(ax, x[below], "v", FAINT, "off the scale")
+    """Clip the axis of scores at their floor, and mark candidates below it, and failed ones."""
+    failed = ~np.isfinite(mean)
+    below = ~failed & (mean < floor_of(mean))
+    shown = ~(failed | below)
+    if shown.any():
+        spread = np.zeros(len(mean)) if spread is None else spread
+        low, high = (mean - spread)[shown].min(), (mean + spread)[shown].max()
+        room = (high - low) or 0.02
+        ax.set_ylim(low - 0.12 * room, high + 0.1 * room)
+        _mark_at_bottom(ax, x[below], FAINT, "off the scale", marker="v", linewidth=0)
+    mark_failed(ax, x[failed])
 
 
 def mark_best(ax: Any, x: float, y: float, size: float, label: str = "best") -> None:
@@ -132,22 +131,16 @@ def mark_best(ax: Any, x: float, y: float, size: float, label: str = "best") -> 
     )
 
 
-def score_label(metric: str) -> str:
-    """Return the label of an axis of scores."""
-    return "test score" if metric == "score" else f"test {metric}"
-
-
 def mark_failed(ax: Any, x: np.ndarray) -> None:
     """Mark candidates without a score at the bottom of a plot."""
-    _at_bottom(ax, x, "x", FAILED, "failed")
+    _mark_at_bottom(ax, x, FAILED, "failed", marker="x", linewidth=1.6)
 
 
-def _at_bottom(ax: Any, x: np.ndarray, marker: str, color: str, label: str) -> None:
+def _mark_at_bottom(ax: Any, x: np.ndarray, color: str, label: str, **look: Any) -> None:
     if len(x):
         ax.scatter(
-            x, np.full(len(x), 0.03), 32, color, marker=marker, zorder=5, label=label,
-            transform=ax.get_xaxis_transform(), clip_on=False,
-            linewidth=1.6 if marker == "x" else 0,
+            x, np.full(len(x), 0.03), 32, color, zorder=5, label=label,
+            transform=ax.get_xaxis_transform(), clip_on=False, **look,
         )  # fmt: skip
 
 
@@ -157,21 +150,9 @@ def put_legend(axes: np.ndarray, ax: Any, location: str = "best") -> None:
     for panel in axes:
         marks, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, marks, strict=True))
-    look = {"frameon": False, "fontsize": 9, "labelcolor": INK}
+    content = list(handles.values()), list(handles)
     if ax is None:
         n_columns = min(len(handles), 4 if len(axes) > 1 else 2)
-        figure = figure_of(axes)
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=n_columns,
-            **look,
-        )
+        axes[0].figure.legend(*content, loc="outside lower center", ncols=n_columns, **LEGEND)
     elif handles:
-        axes[0].legend(list(handles.values()), list(handles), loc=location, **look)
-
-
-def figure_of(axes: np.ndarray) -> Any:
-    """Return the figure of some axes."""
-    return axes[0].figure
+        axes[0].legend(*content, loc=location, **LEGEND)

@@ -11,15 +11,12 @@ from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.figures import (
     BEST,
     FAINT,
-    INK,
     SCORE,
     apart,
-    figure_of,
     mark_best,
     mark_failed,
     new_axes,
     put_legend,
-    score_label,
     tidy,
 )
 from sknethp.display.scales import UNSET
@@ -129,7 +126,7 @@ class LayerGrowthDisplay:
         axes = new_axes(ax, 1, size=(5.6, 3.8))
         self._draw(axes[0])
         put_legend(axes, ax)
-        self.ax_, self.figure_ = axes[0], figure_of(axes)
+        self.ax_, self.figure_ = axes[0], axes[0].figure
         return self
 
     def _draw(self, ax: Any) -> None:
@@ -157,9 +154,8 @@ class LayerGrowthDisplay:
         mark_failed(ax, self.depths[failed])
         ax.set_xticks(np.unique([*n_layers, *self.depths]))
         ax.set_xlim(min(n_layers.min(), self.depths.min()) - 0.4, right)
-        ax.set_xlabel("hidden layers", color=INK)
-        ax.set_ylabel(score_label(self.metric), color=INK)
-        tidy(ax)
+        label = "test score" if self.metric == "score" else f"test {self.metric}"
+        tidy(ax, x="hidden layers", y=label)
 
 
 def _layers_of(candidates: Candidates) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from sknethp.display.candidates import Candidates
 from sknethp.display.figures import (
     FAILED,
+    FRAME,
     INK,
     SCORES,
     floor_of,
@@ -17,9 +18,10 @@ from sknethp.display.figures import (
     mark_best,
     put_ticks,
     tidy,
-    write_along,
 )
 from sknethp.display.scales import Scale, labels_of
+
+Aggregate = Literal["mean", "best"]
 
 _MOST_WRITTEN = 120
 _BANDWIDTH = 0.1  # of the length of an axis of numbers
@@ -27,7 +29,7 @@ _RESOLUTION = 100
 
 
 def cells(
-    candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"] = "mean"
+    candidates: Candidates, x: str, y: str, aggregate: Aggregate = "mean"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a score for each pair of values and how many failed, ``(n_values_y, n_values_x)``."""
     columns, rows = (
@@ -45,55 +47,48 @@ def cells(
     return scores, failed
 
 
-def draw_heat_map(
-    ax: Any, candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"], label: str
-) -> None:
+def draw_heat_map(ax: Any, candidates: Candidates, x: str, y: str, aggregate: Aggregate) -> None:
     """Draw cells or a surface, with a colour bar."""
-    sizes = [len(np.unique(candidates.positions(name))) for name in (x, y)]
-    if not (candidates.scales[x].is_range or candidates.scales[y].is_range):
-        image = _draw_cells(ax, candidates, x, y, aggregate)
-        if aggregate == "best" and len(candidates.mean) > np.prod(sizes):
-            label = f"best {label}"
-    else:
+    label = candidates.score_label
+    if candidates.scales[x].is_range or candidates.scales[y].is_range:
         image = _draw_surface(ax, candidates, x, y)
-    ax.set_xlabel(candidates.labels[x], color=INK)
-    ax.set_ylabel(candidates.labels[y], color=INK)
-    tidy(ax)
+    else:
+        image, n_cells = _draw_cells(ax, candidates, x, y, aggregate)
+        if aggregate == "best" and len(candidates.mean) > n_cells:
+            label = f"best {label}"
+    tidy(ax, candidates.labels[x], candidates.labels[y])
     ax.grid(False)
     if image is not None:
         bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
         bar.outline.set_visible(False)
         bar.set_label(label, color=INK)
-        bar.ax.tick_params(color="#9AA5B1", labelcolor=INK, labelsize=9)
+        bar.ax.tick_params(color=FRAME, labelcolor=INK, labelsize=9)
 
 
 def _draw_cells(
-    ax: Any, candidates: Candidates, x: str, y: str, aggregate: Literal["mean", "best"]
-) -> Any:
+    ax: Any, candidates: Candidates, x: str, y: str, aggregate: Aggregate
+) -> tuple[Any, int]:
+    """Draw the cells; return their image, None if all failed, and how many there are."""
     scores, failed = cells(candidates, x, y, aggregate)
     image = None
     if np.isfinite(scores).any():
         image = ax.pcolormesh(scores, cmap=SCORES, edgecolors="white", linewidth=1.5)
         image.set_clim(floor_of(scores), np.nanmax(scores))
-    if scores.size <= _MOST_WRITTEN and image is not None:
-        _write(ax, scores, image)
+        if scores.size <= _MOST_WRITTEN:
+            _write(ax, scores, image)
     # Where some candidates of a cell have a score, its number has the middle of the cell.
     rows, columns = np.nonzero(failed)
     beside = np.where(np.isfinite(scores[rows, columns]), 0.36, 0.0)
     if len(rows):
         x_places, y_places = columns + 0.5 + beside, rows + 0.5 + beside * 0.8
         ax.scatter(x_places, y_places, 30, FAILED, marker="x", linewidth=1.6, label="failed")
-    for axis, name, size in ((ax.xaxis, x, scores.shape[1]), (ax.yaxis, y, scores.shape[0])):
-        write_along(axis, np.arange(size) + 0.5, labels_of(_values(candidates, name)), size)
+    for axis, name in ((ax.xaxis, x), (ax.yaxis, y)):
+        _, first = np.unique(candidates.positions(name), return_index=True)
+        values = [candidates.values[name][i] for i in first]
+        put_ticks(axis, np.arange(len(values)) + 0.5, labels_of(values), (0, len(values)))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-    return image
-
-
-def _values(candidates: Candidates, name: str) -> list[Any]:
-    """Return the values at the positions, from left to right."""
-    _, first = np.unique(candidates.positions(name), return_index=True)
-    return [candidates.values[name][i] for i in first]
+    return image, scores.size
 
 
 def _write(ax: Any, scores: np.ndarray, image: Any) -> None:
@@ -131,8 +126,8 @@ def _draw_surface(ax: Any, candidates: Candidates, x: str, y: str) -> Any:
     good, failed = ~candidates.failed, candidates.failed
     limits = [limits_of(scale, 0.04) for scale in scales]
     ax.set(xlim=limits[0], ylim=limits[1])
-    put_ticks(ax.xaxis, scales[0])
-    put_ticks(ax.yaxis, scales[1])
+    for axis, scale in zip((ax.xaxis, ax.yaxis), scales, strict=True):
+        put_ticks(axis, *scale.ticks(), limits_of(scale))
     image = None
     if good.any():
         floor = floor_of(candidates.mean)

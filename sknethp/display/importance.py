@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -130,24 +129,25 @@ def hyperparameter_importance(
     random = check_random_state(random_state)
     table = _table(candidates_of(search, metric), cutoff)
     forest = [_grown(table, random) for _ in range(n_trees)]
-    r2 = _r2(table, forest)
+    together: dict[tuple[str, str], float] = {}
     if method == "permutation":
-        return _named(table.names, _permuted(table, forest, random), {}, r2, method)
-    return _named(table.names, *_divided(table, forest, pairs), r2, method)
-
-
-def _named(
-    names: list[str], shares: np.ndarray, pairs: dict, r2: float, method: Method
-) -> Importance:
-    """Return shares ``(n_trees, n_axes)`` by name, sorted."""
-    mean, spread = shares.mean(axis=0), shares.std(axis=0)
-    order = np.argsort(-mean, kind="stable")
-    together = {(names[i], names[j]): share for (i, j), share in pairs.items()}
+        shares = _permuted(table, forest, random)
+    else:
+        trees = [leaves_of(grown.tree, table.axes) for grown in forest]
+        effects = [effects_of(leaves, table.axes, with_pairs=pairs) for leaves in trees]
+        shares = np.array([each.main for each in effects])
+        for i, j in effects[0].pairs:
+            share = float(np.mean([each.pairs[i, j] for each in effects]))
+            together[table.names[i], table.names[j]] = share
+    mean, spread = (
+        dict(zip(table.names, s.tolist(), strict=True)) for s in (shares.mean(0), shares.std(0))
+    )
+    order = sorted(mean, key=lambda name: -mean[name])
     return Importance(
-        {names[i]: float(mean[i]) for i in order},
-        {names[i]: float(spread[i]) for i in order},
+        {name: mean[name] for name in order},
+        {name: spread[name] for name in order},
         dict(sorted(together.items(), key=lambda item: -item[1])),
-        r2,
+        _r2(table, forest),
         method,
     )
 
@@ -163,47 +163,35 @@ def _table(candidates: Candidates, cutoff: float | None) -> _Table:
             f"give one of at least {_FEWEST}."
         )
     scores = candidates.mean[good] if cutoff is None else np.maximum(candidates.mean[good], cutoff)
-    columns = {name: _column(candidates, name, good) for name in candidates.values}
-    varied = {name: column for name, column in columns.items() if len(column[0].weights) > 1}
+    columns = [(name, *_column(candidates, name, good)) for name in candidates.values]
+    varied = [column for column in columns if len(column[1].weights) > 1]
     if not varied:
         raise ValueError("No hyperparameter has more than one value: there is nothing to compare.")
-    axes = [axis for axis, _ in varied.values()]
-    chosen = np.stack([each for _, each in varied.values()], axis=1)
-    return _Table(list(varied), axes, chosen, scores)
+    names, axes, chosen = zip(*varied, strict=True)
+    return _Table(list(names), list(axes), np.stack(chosen, axis=1), scores)
 
 
 def _column(candidates: Candidates, name: str, good: np.ndarray) -> tuple[Axis, np.ndarray]:
-    """Return a hyperparameter's values, and which of them each candidate has."""
+    """Return a hyperparameter's values, and which of them each candidate has, -1 for none."""
     has = np.array([candidates.values[name][i] is not UNSET for i in good], dtype=bool)
     at = candidates.positions(name)[good]
     positions, chosen = np.unique(at[has], return_inverse=True)
     everyone = np.full(len(good), -1)
     everyone[has] = chosen
-    is_number = (positions >= 0) & (candidates.scales[name].kind != "categories")
+    scale = candidates.scales[name]
+    is_number = (positions >= 0) & (scale.kind != "categories")
     indicators = np.eye(len(positions))[:, ~is_number]
     numbers = np.where(is_number, positions, -1.0)[:, None]
     codes = np.concatenate([numbers[:, : int(is_number.any())], indicators], axis=1)
-    return Axis(
-        codes, _weights(positions, is_number, chosen, candidates.scales[name].is_range)
-    ), everyone
-
-
-def _weights(
-    positions: np.ndarray, is_number: np.ndarray, chosen: np.ndarray, is_range: bool
-) -> np.ndarray:
-    """Return the share of the space that each value stands for, ``(n_values,)``.
-
-    Values of a list count equally. Numbers drawn from a range count by the part of it that is
-    nearest to them, so that a part that the search has explored closely does not count more.
-    """
-    if not is_range or is_number.sum() < 2:
-        return np.full(len(positions), 1 / max(1, len(positions)))
-    shares = np.bincount(chosen, minlength=len(positions)) / len(chosen)
-    numbers = positions[is_number]
-    middles = (numbers[1:] + numbers[:-1]) / 2
-    widths = np.diff(np.concatenate([numbers[:1], middles, numbers[-1:]]))
+    if not scale.is_range or is_number.sum() < 2:
+        return Axis(codes, np.full(len(positions), 1 / max(1, len(positions)))), everyone
+    # Numbers drawn from a range count by the part of it that is nearest to them, so that a part
+    # that the search has explored closely does not count more.
+    shares = np.bincount(chosen) / len(chosen)
+    drawn = positions[is_number]
+    widths = np.diff([drawn[0], *(drawn[1:] + drawn[:-1]) / 2, drawn[-1]])
     shares[is_number] = shares[is_number].sum() * widths / widths.sum()
-    return shares
+    return Axis(codes, shares), everyone
 
 
 # The forest.
@@ -224,7 +212,7 @@ def _grown(table: _Table, random: np.random.RandomState) -> _Grown:
 
 def _r2(table: _Table, forest: list[_Grown]) -> float:
     """Return how well candidates are predicted by the trees that were not fitted to them."""
-    total, count = np.zeros(len(table.scores)), np.zeros(len(table.scores))
+    total, count = np.zeros((2, len(table.scores)))
     for grown in forest:
         points = encoded(table.axes, grown.chosen[grown.outside])
         if len(points):
@@ -236,22 +224,6 @@ def _r2(table: _Table, forest: list[_Grown]) -> float:
     if variance == 0:
         return 0.0
     return float(1 - np.sum((scores - total[seen] / count[seen]) ** 2) / variance)
-
-
-def _divided(
-    table: _Table, forest: list[_Grown], with_pairs: bool
-) -> tuple[np.ndarray, dict[tuple[int, int], float]]:
-    """Return each tree's shares, ``(n_trees, n_axes)``, and mean shares of pairs."""
-    zeros = np.zeros(len(table.axes))
-    shares, together = [], []
-    for grown in forest:
-        leaves = leaves_of(grown.tree, table.axes)
-        effects = effects_of(leaves, table.axes, with_pairs=with_pairs)
-        shares.append(zeros if effects is None else effects.main)
-        together.append({} if effects is None else effects.pairs)
-    every = combinations(range(len(table.axes)), 2) if with_pairs else ()
-    pairs = {pair: float(np.mean([each.get(pair, 0.0) for each in together])) for pair in every}
-    return np.array(shares), pairs
 
 
 def _permuted(table: _Table, forest: list[_Grown], random: np.random.RandomState) -> np.ndarray:

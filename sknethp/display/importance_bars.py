@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.display.figures import INK, SCORE, figure_of, new_axes, tidy
+from sknethp.display.figures import FRAME, INK, SCORE, new_axes, tidy
 from sknethp.display.importance import Importance, Method, hyperparameter_importance
 from sknethp.hyperparameters.constraints import COUNT, complaint
 from sknethp.model_selection.estimators import short_names
@@ -72,19 +72,15 @@ class ImportanceDisplay:
         bars = self._bars()[:most]
         axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
         self._draw(axes[0], bars)
-        self.ax_, self.figure_ = axes[0], figure_of(axes)
+        self.ax_, self.figure_ = axes[0], axes[0].figure
         return self
 
     def _bars(self) -> list[tuple[str, float, float]]:
         """Return labels, lengths and spreads, the longest first."""
-        importance = self.importance
-        short = short_names(importance.mean)
-        bars = [
-            (short[name], mean, importance.spread[name]) for name, mean in importance.mean.items()
-        ]
-        bars += [
-            (f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in importance.pairs.items()
-        ]
+        mean, spread, pairs = self.importance.mean, self.importance.spread, self.importance.pairs
+        short = short_names(mean)
+        bars = [(short[name], mean[name], spread[name]) for name in mean]
+        bars += [(f"{short[a]} × {short[b]}", share, 0.0) for (a, b), share in pairs.items()]
         return sorted(bars, key=lambda bar: -bar[1])
 
     def _draw(self, ax: Any, bars: list[tuple[str, float, float]]) -> None:
@@ -96,7 +92,7 @@ class ImportanceDisplay:
         above = np.minimum(spreads, np.maximum(0.0, largest - np.array(lengths)))
         ax.barh(
             heights, lengths, 0.62, color=SCORE, xerr=[below, above],
-            error_kw={"ecolor": "#9AA5B1", "elinewidth": 1.2},
+            error_kw={"ecolor": FRAME, "elinewidth": 1.2},
         )  # fmt: skip
         ends = lengths + above
         for height, length, end in zip(heights, lengths, ends, strict=True):
@@ -108,11 +104,8 @@ class ImportanceDisplay:
         ax.invert_yaxis()
         ax.set_xlim(min(0.0, *lengths), 1.12 * (ends.max() or 1.0))
         what = "by itself" if self.importance.method == "fanova" else "with others"
-        ax.set_xlabel(f"share of the scores' variance, {what}", color=INK)
-        ax.set_title(self._title(), loc="left", fontsize=10, color=INK)
-        tidy(ax, grid="x")
-
-    def _title(self) -> str:
         r2 = self.importance.r2
+        title = f"A forest predicts held-out candidates with R² = {r2:.2f}"
         doubt = "" if r2 >= _RELIABLE else "\ntoo little to rely on what it says"
-        return f"A forest predicts held-out candidates with R² = {r2:.2f}{doubt}"
+        ax.set_title(title + doubt, loc="left", fontsize=10, color=INK)
+        tidy(ax, x=f"share of the scores' variance, {what}", grid="x")

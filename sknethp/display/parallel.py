@@ -9,6 +9,7 @@ import numpy as np
 
 from sknethp.display.candidates import Candidates
 from sknethp.display.figures import BEST, FAILED, INK, SCORES, apart, floor_of, pyplot
+from sknethp.display.scales import Scale
 
 _STEPS = 40  # of a curve between two axes
 
@@ -20,25 +21,30 @@ def heights(candidates: Candidates, names: list[str]) -> np.ndarray:
     """
     columns = []
     for name in names:
-        low, high = candidates.scales[name].limits
-        width = 0.0 if candidates.scales[name].kind != "categories" else 0.12
-        positions = apart(candidates.positions(name), width)
-        columns.append((positions - low) / (high - low) if low < high else positions - low + 0.5)
+        scale, positions = candidates.scales[name], candidates.positions(name)
+        if scale.kind == "categories":
+            positions = apart(positions, 0.12)
+        columns.append(_shares(positions, scale))
     low, high = _ends(candidates.mean)
     return np.stack([*columns, (np.maximum(candidates.mean, low) - low) / (high - low)], axis=1)
 
 
+def _shares(positions: Any, scale: Scale) -> np.ndarray:
+    """Return positions as shares of an axis, from 0 at the bottom to 1."""
+    low, high = scale.limits
+    above = np.asarray(positions) - low
+    return above / (high - low) if low < high else above + 0.5
+
+
 def _ends(mean: np.ndarray) -> tuple[float, float]:
-    known = mean[np.isfinite(mean)]
-    if not len(known):
+    """Return the scores at the bottom and the top of their axis."""
+    if not np.isfinite(mean).any():
         return 0.0, 1.0
-    low, high = floor_of(mean), float(known.max())
+    low, high = floor_of(mean), float(np.nanmax(mean))
     return (low, high) if low < high else (high - 0.5, high + 0.5)
 
 
-def draw_parallel_coordinates(
-    ax: Any, candidates: Candidates, names: list[str], label: str
-) -> None:
+def draw_parallel_coordinates(ax: Any, candidates: Candidates, names: list[str]) -> None:
     """Draw the lines, the best scores on top, and the axes with their values."""
     lines, n_axes = heights(candidates, names), len(names) + 1
     colors = pyplot().get_cmap(SCORES)
@@ -58,7 +64,8 @@ def draw_parallel_coordinates(
         ax.plot(*_curve(lines[candidates.best]), color="white", linewidth=5, zorder=3.9)
         ax.plot(*_curve(lines[candidates.best]), color=BEST, linewidth=3, zorder=4, label="best")
     for i, name in enumerate(names):
-        _draw_axis(ax, i, *_ticks(candidates, name))
+        positions, texts = candidates.scales[name].ticks()
+        _draw_axis(ax, i, _shares(positions, candidates.scales[name]), texts)
     if order:
         low, high = _ends(candidates.mean)
         marks = np.linspace(low, high, 5)
@@ -66,7 +73,9 @@ def draw_parallel_coordinates(
         if low > np.nanmin(candidates.mean):
             texts[0] = f"≤ {texts[0]}"
         _draw_axis(ax, n_axes - 1, np.linspace(0, 1, 5), texts)
-    ax.set_xticks(range(n_axes), [*(candidates.labels[name] for name in names), label])
+    ax.set_xticks(
+        range(n_axes), [*(candidates.labels[name] for name in names), candidates.score_label]
+    )
     ax.tick_params(axis="x", length=0, pad=10, labelcolor=INK, labelsize=10, top=False)
     ax.set_yticks([])
     ax.set_xlim(-0.35, n_axes - 1 + 0.45)
@@ -81,14 +90,6 @@ def _curve(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = [i + share for i in range(len(line) - 1)]
     y = [low + (high - low) * eased for low, high in pairwise(line)]
     return (np.concatenate(x), np.concatenate(y)) if x else (np.zeros(1), line)
-
-
-def _ticks(candidates: Candidates, name: str) -> tuple[np.ndarray, list[str]]:
-    scale = candidates.scales[name]
-    positions, labels = scale.ticks()
-    low, high = scale.limits
-    at = np.array(positions)
-    return (at - low) / (high - low) if low < high else at - low + 0.5, labels
 
 
 def _draw_axis(ax: Any, x: int, positions: np.ndarray, labels: list[str]) -> None:

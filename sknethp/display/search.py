@@ -14,14 +14,11 @@ from sknethp.display.figures import (
     INK,
     SCORE,
     apart,
-    figure_of,
     limits_of,
     mark_best,
-    mark_failed,
     new_axes,
     put_legend,
     put_ticks,
-    score_label,
     set_floor,
     tidy,
 )
@@ -113,7 +110,7 @@ class SearchDisplay:
         axes = new_axes(ax, len(names), size=(4.0, 3.0))
         for i, (panel, name) in enumerate(zip(axes, names, strict=True)):
             self._draw(panel, name)
-            panel.set_ylabel(score_label(self.candidates.metric) if i % 3 == 0 else "", color=INK)
+            panel.set_ylabel(self.candidates.score_label if i % 3 == 0 else "", color=INK)
         put_legend(axes, ax)
         return self._keep(axes)
 
@@ -149,16 +146,9 @@ class SearchDisplay:
         """
         if aggregate not in ("mean", "best"):
             raise ValueError(f"aggregate={aggregate!r} is not known: give 'mean' or 'best'.")
-        candidates = self.candidates
+        names = self.candidates.find(x), self.candidates.find(y)
         axes = new_axes(ax, 1, size=(6.0, 4.4))
-        draw_heat_map(
-            axes[0],
-            candidates,
-            candidates.find(x),
-            candidates.find(y),
-            aggregate,
-            score_label(self.candidates.metric),
-        )
+        draw_heat_map(axes[0], self.candidates, *names, aggregate)
         put_legend(axes, ax)
         return self._keep(axes)
 
@@ -184,7 +174,7 @@ class SearchDisplay:
         axes = new_axes(ax, len(against), size=(4.8, 3.4))
         for panel, name in zip(axes, against, strict=True):
             draw_convergence(panel, self.candidates, name)
-        axes[0].set_ylabel(score_label(self.candidates.metric), color=INK)
+        axes[0].set_ylabel(self.candidates.score_label, color=INK)
         put_legend(axes, ax, "lower right")
         return self._keep(axes)
 
@@ -205,15 +195,13 @@ class SearchDisplay:
         """
         names = self.candidates.chosen(names)
         axes = new_axes(ax, 1, size=(2.6 + 1.7 * len(names), 4.4))
-        draw_parallel_coordinates(
-            axes[0], self.candidates, names, score_label(self.candidates.metric)
-        )
+        draw_parallel_coordinates(axes[0], self.candidates, names)
         put_legend(axes, ax)
         return self._keep(axes)
 
     def _keep(self, axes: np.ndarray) -> SearchDisplay:
         self.ax_ = axes if len(axes) > 1 else axes[0]
-        self.figure_ = figure_of(axes)
+        self.figure_ = axes[0].figure
         return self
 
     def _draw(self, ax: Any, name: str) -> None:
@@ -233,24 +221,18 @@ class SearchDisplay:
         if candidates.best is not None:
             mark_best(ax, x[candidates.best], mean[candidates.best], 90)
         set_floor(ax, x, mean, spread)
-        mark_failed(ax, x[candidates.failed])
-        put_ticks(ax.xaxis, scale)
+        put_ticks(ax.xaxis, *scale.ticks(), limits_of(scale))
         ax.set_xlim(limits_of(scale))
-        ax.set_title(candidates.labels[name], loc="left", fontsize=11, color=INK)
-        tidy(ax)
+        tidy(ax, title=candidates.labels[name])
 
 
 def _draw_levels(ax: Any, scale: Scale, positions: np.ndarray, mean: np.ndarray) -> None:
     """Mark the medians over the candidates of each value, if there are few values."""
-    levels = [
-        position
-        for position in np.unique(positions)
-        if np.isfinite(mean[positions == position]).any()
-    ]
+    levels = np.unique(positions[np.isfinite(mean)])
     if scale.is_range or not 1 < len(levels) < len(positions):
         return
-    heights = np.array([np.nanmedian(mean[positions == position]) for position in levels])
+    heights = np.array([np.nanmedian(mean[positions == level]) for level in levels])
     label = "median of a value's candidates"
     ax.scatter(levels, heights, 190, INK, marker="_", linewidth=2, zorder=4, label=label)
-    numbers = np.array([scale.kind != "categories" and position >= 0 for position in levels])
-    ax.plot(np.array(levels)[numbers], heights[numbers], color=INK, linewidth=1, alpha=0.7)
+    numbers = (levels >= 0) & (scale.kind != "categories")
+    ax.plot(levels[numbers], heights[numbers], color=INK, linewidth=1, alpha=0.7)

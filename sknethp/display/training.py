@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sknethp.classifier import DeepNetClassifier
-from sknethp.display.figures import BEST, INK, TRAIN, VALID, figure_of, new_axes, tidy
+from sknethp.display.figures import BEST, LEGEND, TRAIN, VALID, new_axes, tidy
 
 _TITLES = {"loss": "cross-entropy", "accuracy": "accuracy"}
 _NO_SCORE = ("epoch", "lr", "seconds")
@@ -133,13 +133,10 @@ class TrainingDisplay:
         axes = new_axes(ax, len(self.scores), size=(4.8, 3.4))
         for panel, score in zip(axes, self.scores, strict=True):
             self._draw(panel, score)
-        if self._is_validated() or len(self.histories) > 1:
-            axes[0].legend(frameon=False, labelcolor=INK, fontsize=9)
-        self.ax_, self.figure_ = axes, figure_of(axes)
+        if len(self.histories) > 1 or np.isfinite(self.curves("loss", "valid")).any():
+            axes[0].legend(**LEGEND)
+        self.ax_, self.figure_ = axes, axes[0].figure
         return self
-
-    def _is_validated(self) -> bool:
-        return bool(np.isfinite(self.curves("loss", "valid")).any())
 
     def _draw(self, ax: Any, score: str) -> None:
         epochs = np.arange(1, max(map(len, self.histories)) + 1)
@@ -152,33 +149,20 @@ class TrainingDisplay:
             several = len(curves) > 1
             for curve in curves if several else ():
                 ax.plot(epochs, curve, color=color, alpha=0.35, linewidth=0.9)
-            middle = _mean(curves)
+            mean = np.ma.masked_invalid(curves).mean(axis=0).filled(np.nan)
             marker = "o" if len(epochs) == 1 else None
             label = f"{label}, mean of {len(curves)}" if several else label
-            ax.plot(epochs, middle, color=color, linewidth=2, label=label, marker=marker)
-        self._mark_best(ax, drawn[-1])
-        ax.set_xlabel("epoch", color=INK)
-        ax.set_title(_TITLES.get(score, score), loc="left", fontsize=11, color=INK)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        tidy(ax)
-
-    def _mark_best(self, ax: Any, curves: np.ndarray) -> None:
-        """Mark each net's best epoch on its curve, with a line where there is only one net."""
+            ax.plot(epochs, mean, color=color, linewidth=2, label=label, marker=marker)
+        # Each net's best epoch is marked on its curve, with a line where there is only one net.
         at = np.array(self.best_epochs)
-        heights = curves[np.arange(len(at)), at - 1]
-        label = f"best epoch, {at[0]}" if len(at) == 1 else "best epochs"
-        if len(at) == 1:
+        is_one = len(at) == 1
+        if is_one:
             ax.axvline(at[0], color=BEST, linewidth=1, alpha=0.7, zorder=1)
-        size = 46 if len(at) == 1 else 24
+        heights = drawn[-1][np.arange(len(at)), at - 1]
+        label, size = (f"best epoch, {at[0]}", 46) if is_one else ("best epochs", 24)
         ax.scatter(at, heights, size, BEST, label=label, zorder=5, edgecolor="white", linewidth=0.8)
-
-
-def _mean(curves: np.ndarray) -> np.ndarray:
-    """Return the mean over the nets that have a value, ``(n_epochs,)``."""
-    known = np.isfinite(curves)
-    count = known.sum(axis=0)
-    total = np.where(known, curves, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        tidy(ax, x="epoch", title=_TITLES.get(score, score))
 
 
 def _nets(fitted: Any) -> Iterator[DeepNetClassifier]:
