@@ -104,6 +104,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         Its position in `cv_results_`.
     cv_results_ : dict of ndarray
         As of scikit-learn's searches, with the epochs trained and why a candidate ended.
+    space_ : dict
+        The dimensions that were searched.
     leaderboard_ : DataFrame
         A row per candidate, the best first, with its weight in the ensemble.
     ensemble_ : Ensemble
@@ -218,6 +220,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
                 )
             refits = tuning.refitted(choice) if self.refit else {}
             self._keep(net, candidates, choice, tuning.folds, refits)
+        self.space_ = tuning.proposals.space
         self.summary_ = tuning.summary()
         self.summary_.warn(self.max_time)
         if np.isnan(self.best_score_):

@@ -28,7 +28,7 @@ _FIXED = {
 
 
 class Proposals:
-    """Proposes parameters, given the results so far; a `plan` may change them."""
+    """Proposes parameters in a `space`, given the results so far; a `plan` may change them."""
 
     def __init__(self, estimator: Any, space: Any, shape: tuple[int, int], seed: int):
         self._own = {**hyperparameters_of(estimator), **_FIXED}
@@ -38,7 +38,7 @@ class Proposals:
         if space is None:
             n_samples, n_features = shape
             space = search_space(estimator, "bayes", n_samples=n_samples, n_features=n_features)
-        self._space = subspaces([space], 1)[0][0] if space else {}
+        self.space = subspaces([space], 1)[0][0] if space else {}
         listed = PORTFOLIO if uses_portfolio else ()
         self._listed = [{}, *(self._inside(params) for params in listed)]
         self._estimator = estimator
@@ -58,7 +58,7 @@ class Proposals:
         start = len(candidates)
         params = self._listed[start : start + n]
         origins = ["default" if start + i == 0 else "portfolio" for i in range(len(params))]
-        if len(params) < n and self._space:
+        if len(params) < n and self.space:
             more = self._modelled(candidates, params, n - len(params))
             params, origins = params + more, origins + ["model"] * len(more)
         return [self._proposal(*pair) for pair in zip(params, origins, strict=True)]
@@ -74,20 +74,20 @@ class Proposals:
         self, candidates: Sequence[Candidate], chosen: list[dict[str, Any]], n: int
     ) -> list[dict[str, Any]]:
         """Return what a Gaussian process expects to be best; `chosen` are new, too."""
-        optimizer = RoundOptimizer(list(self._space.values()), random_state=self._seed)
+        optimizer = RoundOptimizer(list(self.space.values()), random_state=self._seed)
         params = [*(candidate.proposal.params for candidate in candidates), *chosen]
         losses = _losses(candidates)
         losses += [float(np.mean(losses)) if losses else 0.0] * len(chosen)
         optimizer.tell([self._point(each) for each in params], losses)
-        names = list(self._space)
+        names = list(self.space)
         return [dict(zip(names, point, strict=True)) for point in optimizer.ask(n)]
 
     def _point(self, params: Mapping[str, Any]) -> list[Any]:
         """Return where a candidate is in the space, or next to it."""
-        values = own_values(_Values({**self._own, **params}), self._space)
+        values = own_values(_Values({**self._own, **params}), self.space)
         return [
             values.get(name, dimension.rvs(1, random_state=0)[0])
-            for name, dimension in self._space.items()
+            for name, dimension in self.space.items()
         ]
 
 

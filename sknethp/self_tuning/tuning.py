@@ -53,7 +53,7 @@ class Tuning:
         progress: bool | None = None,
         n_refits: int = 0,
     ):
-        self._proposals, self._clock, self._seed = proposals, clock, seed
+        self.proposals, self._clock, self._seed = proposals, clock, seed
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
@@ -69,12 +69,12 @@ class Tuning:
         clock, (least, each) = self._clock, _CHOOSING
         wanted = least + each * len(self.folds.held_out) * len(samples.classes)
         clock.reserve = min(wanted, 0.2 * clock.max_time)
-        (first,) = self._proposals.next([], 1)
+        (first,) = self.proposals.next([], 1)
         start = Candidate.start(0, first, self.folds, self._seed)
         plan = make_plan(start, clock, len(splits))
         per_fold = clock.seconds_for(start.work_left) / len(splits)
         clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
-        self._proposals.plan = plan
+        self.proposals.plan = plan
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
             splits = plan.splits(splits, self._seed)
@@ -87,7 +87,7 @@ class Tuning:
         def propose(candidates: Sequence[Candidate], n: int) -> list[Candidate]:
             if n_candidates is not None:
                 n = min(n, n_candidates - len(candidates))
-            proposals = self._proposals.next(candidates, n) if n > 0 else []
+            proposals = self.proposals.next(candidates, n) if n > 0 else []
             return [self._started(len(candidates), proposal) for proposal in proposals]
 
         clock = self._clock
