@@ -18,7 +18,7 @@ from pathlib import Path
 
 import _report as report
 import numpy as np
-from bench_quality import make_preprocessing
+from _results import make_preprocessing
 from sklearn.model_selection import ParameterSampler, train_test_split
 
 from sknethp import DeepNetClassifier
@@ -95,7 +95,7 @@ def race(X, y, candidates, max_rows):
     """Return the lowest mean held-out loss of each candidate; None for one that diverged."""
     if len(X) > max_rows:
         X, _, y, _ = train_test_split(X, y, train_size=max_rows, stratify=y, random_state=0)
-    X = np.asarray(make_preprocessing().fit_transform(X), dtype=np.float32)
+    X = np.asarray(make_preprocessing(raw=False).fit_transform(X), dtype=np.float32)
     classes, encoded = np.unique(y, return_inverse=True)
     samples = Samples(X, encoded, None, classes)
     folds = Folds(samples, make_splits(5, samples, (X, y), None, 0))

@@ -160,7 +160,7 @@ class Candidate:
     @property
     def epoch_work(self) -> int:
         """Multiplications of an epoch."""
-        return sum(epoch_work(fit.network, fit.n_steps) for fit in self._fits)
+        return sum(epoch_work(fit.network, fit.n_steps, len(fit.valid)) for fit in self._fits)
 
     @property
     def work_left(self) -> int:

@@ -22,15 +22,18 @@ def step_work(batch_size: int, n_parameters: int) -> int:
     return batch_size * n_parameters + _OVERHEAD
 
 
-def epoch_work(network: Network, n_steps: int) -> int:
-    """Return the multiplications of an epoch of a network."""
-    settings, architecture = network.settings, network.architecture
-    return n_steps * step_work(settings.batch_size, architecture.n_parameters)
+def epoch_work(network: Network, n_steps: int, n_held_out: int) -> int:
+    """Return the multiplications of an epoch of a network; what is held out needs a third."""
+    settings, n_parameters = network.settings, network.architecture.n_parameters
+    return n_steps * step_work(settings.batch_size, n_parameters) + n_held_out * n_parameters // 3
 
 
 def work_of(epochs: Sequence[Epoch]) -> int:
     """Return the multiplications of some epochs."""
-    return sum(epoch_work(epoch.network, epoch.n_steps) for epoch in epochs)
+    return sum(
+        epoch_work(epoch.network, epoch.n_steps, 0 if epoch.valid is None else len(epoch.valid))
+        for epoch in epochs
+    )
 
 
 class Clock:

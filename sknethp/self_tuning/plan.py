@@ -17,8 +17,10 @@ from sknethp.self_tuning.trainer import RoundTrainer
 _WANTED = 6.0
 _LARGEST_BATCH = 256
 _FEWEST_STEPS = 64
-_FEWEST_EPOCHS = 8
+_FEWEST_EPOCHS = 4
 _FEWEST_ROWS = 256
+_FEWEST_HELD_OUT = 1000
+_SAFE = 0.7
 _PROBED_STEPS = 8
 _PROBES = 6
 
@@ -55,7 +57,11 @@ class Plan:
         if self.max_rows is None:
             return kept
         rng = np.random.default_rng(seed)
-        return [(_drawn(train, self.max_rows, rng), test) for train, test in kept]
+        most_held_out = max(_FEWEST_HELD_OUT, self.max_rows // 4)
+        return [
+            (_drawn(train, self.max_rows, rng), _drawn(test, most_held_out, rng))
+            for train, test in kept
+        ]
 
     def notes(self, n_folds: int, n_train: int) -> list[str]:
         """Say what is less than asked for."""
@@ -75,8 +81,8 @@ class Plan:
         return notes
 
 
-def _drawn(train: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    return train if len(train) <= n else np.sort(rng.choice(train, n, replace=False))
+def _drawn(samples: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    return samples if len(samples) <= n else np.sort(rng.choice(samples, n, replace=False))
 
 
 def make_plan(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
@@ -148,8 +154,8 @@ def _fewer_epochs(plan: Plan, fits: _Fits, n_train: int, n_epochs: int) -> Plan:
 
 
 def _fewer_rows(plan: Plan, fits: _Fits, n_train: int, n_epochs: int) -> Plan:
-    """Only if not even one candidate fits otherwise."""
-    share = fits(plan)
+    """Only if not even one candidate fits otherwise, with some time to spare."""
+    share = _SAFE * fits(plan)
     if share >= 1 or n_train <= _FEWEST_ROWS:
         return plan
     return replace(plan, max_rows=max(_FEWEST_ROWS, int(share * n_train)))

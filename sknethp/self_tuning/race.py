@@ -17,7 +17,7 @@ from sknethp.self_tuning.trainer import RoundTrainer
 # higher, and the ensemble the same.
 _RUNGS = 0.1, 0.25, 0.5
 _CLEARLY = 1.5
-# Share of a new candidate's work that is expected, since most stop early.
+# Share of a new candidate's work that is expected once there is a finished one: most stop early.
 _EXPECTED = 0.4
 
 
@@ -54,6 +54,10 @@ class Race:
     def running(self) -> list[Candidate]:
         """Those that are not at their end."""
         return [candidate for candidate in self.candidates if candidate.state == "running"]
+
+    @property
+    def _has_finished(self) -> bool:
+        return any(candidate.state == "finished" for candidate in self.candidates)
 
     def run(self) -> None:
         """Train until there is nothing more to propose, no time or an interrupt.
@@ -97,14 +101,15 @@ class Race:
         n_before = len(self.candidates)
         with self._clock.phase("proposing"):
             work: float = sum(candidate.work_left for candidate in running)
+            expected = _EXPECTED if self._has_finished else 1.0
             for candidate in self._propose(self.candidates, n_free):
-                work += _EXPECTED * candidate.work_left
+                work += expected * candidate.work_left
                 fits = self._clock.seconds_for(work) <= self._clock.left
                 if fits or not self.candidates:
                     candidate.number = len(self.candidates)
                     self.candidates.append(candidate)
                 else:
-                    work -= _EXPECTED * candidate.work_left
+                    work -= expected * candidate.work_left
         self._is_full = len(self.candidates) == n_before
 
     def _affordable(self) -> list[Candidate]:

@@ -48,11 +48,12 @@ class TuningSummary:
         if self.states.get("finished"):
             return
         if self.states.get("interrupted"):
-            reason = "fit was interrupted before any net was trained to its end"
+            reason = "Before fit was interrupted"
         else:
-            reason = f"max_time={max_time:g} was too short to train any net to its end"
+            reason = f"In max_time={max_time:g} seconds"
         warnings.warn(
-            f"{reason[0].upper()}{reason[1:]}: the nets are as good as they were then.",
+            f"{reason}, no net was trained to its last epoch: the best of the unfinished ones are "
+            "kept.",
             UserWarning,
             stacklevel=3,
         )

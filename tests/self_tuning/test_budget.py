@@ -28,7 +28,7 @@ def test_candidates_are_tried_until_the_time_is_over():
 
 
 def test_too_short_for_one_net():
-    with pytest.warns(UserWarning, match="too short to train any net to its end") as caught:
+    with pytest.warns(UserWarning, match="In max_time=0.001 seconds, no net") as caught:
         nets = budgeted(1e-3).fit(X, Y)
     assert len(caught) == 1
     assert nets.predict_proba(X).shape == (len(Y), 2)
@@ -94,7 +94,7 @@ def interrupt_after(monkeypatch):
 def test_ctrl_c_gives_what_is_there(interrupt_after):
     interrupt_after(3)
     nets = DeepNetClassifierCV(small_net(max_epochs=10), SPACE, n_candidates=4, random_state=0)
-    with pytest.warns(UserWarning, match="Fit was interrupted before any net"):
+    with pytest.warns(UserWarning, match="Before fit was interrupted, no net"):
         nets.fit(X, Y)
     assert {"interrupted"} <= set(nets.cv_results_["state"]) <= {"interrupted", "behind"}
     assert nets.score(X, Y) < 0
