@@ -32,6 +32,7 @@ from sknethp.hyperparameters import (
     no_parameter,
     translates_names,
 )
+from sknethp.training.inputs import Inputs
 from sknethp.training.objectives import Objective
 from sknethp.training.threads import one_torch_thread
 
@@ -100,19 +101,19 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         activation="silu",
         dropout=0.3,
         input_dropout=0.0,
-        input_scaling=None,
-        embedding=None,
+        input_scaling="standard",
+        embedding="auto",
         embedding_size=3,
         embedding_frequencies=16,
         frequency_scale=0.1,
-        embedding_bins=8,
+        embedding_bins=16,
         weight_init="auto",
         normalization=None,
         residual=False,
         ensemble_size=1,
         optimizer="adam",
-        lr=1e-3,
-        embedding_lr_factor=0.1,
+        lr="auto",
+        embedding_lr_factor=1.0,
         lr_schedule="cosine",
         lr_final=0.01,
         lr_drop_factor=0.5,
@@ -125,10 +126,10 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         l1=0.0,
         max_norm=None,
         gradient_clip=None,
-        label_smoothing=0.05,
+        label_smoothing="auto",
         class_weight=None,
-        batch_size=32,
-        max_epochs=60,
+        batch_size="auto",
+        max_epochs="auto",
         shuffle=True,
         early_stopping=False,
         patience=20,
@@ -136,7 +137,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         monitor="valid_loss",
         validation_fraction=0.1,
         restore_best=True,
-        calibrate=False,
+        calibrate=True,
         warm_start=False,
         random_state=None,
         device="cpu",
@@ -262,10 +263,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
             warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
-        columns = self._embedded_columns() if parameters["warm_start"] else None
-        request = fit_request(
-            parameters, samples, validation, _seed(parameters), embedded_columns=columns
-        )
+        inputs = self._inputs() if parameters["warm_start"] else None
+        request = fit_request(parameters, samples, validation, _seed(parameters), inputs=inputs)
         with one_torch_thread(), torch.inference_mode(False):
             earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
@@ -308,9 +307,8 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                     "give the same, or none."
                 )
         samples = Samples(X, encode(y, labels, "y"), check_weights(sample_weight, X), labels)
-        columns = self._embedded_columns()
         request = fit_request(
-            parameters, samples, None, _seed(parameters), n_epochs=1, embedded_columns=columns
+            parameters, samples, None, _seed(parameters), n_epochs=1, inputs=self._inputs()
         )
         with one_torch_thread(), torch.inference_mode(False):
             earlier = None if first else self._earlier(labels)
@@ -390,11 +388,9 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         X, y = check_data(self, X_val, y_val, reset=False, names=("X_val", "y_val"))
         return Samples(X, encode(y, classes, "y_val"), None, classes)
 
-    def _embedded_columns(self) -> tuple[int, ...] | None:
-        """Return the columns that the previous fit embeds, if there was one."""
-        if not hasattr(self, "net_"):
-            return None
-        return self._networks[0].architecture.inputs.columns
+    def _inputs(self) -> Inputs | None:
+        """Return what the previous fit does with its inputs, if there was one."""
+        return self._networks[0].architecture.inputs if hasattr(self, "net_") else None
 
     def _earlier(self, classes: np.ndarray) -> Fitted | None:
         """Return the state of the previous fit, if there was one."""

@@ -1,4 +1,4 @@
-"""A temperature of the logits, fitted on the validation part (Guo et al., 2017)."""
+"""A temperature of the logits, fitted on samples that were held out (Guo et al., 2017)."""
 
 from __future__ import annotations
 
@@ -7,42 +7,66 @@ from collections.abc import Sequence
 
 import torch
 from scipy.optimize import minimize_scalar
-from torch import Tensor
+from torch import Tensor, nn
 
+from sknethp.estimator.prediction import forward_in_double
+from sknethp.estimator.request import HeldOut
+from sknethp.training.module import members_of
 from sknethp.training.network import Network
 from sknethp.training.objectives import Objective
-from sknethp.training.rows import Part
 from sknethp.training.slots import views
 
 _HIGHEST = 20.0
 # Standard deviation of the logarithm of the temperature before any sample is seen: a few samples
 # hardly move it.
-_SPREAD = 0.3
+_SPREAD = 0.5
 
 
-def fitted_temperature(objective: Objective, logits: Tensor, part: Part) -> float:
-    """Return the most probable temperature, given each member's logits of the part's samples.
+def calibrate(
+    objective: Objective,
+    module: nn.Module,
+    networks: Sequence[Network],
+    held_out: Sequence[HeldOut],
+) -> float:
+    """Divide the output layers of a module's networks by a temperature, and return it."""
+    members = members_of(module)
+    pieces = []
+    for part in held_out:
+        X, y = part.subset.samples.X[part.subset.index], part.subset.samples.y[part.subset.index]
+        weight = part.subset.weight
+        pieces.append(
+            (
+                torch.stack([forward_in_double(members[i], X) for i in part.networks]),
+                torch.from_numpy(objective.encode(y)).double(),
+                None if weight is None else torch.from_numpy(weight[part.subset.index]),
+            )
+        )
+    temperature = fitted_temperature(objective, pieces)
+    with torch.no_grad():
+        for network in networks:
+            own = views(network.parameters, network.architecture.parameters)
+            for name in ("output.weight", "output.bias"):
+                own[name].div_(temperature)
+    return temperature
 
-    `logits` is ``(n_members, n_samples, n_outputs)``. The logarithm has a normal prior.
+
+def fitted_temperature(
+    objective: Objective, pieces: Sequence[tuple[Tensor, Tensor, Tensor | None]]
+) -> float:
+    """Return the most probable temperature, whose logarithm has a normal prior.
+
+    Each piece has logits ``(n_networks, n_samples, n_outputs)``, targets ``(n_samples, n_outputs)``
+    and weights ``(n_samples,)`` or None.
     """
-    logits = logits.double()
-    targets = part.targets[part.index].double()
-    weight = None if part.weight is None else part.weight[part.index].double()
 
     def loss(logarithm: float) -> float:
-        scaled = objective.average(logits / math.exp(logarithm))
-        losses = objective.sample_losses(scaled, targets)
-        total = losses.sum() if weight is None else (losses * weight).sum()
-        return float(total) + (logarithm / _SPREAD) ** 2 / 2
+        total = (logarithm / _SPREAD) ** 2 / 2
+        for logits, targets, weight in pieces:
+            scaled = objective.average(logits / math.exp(logarithm))
+            losses = objective.sample_losses(scaled, targets)
+            total += float((losses if weight is None else losses * weight).sum())
+        return total
 
     limit = math.log(_HIGHEST)
     with torch.no_grad():
         return math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
-
-
-def divide_logits(networks: Sequence[Network], temperature: float) -> None:
-    """Divide the weights and biases of the output layers by a temperature."""
-    for network in networks:
-        own = views(network.parameters, network.architecture.parameters)
-        for name in ("output.weight", "output.bias"):
-            own[name].div_(temperature)

@@ -30,8 +30,8 @@ class Fitted:
     best_epoch: int
 
 
-def _parts(request: FitRequest, trainer: Trainer) -> tuple[Part, Part | None]:
-    """Return the training and the validation part."""
+def _parts(request: FitRequest, trainer: Trainer) -> tuple[list[Part], Part | None]:
+    """Return the training part of each network, and the validation part."""
 
     def part(subset: Subset) -> Part:
         rows = trainer.rows(subset.samples.X)
@@ -42,11 +42,12 @@ def _parts(request: FitRequest, trainer: Trainer) -> tuple[Part, Part | None]:
         return None if subset.weight is None else torch.from_numpy(subset.weight)
 
     train, valid = part(request.train), request.valid
+    trains = [replace(train, index=index) for index in request.member_indices]
     if valid is None:
-        return train, None
+        return trains, None
     if valid.samples is request.train.samples:
-        return train, replace(train, index=valid.index, weight=weight(valid))
-    return train, part(valid)
+        return trains, replace(train, index=valid.index, weight=weight(valid))
+    return trains, part(valid)
 
 
 def _monitor(request: FitRequest) -> Monitor | None:
@@ -60,7 +61,7 @@ def _monitor(request: FitRequest) -> Monitor | None:
 def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
     """Train a net, or train an earlier one further; may raise a DivergenceError."""
     parameters, trainer = request.parameters, current_session()
-    train, valid = _parts(request, trainer)
+    trains, valid = _parts(request, trainer)
     networks, net = _start(request, earlier)
     stops = parameters["early_stopping"] and valid is not None
     progress = Progress(
@@ -75,7 +76,7 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
             request=request,
             trainer=trainer,
             networks=networks,
-            train=train,
+            trains=trains,
             valid=valid,
             monitor=_monitor(request),
             progress=progress,

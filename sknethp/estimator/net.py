@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
-from torch import Tensor
 
 from sknethp.estimator.batches import BatchEvents, follows_batches
-from sknethp.estimator.calibration import divide_logits, fitted_temperature
+from sknethp.estimator.calibration import calibrate
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
@@ -43,12 +41,10 @@ class FitPlan:
     request: FitRequest
     trainer: Trainer
     networks: Sequence[Network]
-    train: Part
+    trains: Sequence[Part]
     valid: Part | None
     monitor: Monitor | None
     progress: Progress
-    logits: Tensor | None = None
-    """Each network's logits of the validation part in the epoch that is kept."""
 
 
 def _dataset(subset: Subset | None) -> Dataset | None:
@@ -105,9 +101,10 @@ class EpochNet(ClassifierMixin, NeuralNet):
         except _StopTraining:
             pass
         plan.progress.restore(plan.networks)
-        if plan.logits is not None and plan.valid is not None:
-            self.temperature_ = fitted_temperature(self.objective_, plan.logits, plan.valid)
-            divide_logits(plan.networks, self.temperature_)
+        if plan.request.held_out:
+            self.temperature_ = calibrate(
+                self.objective_, self.module_, plan.networks, plan.request.held_out
+            )
         self.notify("on_train_end", X=X, y=y)
         detach(self.module_, plan.networks[0].n_steps)
         return self
@@ -139,37 +136,36 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _observer(self, plan: FitPlan) -> BatchEvents | None:
         if not any(follows_batches(callback) for _, callback in self.callbacks_):
             return None
-        return BatchEvents(self, self.objective_, plan.networks[0], plan.train)
+        return BatchEvents(self, self.objective_, plan.networks[0], plan.trains[0])
 
     def _train_epoch(self, plan: FitPlan, epoch: int, observer: BatchEvents | None) -> bool:
         """Train for an epoch and record it; return whether to stop."""
         start = time.perf_counter()
-        steps = n_steps(len(plan.train), plan.networks[0].settings.batch_size)
-        rates = plan.request.schedule.rates(epoch, steps, plan.progress.drops)
+        batch_size = plan.networks[0].settings.batch_size
         requests = [
             Epoch(
                 network=network,
-                train=plan.train,
+                train=train,
                 valid=plan.valid,
-                rates=rates,
+                rates=plan.request.schedule.rates(
+                    epoch, n_steps(len(train), batch_size), plan.progress.drops
+                ),
                 objective=plan.request.objective,
                 device=plan.request.device,
                 observer=observer,
                 fit=plan.networks[0].serial,
             )
-            for network in plan.networks
+            for network, train in zip(plan.networks, plan.trains, strict=True)
         ]
         results = plan.trainer.train(requests)
         result = combined(plan.request.objective, results, plan.valid)
         _check_finite(result, epoch, plan.request.schedule.lr)
         score = -result.train.loss if plan.monitor is None else plan.monitor.score(result)
         stop = plan.progress.update(score, plan.networks)
-        if plan.request.parameters["calibrate"] and plan.valid and plan.progress.is_kept:
-            plan.logits = torch.stack([r.valid.logits for r in results if r.valid is not None])
         seconds = time.perf_counter() - start
         if observer is not None and plan.valid is not None and result.valid is not None:
             observer.validated(plan.valid, result.valid)
-        row = {"lr": float(rates[-1]), **result.train.named("train")}
+        row = {"lr": float(requests[0].rates[-1]), **result.train.named("train")}
         if result.valid is not None:
             row |= result.valid.measures.named("valid")
         if plan.monitor is not None:
@@ -189,7 +185,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _record_for_callbacks(self, row: dict[str, float], plan: FitPlan) -> None:
         """Record what skorch's callbacks look up: batches, and which values are the best so far."""
         if not self.history[-1]["batches"]:
-            for part, samples in (("train", plan.train), ("valid", plan.valid)):
+            for part, samples in (("train", plan.trains[0]), ("valid", plan.valid)):
                 if samples is not None:
                     self.history.new_batch()
                     self.history.record_batch(f"{part}_loss", row[f"{part}_loss"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sknethp.estimator.batches import follows_batches
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.devices import resolve_device
+from sknethp.hyperparameters.automatic import AUTO, resolve
 from sknethp.hyperparameters.constraints import Number
 from sknethp.training.architecture import Architecture
 from sknethp.training.inputs import Inputs, many_valued, measured
@@ -54,11 +55,19 @@ class Subset:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Samples on which some of a fit's networks, by position, are not trained."""
+
+    networks: Sequence[int]
+    subset: Subset
+
+
+@dataclass(frozen=True)
 class FitRequest:
     """A fit that has passed all checks.
 
-    `parameters` are as returned by ``check_hyperparameters``; `n_epochs` may differ from the
-    schedule's.
+    `parameters` are as returned by ``check_hyperparameters``, without "auto"; `n_epochs` may
+    differ from the schedule's.
     """
 
     parameters: dict[str, Any]
@@ -96,6 +105,37 @@ class FitRequest:
             frequency_scale=p["frequency_scale"] if periodic else 0.0,
         )
 
+    @cached_property
+    def held_out(self) -> list[HeldOut]:
+        """The samples to calibrate the networks on: the validation part, or each one's own.
+
+        The shares that the networks of an ensemble leave out are stratified, and as far as possible
+        have no sample in common.
+        """
+        n = self.ensemble_size
+        if not self.parameters["calibrate"]:
+            return []
+        if self.valid is not None:
+            return [HeldOut(range(n), self.valid)]
+        index = self.train.index
+        n_shares = round(1 / self.parameters["validation_fraction"])
+        if n == 1 or len(index) < n_shares:
+            return []
+        drawn = np.random.default_rng(self.seed).random(len(index))
+        share = np.empty(len(index), int)
+        share[np.lexsort((drawn, self.train.samples.y[index]))] = np.arange(len(index)) % n_shares
+        return [
+            HeldOut([i], replace(self.train, index=index[share == i % n_shares])) for i in range(n)
+        ]
+
+    @cached_property
+    def member_indices(self) -> list[np.ndarray]:
+        """The training samples of each network, ``(n_samples,)``."""
+        index, held_out = self.train.index, self.held_out
+        if self.valid is not None or not held_out:
+            return [index] * self.ensemble_size
+        return [np.setdiff1d(index, part.subset.index) for part in held_out]
+
     @property
     def ensemble_size(self) -> int:
         """Number of networks to train."""
@@ -110,7 +150,8 @@ class FitRequest:
         """The training settings that the parameters define."""
         given = _named(self.parameters, *(field.name for field in fields(Settings)))
         given["dropout"] = (self.parameters["input_dropout"], *self.parameters["dropout"])
-        given["batch_size"] = min(self.parameters["batch_size"], len(self.train.index))
+        fewest = min(map(len, self.member_indices))
+        given["batch_size"] = min(self.parameters["batch_size"], fewest)
         return Settings(**given)
 
     @cached_property
@@ -129,11 +170,11 @@ def fit_request(
     validation: Samples | None,
     seed: int,
     n_epochs: int | None = None,
-    embedded_columns: tuple[int, ...] | None = None,
+    inputs: Inputs | None = None,
 ) -> FitRequest:
     """Split and weight the samples, and check everything that depends on them.
 
-    `embedded_columns` are those of a net to continue from.
+    `inputs` are those of a net to continue from, which keeps its scaling and its embedding.
     """
     _check_callbacks(parameters)
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
@@ -142,9 +183,10 @@ def fit_request(
     elif parameters["early_stopping"]:
         index, held_out = _split(parameters["validation_fraction"], samples, index, seed)
     source = samples if validation is None else validation
-    return request_on(
-        parameters, samples, index, source, held_out, seed, n_epochs, embedded_columns
-    )
+    if inputs is not None and parameters["embedding"] == AUTO:
+        parameters = {**parameters, "embedding": inputs.embedding}
+    columns = None if inputs is None else inputs.columns
+    return request_on(parameters, samples, index, source, held_out, seed, n_epochs, columns)
 
 
 def request_on(
@@ -155,28 +197,34 @@ def request_on(
     held_out: np.ndarray | None,
     seed: int,
     n_epochs: int | None = None,
-    embedded_columns: tuple[int, ...] | None = None,
+    columns: tuple[int, ...] | None = None,
 ) -> FitRequest:
-    """Request a fit on the samples of `index`, validated on those of `held_out` in `source`."""
+    """Request a fit on the samples of `index`, validated on those of `held_out` in `source`.
+
+    `columns` are those to embed, if they are known.
+    """
     by_class = _class_weights(samples, index, parameters["class_weight"])
     train = Subset(samples, index, _weight(samples, index, by_class, "training"))
     valid = None
     if held_out is not None:
         valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
-    if embedded_columns is None:
-        embedded_columns = (
-            tuple(many_valued(train.counted_rows()).tolist()) if parameters["embedding"] else ()
-        )
+    columns = _embedded_columns(parameters, train) if columns is None else columns
+    parameters = resolve(parameters, len(train.index), len(columns))
     return FitRequest(
         parameters=parameters,
         objective=classification(len(samples.classes)),
         train=train,
         valid=valid,
-        embedded_columns=embedded_columns,
+        embedded_columns=columns if parameters["embedding"] else (),
         device=resolve_device(parameters["device"]),
         seed=seed,
         n_epochs=n_epochs or parameters["max_epochs"],
     )
+
+
+def _embedded_columns(parameters: Mapping[str, Any], train: Subset) -> tuple[int, ...]:
+    """Return the columns that an embedding embeds."""
+    return tuple(many_valued(train.counted_rows()).tolist()) if parameters["embedding"] else ()
 
 
 def _check_callbacks(parameters: Mapping[str, Any]) -> None:

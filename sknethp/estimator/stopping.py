@@ -93,11 +93,6 @@ class Progress:
     _since_drop: int = 0
     _best: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether the epoch recorded last is the one to keep so far."""
-        return not self.keep_best or self.epoch == self.best_epoch
-
     def update(self, score: float, networks: Sequence[Network]) -> bool:
         """Record an epoch's score; return whether to stop."""
         self.epoch += 1

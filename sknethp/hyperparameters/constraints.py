@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sknethp.hyperparameters.automatic import AUTO
+
 
 class Constraint(Protocol):
     """A set of values."""
@@ -144,6 +146,11 @@ class AnyOf:
     def describe(self) -> str:
         """Join the descriptions of the parts."""
         return ", or ".join(part.describe() for part in self.parts)
+
+
+def automatic(part: Constraint) -> AnyOf:
+    """Allow "auto", too."""
+    return AnyOf((part, Choice((AUTO,))))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from joblib import Memory
 
+from sknethp.hyperparameters.automatic import AUTO
 from sknethp.hyperparameters.constraints import (
     COUNT,
     AnyOf,
@@ -23,6 +24,7 @@ from sknethp.hyperparameters.constraints import (
     Number,
     PerLayer,
     Predicate,
+    automatic,
     is_path,
     optional,
 )
@@ -156,24 +158,25 @@ _STRUCTURE = (
     ),
     Hyperparameter(
         "input_scaling",
-        None,
+        "standard",
         optional(Choice(SCALINGS)),
         "structure",
         'Scaling of the inputs inside the net: "standard" to mean 0 and standard deviation 1, or '
         '"robust" by median and quartiles with a smooth limit of 3. Columns with two values are '
         "only centred, sparse ones only scaled.",
-        Options((None, "standard", "robust")),
+        Options(("standard", "robust")),
         HOLZMUELLER,
     ),
     Hyperparameter(
         "embedding",
-        None,
-        optional(Choice(EMBEDDINGS)),
+        AUTO,
+        automatic(optional(Choice(EMBEDDINGS))),
         "structure",
         "Numbers that the first layer gets beside each column with more than two values: "
         '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
-        "between quantiles.",
-        Options((None, "periodic", "piecewise_linear")),
+        'between quantiles. "auto" is periodic, from 10,000 samples piecewise-linear, and none for '
+        "more than 128 columns.",
+        Options(("periodic", "piecewise_linear", None)),
         EMBEDDING,
     ),
     Hyperparameter(
@@ -184,7 +187,7 @@ _STRUCTURE = (
         "Numbers a column of a periodic embedding.",
         Range(2, 16, log=True, integer=True),
         f"{HOLZMUELLER}: 3",
-        needs={"embedding": ("periodic",)},
+        needs={"embedding": ("periodic", AUTO)},
     ),
     Hyperparameter(
         "embedding_frequencies",
@@ -194,7 +197,7 @@ _STRUCTURE = (
         "Cosines a column of a periodic embedding.",
         Range(4, 64, log=True, integer=True),
         EMBEDDING,
-        needs={"embedding": ("periodic",)},
+        needs={"embedding": ("periodic", AUTO)},
     ),
     Hyperparameter(
         "frequency_scale",
@@ -205,17 +208,17 @@ _STRUCTURE = (
         "inputs.",
         Range(0.03, 3.0, log=True),
         f"{EMBEDDING}: 0.01 to 100",
-        needs={"embedding": ("periodic",)},
+        needs={"embedding": ("periodic", AUTO)},
     ),
     Hyperparameter(
         "embedding_bins",
-        8,
+        16,
         COUNT,
         "structure",
         "Bins a column of a piecewise-linear embedding.",
         Range(4, 64, log=True, integer=True),
         f"{EMBEDDING}: 2 to 256",
-        needs={"embedding": ("piecewise_linear",)},
+        needs={"embedding": ("piecewise_linear", AUTO)},
     ),
     Hyperparameter(
         "weight_init",
@@ -267,22 +270,22 @@ _TRAINING = (
     ),
     Hyperparameter(
         "lr",
-        1e-3,
-        _POSITIVE,
+        AUTO,
+        automatic(_POSITIVE),
         "training",
-        "Highest learning rate.",
+        'Highest learning rate; "auto" is 0.001, from 10,000 samples 0.003.',
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
     Hyperparameter(
         "embedding_lr_factor",
-        0.1,
+        1.0,
         _POSITIVE,
         "training",
         "Learning rate of a periodic embedding, as a factor of `lr`.",
         Range(0.03, 1.0, log=True),
         f"{HOLZMUELLER}: 0.1",
-        needs={"embedding": ("periodic",)},
+        needs={"embedding": ("periodic", AUTO)},
     ),
     Hyperparameter(
         "lr_schedule",
@@ -403,11 +406,12 @@ _TRAINING = (
     ),
     Hyperparameter(
         "label_smoothing",
-        0.05,
-        Number(0, 1, high_open=True),
+        AUTO,
+        automatic(Number(0, 1, high_open=True)),
         "training",
-        "Share of each target that is spread evenly over all classes.",
-        Range(0.0, 0.2),
+        'Share of each target that is spread evenly over all classes; "auto" is 0.05, from 10,000 '
+        "samples 0.",
+        Range(0.0, 0.1),
         "Szegedy et al. (2016), Rethinking the Inception architecture",
     ),
     Hyperparameter(
@@ -430,19 +434,20 @@ _TRAINING = (
     ),
     Hyperparameter(
         "batch_size",
-        32,
-        COUNT,
+        AUTO,
+        automatic(COUNT),
         "training",
-        "Samples per update (at most all of them); 32 to 256 usually works.",
+        'Samples per update (at most all of them); "auto" is 32, from 10,000 samples 256.',
         Options((32, 128, 64, 256)),
         BENGIO,
     ),
     Hyperparameter(
         "max_epochs",
-        60,
-        COUNT,
+        AUTO,
+        automatic(COUNT),
         "training",
-        "Passes over the training samples, and the length of the learning-rate schedule.",
+        "Passes over the training samples, and the length of the learning-rate schedule; "
+        '"auto" is 60, from 10,000 samples 20.',
         Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
         f"{PRECHELT}: few epochs are early stopping without a validation part",
     ),
@@ -509,11 +514,12 @@ _STOPPING = (
     ),
     Hyperparameter(
         "calibrate",
-        False,
+        True,
         Flag(),
         "stopping",
-        "Whether to divide the logits by a temperature that is fitted on the validation part, if "
-        "there is one (Guo et al., 2017). It changes probabilities, not labels.",
+        "Whether to divide the logits by a temperature (Guo et al., 2017) that is fitted on the "
+        "validation part. Where there is none, each network of an ensemble holds out a share of "
+        "its own, `validation_fraction`; a single network is not calibrated.",
     ),
 )
 

@@ -203,9 +203,10 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         splits = make_splits(self.cv, samples, given, groups, seed)
         with one_torch_thread(), torch.inference_mode(False):
             tuning = Tuning(
+                net,
+                self.space,
                 samples,
                 splits,
-                Proposals(net, self.space, X.shape, seed),
                 clock,
                 seed,
                 scoring=self.scoring or "accuracy",

@@ -83,20 +83,23 @@ class Folds:
         ends = np.cumsum([0, *map(len, self._test)]).tolist()
         self.slices = [slice(start, stop) for start, stop in pairwise(ends)]
 
+    @property
+    def n_train(self) -> int:
+        """Training samples of the first fold."""
+        return len(self._train[0])
+
     def __len__(self) -> int:
         return len(self._train)
 
     def requests(self, parameters: dict[str, Any], seed: int) -> Iterator[FitRequest]:
         """Request a fit for each fold, with a seed of its own; raises a ValueError."""
-        samples, embedded = self.samples, self._many_valued if parameters["embedding"] else ()
+        samples, embedded = self.samples, self.many_valued if parameters["embedding"] else ()
         for i, (train, test) in enumerate(zip(self._train, self._test, strict=True)):
             own_seed = (seed + i) % 2**31
-            yield request_on(
-                parameters, samples, train, samples, test, own_seed, embedded_columns=embedded
-            )
+            yield request_on(parameters, samples, train, samples, test, own_seed, columns=embedded)
 
     @cached_property
-    def _many_valued(self) -> tuple[int, ...]:
+    def many_valued(self) -> tuple[int, ...]:
         """The columns that may be embedded, the same for all folds, which then train together."""
         return tuple(many_valued(self.samples.X).tolist())
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.hyperparameters import check_hyperparameters, hyperparameters_of
+from sknethp.hyperparameters import TABLE, check_hyperparameters, hyperparameters_of
+from sknethp.hyperparameters.automatic import resolve
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.checks import check_space
 from sknethp.model_selection.spaces import search_space
 from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.plan import Plan
 from sknethp.self_tuning.portfolio import PORTFOLIO
 
@@ -30,18 +32,19 @@ _FIXED = {
 class Proposals:
     """Proposes parameters in a `space`, given the results so far; a `plan` may change them."""
 
-    def __init__(self, estimator: Any, space: Any, shape: tuple[int, int], seed: int):
-        self._own = {**hyperparameters_of(estimator), **_FIXED}
+    def __init__(self, estimator: Any, space: Any, folds: Folds, seed: int):
+        given = {**hyperparameters_of(estimator), **_FIXED}
+        n_columns = len(folds.many_valued) if given["embedding"] else 0
+        self._own = resolve(given, folds.n_train, n_columns)
         self.plan: Plan | None = None
         self._seed = seed
-        uses_portfolio = space is None
+        listed: list[dict[str, Any]] = []
         if space is None:
-            n_samples, n_features = shape
-            space = search_space(estimator, "bayes", n_samples=n_samples, n_features=n_features)
+            space = search_space(estimator, "bayes", X=folds.samples.X)
+            is_free = {name for name, entry in TABLE.items() if given[name] == entry.default}
+            listed = [_only(params, is_free | set(space)) for params in PORTFOLIO]
         self.space = subspaces([space], 1)[0][0] if space else {}
-        listed = PORTFOLIO if uses_portfolio else ()
-        self._listed = [{}, *(self._inside(params) for params in listed)]
-        self._estimator = estimator
+        self._listed = [{}, *filter(self._is_valid, listed)]
 
     @staticmethod
     def check(estimator: Any, space: Any) -> None:
@@ -49,9 +52,13 @@ class Proposals:
         if space is not None:
             check_space(estimator, subspaces([space], 1)[0][0], "space")
 
-    def _inside(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave out of a portfolio's entry what the estimator does not have."""
-        return {name: value for name, value in params.items() if name in self._own}
+    def _is_valid(self, params: Mapping[str, Any]) -> bool:
+        """Tell whether a portfolio's entry goes with the estimator's own parameters."""
+        try:
+            check_hyperparameters({**self._own, **params})
+        except ValueError:
+            return False
+        return bool(params)
 
     def next(self, candidates: Sequence[Candidate], n: int) -> list[Proposal]:
         """Propose up to `n` sets of parameters, none twice."""
@@ -89,6 +96,11 @@ class Proposals:
             values.get(name, dimension.rvs(1, random_state=0)[0])
             for name, dimension in self.space.items()
         ]
+
+
+def _only(params: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    """Leave out of a portfolio's entry what the user has chosen."""
+    return {name: value for name, value in params.items() if name in names}
 
 
 class _Values:

@@ -43,9 +43,10 @@ class Tuning:
 
     def __init__(
         self,
+        estimator: Any,
+        space: Any,
         samples: Samples,
         splits: Splits,
-        proposals: Proposals,
         clock: Clock,
         seed: int,
         scoring: Any,
@@ -53,11 +54,12 @@ class Tuning:
         progress: bool | None = None,
         n_refits: int = 0,
     ):
-        self.proposals, self._clock, self._seed = proposals, clock, seed
+        self._clock, self._seed = clock, seed
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
         self.folds = Folds(samples, splits)
+        self.proposals = Proposals(estimator, space, self.folds, seed)
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
                 splits = self._planned(samples, splits, n_refits)

@@ -111,11 +111,11 @@ def measured(inputs: Inputs, X: Any) -> dict[str, np.ndarray]:
     if inputs.is_encoded:
         columns = list(inputs.columns)
         chosen = X[:, columns].toarray() if sparse.issparse(X) else X[:, columns]
-        edges = np.quantile(chosen, np.linspace(0, 1, inputs.size + 1), 0)
-        edges = (edges - center[columns]) * scale[columns]
+        edges = np.stack([_edges(column, inputs.size) for column in chosen.T])
+        edges = (edges - center[columns, None]) * scale[columns, None]
         if inputs.scaling == "robust":
             edges /= np.sqrt(1 + (edges / SOFT_LIMIT) ** 2)
-        values["inputs.start"], values["inputs.slope"] = _bins(edges.T)
+        values["inputs.start"], values["inputs.slope"] = _bins(edges)
     return {name: value.astype(np.float32) for name, value in values.items()}
 
 
@@ -146,6 +146,27 @@ _SPREADS = {
     ("standard", True): _standard_sparse,
     ("robust", True): _robust_sparse,
 }
+
+
+def _edges(x: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the edges of a column's bins, ``(n_bins + 1,)``; the last one may be repeated.
+
+    They are quantiles. Where many values are equal, and with them quantiles, the bins that are left
+    over halve those with the most distinct values, such as the few gains of those who have any.
+    """
+    distinct = np.unique(x)
+    if len(distinct) <= n_bins + 1:
+        edges = distinct
+    else:
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, n_bins + 1)))
+        while len(edges) < n_bins + 1:
+            positions = np.searchsorted(distinct, edges)
+            widest = np.diff(positions).argmax()
+            middle = distinct[(positions[widest] + positions[widest + 1]) // 2]
+            if middle in edges:
+                break
+            edges = np.sort(np.append(edges, middle))
+    return np.append(edges, np.full(n_bins + 1 - len(edges), edges[-1]))
 
 
 def _bins(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

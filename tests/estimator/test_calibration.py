@@ -7,8 +7,9 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from sknethp.estimator.calibration import fitted_temperature
+from sknethp.estimator.request import Samples, fit_request
+from sknethp.hyperparameters import check_hyperparameters, hyperparameters_of
 from sknethp.training.objectives import classification
-from sknethp.training.rows import Part, Rows
 from tests.helpers import DIGITS, small_net
 
 
@@ -19,9 +20,8 @@ def sharpened(n_samples, n_classes, factor, seed=0):
     labels = np.array([rng.choice(n_classes, p=p) for p in softmax(logits, axis=1)])
     objective = classification(n_classes)
     own = logits[:, 1:] - logits[:, :1] if n_classes == 2 else logits
-    targets = torch.from_numpy(objective.encode(labels))
-    part = Part(Rows(own), targets, np.arange(n_samples, dtype=np.int32))
-    return objective, torch.from_numpy(own * factor)[None], part
+    targets = torch.from_numpy(objective.encode(labels)).double()
+    return objective, [(torch.from_numpy(own * factor)[None], targets, None)]
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
@@ -41,14 +41,15 @@ def test_it_is_bounded(factor):
 
 
 def test_weights_count():
-    """Samples of weight zero change nothing."""
-    objective, logits, part = sharpened(400, 3, 2.0)
-    part.weight = torch.cat([torch.full((200,), 2.0), torch.zeros(200)])
-    half = Part(part.rows, part.targets, part.index[:200])
-    found = fitted_temperature(objective, logits, part)
-    unweighted = fitted_temperature(objective, logits[:, :200], half)
-    assert found > 1.2
-    assert found == pytest.approx(unweighted, rel=0.1)
+    """Samples of weight zero change nothing, and pieces count together."""
+    objective, [(logits, targets, _)] = sharpened(400, 3, 2.0)
+    weight = torch.cat([torch.ones(200), torch.zeros(200)])
+    found = fitted_temperature(objective, [(logits, targets, weight)])
+    half = fitted_temperature(objective, [(logits[:, :200], targets[:200], None)])
+    assert found == pytest.approx(half, rel=1e-6)
+    parts = [(logits[:, rows], targets[rows], None) for rows in (slice(0, 90), slice(90, 400))]
+    whole = fitted_temperature(objective, [(logits, targets, None)])
+    assert fitted_temperature(objective, parts) == pytest.approx(whole, rel=1e-6) != found
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])
@@ -71,6 +72,25 @@ def test_it_is_part_of_the_module(ensemble_size):
     assert torch.equal(one[f"{prefix}linear_0.weight"], other[f"{prefix}linear_0.weight"])
 
 
-def test_without_a_validation_part_there_is_none():
+def test_members_hold_out_shares_of_their_own():
+    """Each is trained without a tenth of the samples, and the temperature comes from these."""
+    X, y = DIGITS
+    settings = {"input_scaling": "standard", "ensemble_size": 3, "max_epochs": 30}
+    model = small_net(**settings, calibrate=True).fit(X[:200], y[:200])
+    assert model.temperature_ != 1
+    parameters = check_hyperparameters(hyperparameters_of(model))
+    samples = Samples(X[:200].astype(np.float32), y[:200], None, np.arange(10))
+    request = fit_request(parameters, samples, None, seed=0)
+    held_out = [part.subset.index for part in request.held_out]
+    assert [len(index) for index in held_out] == [20, 20, 20]
+    assert len(set(np.concatenate(held_out).tolist())) == 60
+    for index, kept in zip(held_out, request.member_indices, strict=True):
+        assert sorted([*index, *kept]) == list(range(200))
+    plain = small_net(**settings).fit(X[:200], y[:200])
+    losses = [log_loss(y[200:], m.predict_proba(X[200:])) for m in (plain, model)]
+    assert losses[1] < losses[0]
+
+
+def test_without_held_out_samples_there_is_none():
     X, y = DIGITS
     assert small_net(calibrate=True, input_scaling="standard").fit(X, y).temperature_ == 1
