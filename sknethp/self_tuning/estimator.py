@@ -254,6 +254,13 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
                 "estimator has callbacks, which a race of many networks would call in no "
                 "useful order: leave them out."
             )
+        if self.memory is not None and self.random_state is None:
+            warnings.warn(
+                "memory finds a candidate again only if it has the same seed: set random_state to "
+                "a number, or a fit that was killed starts anew.",
+                UserWarning,
+                stacklevel=3,
+            )
         Proposals.check(net, self.space)
         return net
 

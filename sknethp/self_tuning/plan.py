@@ -107,10 +107,11 @@ def make_plan(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
         trainer.train(epochs)
         seconds.append(clock.elapsed - start)
     clock.measured(min(seconds), work_of(epochs))  # the first also made the population
-    return _planned(candidate, clock, n_folds)
+    return planned(candidate, clock, n_folds)
 
 
-def _planned(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
+def planned(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
+    """Return a plan by the pace that was measured."""
     first = candidate.epochs()[0]
     n_train, settings = len(first.train), first.network.settings
     n_parameters = first.network.architecture.n_parameters

@@ -10,7 +10,7 @@ import numpy as np
 from sknethp.hyperparameters import TABLE, check_hyperparameters, hyperparameters_of
 from sknethp.hyperparameters.automatic import resolve
 from sknethp.model_selection.bayesian.dimensions import subspaces
-from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
+from sknethp.model_selection.bayesian.proposals import N_DESIGN, RoundOptimizer, own_values
 from sknethp.model_selection.checks import check_space
 from sknethp.model_selection.spaces import search_space
 from sknethp.self_tuning.candidate import Candidate, Proposal
@@ -81,8 +81,10 @@ class Proposals:
         self, candidates: Sequence[Candidate], chosen: list[dict[str, Any]], n: int
     ) -> list[dict[str, Any]]:
         """Return what a Gaussian process expects to be best; `chosen` are new, too."""
-        optimizer = RoundOptimizer(list(self.space.values()), random_state=self._seed)
         params = [*(candidate.proposal.params for candidate in candidates), *chosen]
+        # The first few come from one design, later ones each from other random points.
+        seed = self._seed + (len(params) if len(params) >= N_DESIGN else 0)
+        optimizer = RoundOptimizer(list(self.space.values()), random_state=seed % 2**31)
         losses = _losses(candidates)
         losses += [float(np.mean(losses)) if losses else 0.0] * len(chosen)
         optimizer.tell([self._point(each) for each in params], losses)

@@ -37,8 +37,9 @@ class TuningSummary:
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         phases = ", ".join(f"{name} {s:.1f} s" for name, s in self.seconds_by_phase.items())
+        folds = f"{self.n_folds} fold{'' if self.n_folds == 1 else 's'}"
         text = (
-            f"sknethp: {sum(self.states.values())} candidates on {self.n_folds} folds ({states}), "
+            f"sknethp: {sum(self.states.values())} candidates on {folds} ({states}), "
             f"{self.seconds:.1f} s ({phases})"
         )
         return text + (f"; to fit the time: {', '.join(self.notes)}" if self.notes else "")

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from sknethp import DeepNetClassifierCV
+from sknethp.estimator.request import Samples
 from sknethp.self_tuning import race as race_module
 from sknethp.self_tuning import tuning
-from sknethp.self_tuning.clock import Clock
-from sknethp.self_tuning.plan import Plan
+from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.clock import Clock, step_work
+from sknethp.self_tuning.folds import Folds, make_splits
+from sknethp.self_tuning.plan import Plan, planned
+from sknethp.self_tuning.proposals import Proposals
 from tests.helpers import small_net
 from tests.self_tuning.test_estimator import SPACE, X, Y
 
@@ -21,7 +25,8 @@ def budgeted(max_time, **settings):
 
 
 def test_candidates_are_tried_until_the_time_is_over():
-    nets = budgeted(1.5).fit(X, Y)
+    net = small_net(max_epochs=2, embedding=None)
+    nets = DeepNetClassifierCV(net, SPACE, max_time=3, random_state=0).fit(X, Y)
     assert len(nets.leaderboard_) > 1
     assert nets.summary_.states["finished"] > 1
     assert set(nets.summary_.seconds_by_phase) == {"planning", "proposing", "training", "choosing"}
@@ -52,6 +57,33 @@ def test_a_plan_changes_what_candidates_train():
         "50 of 100 training samples",
     ]
     assert Plan(2).notes(2, 100) == []
+
+
+@pytest.mark.parametrize(
+    ("n_fit", "expected"),
+    [
+        (7, []),
+        (4, ["3 of 5 folds"]),
+        (2, ["one hold-out part in place of folds"]),
+        (0.5, ["one hold-out part in place of folds", "42% of the epochs"]),
+        (0.01, None),
+    ],
+)
+def test_less_time_less_training(n_fit, expected):
+    """`n_fit` candidates like the first one would fit the time."""
+    samples = Samples(X.astype(np.float32), Y, None, np.array([0, 1]))
+    splits = make_splits(5, samples, (X, Y), None, 0)
+    folds = Folds(samples, splits)
+    (first,) = Proposals(small_net(max_epochs=30, batch_size=64), SPACE, folds, 0).next([], 1)
+    candidate = Candidate.start(0, first, folds, 0)
+    clock = Clock(10_000.0)
+    n_parameters = candidate.requests[0].architecture.n_parameters
+    work = 30 * 5 * 3 * step_work(64, n_parameters)
+    clock.measured(10_000 / n_fit, work)
+    notes = planned(candidate, clock, 5).notes(5, 152)
+    assert notes == expected or (
+        expected is None and len(notes) == 2 and notes[1].startswith("13%")
+    )
 
 
 def test_the_pace_follows_what_is_measured():

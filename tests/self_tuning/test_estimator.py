@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+from pandas import DataFrame, Series
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -113,6 +115,28 @@ def test_several_classes_with_names():
     assert set(nets.predict(DIGITS_X)) <= set(nets.classes_)
     assert nets.oof_proba_.shape == (300, 10)
     np.testing.assert_allclose(nets.oof_proba_.sum(axis=1), 1)
+
+
+def test_sparse_rows_and_frames():
+    sparse = csr_matrix(np.where(np.abs(DIGITS_X) > 0.3, DIGITS_X, 0))
+    nets = tuned(n_candidates=2, scoring="roc_auc_ovr")
+    rows = nets.fit(sparse, DIGITS_Y).predict_proba(sparse)
+    np.testing.assert_allclose(nets.predict_proba(sparse.toarray()), rows, atol=1e-6)
+    frame = DataFrame(X, columns=[f"column {i}" for i in range(X.shape[1])])
+    nets = tuned(n_candidates=2).fit(frame, Series(Y).map({0: "malignant", 1: "benign"}))
+    assert list(nets.best_estimator_.feature_names_in_) == list(nets.feature_names_in_)
+    assert set(nets.predict(frame)) == {"malignant", "benign"}
+    with pytest.raises(ValueError, match="text in column 'kind'"):
+        tuned().fit(frame.assign(kind="a"), Y)
+
+
+def test_what_the_user_has_chosen_stays():
+    net = small_net(dropout=0.25, batch_size=16, lr=0.02)
+    nets = DeepNetClassifierCV(net, n_candidates=6, cv=2, random_state=0).fit(X, Y)
+    space = set(nets.space_)
+    for candidate in nets.cv_results_["params"][:1]:
+        assert candidate == {}
+    assert all(set(params) <= space for params in nets.cv_results_["params"][-2:])
 
 
 def test_inside_other_estimators():

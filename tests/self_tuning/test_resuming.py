@@ -87,6 +87,11 @@ def test_diverged_candidates_are_kept(tmp_path):
     assert_same(again, nets)
 
 
+def test_a_memory_needs_a_seed(tmp_path):
+    with pytest.warns(UserWarning, match="set random_state to a number"):
+        tuned(n_candidates=1, random_state=None, memory=tmp_path).fit(X, Y)
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written"):
