@@ -16,6 +16,8 @@ from sknethp.training.objectives import Objective
 
 # Picks, of which one candidate may have several.
 _PICKS = 40
+# To choose by; more would take seconds.
+_MOST_SAMPLES = 20_000
 _SMALLEST = 1e-15
 
 
@@ -32,6 +34,8 @@ def greedy_weights(
     ----------
     Caruana et al. (2004), Ensemble selection from libraries of models, ICML.
     """
+    step = -(-likelihoods.shape[1] // _MOST_SAMPLES)
+    likelihoods, weight = likelihoods[:, ::step], None if weight is None else weight[::step]
     counts = np.zeros(len(likelihoods))
     total = np.zeros(likelihoods.shape[1])
     best_loss, best_counts = np.inf, counts
