@@ -23,7 +23,7 @@ from sknethp.estimator.data_checks import (
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.fusion.arguments import PROGRESS
-from sknethp.hyperparameters import TABLE
+from sknethp.hyperparameters import TABLE, hyperparameters_of
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.choice import Choice, best_of, choose, ensemble_of
@@ -196,7 +196,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         check_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         check_classes(self.classes_)
-        if net.input_scaling is None:
+        if hyperparameters_of(net)["input_scaling"] is None:
             warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
         samples = Samples(X, encoded, check_weights(sample_weight, X), self.classes_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -249,7 +249,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
                 f"estimator={net!r} is not valid: it must be a DeepNetClassifier or None. Put "
                 "preprocessing in front, with make_pipeline(..., DeepNetClassifierCV())."
             )
-        if net.callbacks:
+        if hyperparameters_of(net)["callbacks"]:
             raise ValueError(
                 "estimator has callbacks, which a race of many networks would call in no "
                 "useful order: leave them out."

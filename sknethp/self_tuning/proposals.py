@@ -28,6 +28,8 @@ _FIXED = {
     "verbose": 0,
 }
 
+_MOST_MODELLED = 200
+
 
 class Proposals:
     """Proposes parameters in a `space`, given the results so far; a `plan` may change them."""
@@ -81,9 +83,11 @@ class Proposals:
         self, candidates: Sequence[Candidate], chosen: list[dict[str, Any]], n: int
     ) -> list[dict[str, Any]]:
         """Return what a Gaussian process expects to be best; `chosen` are new, too."""
+        n_all = len(candidates) + len(chosen)
+        candidates = _telling(candidates)
         params = [*(candidate.proposal.params for candidate in candidates), *chosen]
         # The first few come from one design, later ones each from other random points.
-        seed = self._seed + (len(params) if len(params) >= N_DESIGN else 0)
+        seed = self._seed + (n_all if n_all >= N_DESIGN else 0)
         optimizer = RoundOptimizer(list(self.space.values()), random_state=seed % 2**31)
         losses = _losses(candidates)
         losses += [float(np.mean(losses)) if losses else 0.0] * len(chosen)
@@ -98,6 +102,16 @@ class Proposals:
             values.get(name, dimension.rvs(1, random_state=0)[0])
             for name, dimension in self.space.items()
         ]
+
+
+def _telling(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the best and the latest candidates: a model of more takes longer than training."""
+    if len(candidates) <= _MOST_MODELLED:
+        return list(candidates)
+    latest = candidates[-_MOST_MODELLED // 2 :]
+    earlier = candidates[: -_MOST_MODELLED // 2]
+    best = np.argsort(_losses(earlier), kind="stable")[: _MOST_MODELLED // 2]
+    return [*(earlier[i] for i in sorted(best.tolist())), *latest]
 
 
 def _only(params: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
