@@ -8,6 +8,8 @@ from _results import MEASURES, warm_up
 DEFAULT = "default"
 PERIODIC = {"embedding": "periodic"}
 PIECEWISE = {"embedding": "piecewise_linear"}
+FEW_SAMPLES = {"batch_size": 32, "max_epochs": 60, "lr": 1e-3, "label_smoothing": 0.05}
+MANY_SAMPLES = {"batch_size": 256, "max_epochs": 20, "lr": 3e-3, "label_smoothing": 0.0}
 
 # Rows that are the default anyway, or that this version of the class rejects, are left out.
 INGREDIENTS = {
@@ -23,14 +25,16 @@ INGREDIENTS = {
     "periodic with frequency scale 0.03": {**PERIODIC, "frequency_scale": 0.03},
     "periodic with frequency scale 0.3": {**PERIODIC, "frequency_scale": 0.3},
     "periodic with frequency scale 1": {**PERIODIC, "frequency_scale": 1.0},
-    "periodic at the net's own rate": {**PERIODIC, "embedding_lr_factor": 1.0},
+    "periodic at a tenth of the rate": {**PERIODIC, "embedding_lr_factor": 0.1},
+    "periodic at 0.3 of the rate": {**PERIODIC, "embedding_lr_factor": 0.3},
     "piecewise-linear embedding": PIECEWISE,
     "piecewise-linear with 4 bins": {**PIECEWISE, "embedding_bins": 4},
-    "piecewise-linear with 16 bins": {**PIECEWISE, "embedding_bins": 16},
+    "piecewise-linear with 8 bins": {**PIECEWISE, "embedding_bins": 8},
     "piecewise-linear with 32 bins": {**PIECEWISE, "embedding_bins": 32},
     "a single net": {"ensemble_size": 1},
     "ensemble of 2": {"ensemble_size": 2},
     "ensemble of 5": {"ensemble_size": 5},
+    "ensemble of 5 without calibration": {"ensemble_size": 5, "calibrate": False},
     "no label smoothing": {"label_smoothing": 0.0},
     "label smoothing 0.02": {"label_smoothing": 0.02},
     "label smoothing 0.05": {"label_smoothing": 0.05},
@@ -52,7 +56,9 @@ INGREDIENTS = {
     "layer normalization": {"normalization": "layer"},
     "residual connections": {"residual": True},
     "learning rate 0.0005": {"lr": 5e-4},
+    "learning rate 0.001": {"lr": 1e-3},
     "learning rate 0.002": {"lr": 2e-3},
+    "learning rate 0.003": {"lr": 3e-3},
     "constant learning rate": {"lr_schedule": "constant"},
     "linear decay": {"lr_schedule": "linear"},
     "one cycle": {"lr_schedule": "one_cycle"},
@@ -68,11 +74,14 @@ INGREDIENTS = {
     "batches of 64": {"batch_size": 64},
     "batches of 128": {"batch_size": 128},
     "batches of 256": {"batch_size": 256},
+    "20 epochs": {"max_epochs": 20},
     "30 epochs": {"max_epochs": 30},
     "60 epochs": {"max_epochs": 60},
     "100 epochs": {"max_epochs": 100},
     "early stopping": {"early_stopping": True},
-    "early stopping with calibration": {"early_stopping": True, "calibrate": True},
+    "early stopping without calibration": {"early_stopping": True, "calibrate": False},
+    "settings for few samples": {**PERIODIC, **FEW_SAMPLES},
+    "settings for many samples": {**PIECEWISE, **MANY_SAMPLES},
 }
 
 

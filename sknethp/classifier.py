@@ -126,7 +126,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         l1=0.0,
         max_norm=None,
         gradient_clip=None,
-        label_smoothing="auto",
+        label_smoothing=0.05,
         class_weight=None,
         batch_size="auto",
         max_epochs="auto",

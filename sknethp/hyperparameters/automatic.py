@@ -11,17 +11,15 @@ _LARGE = 10_000
 _MOST_COLUMNS = 128
 _SMALL_DATA = {
     "embedding": "periodic",
-    "label_smoothing": 0.05,
     "lr": 1e-3,
     "batch_size": 32,
     "max_epochs": 60,
 }
 _LARGE_DATA = {
     "embedding": "piecewise_linear",
-    "label_smoothing": 0.0,
     "lr": 3e-3,
     "batch_size": 256,
-    "max_epochs": 20,
+    "max_epochs": 30,
 }
 AUTOMATIC = tuple(_SMALL_DATA)
 """Hyperparameters that may be "auto"."""

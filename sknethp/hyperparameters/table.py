@@ -406,11 +406,10 @@ _TRAINING = (
     ),
     Hyperparameter(
         "label_smoothing",
-        AUTO,
-        automatic(Number(0, 1, high_open=True)),
+        0.05,
+        Number(0, 1, high_open=True),
         "training",
-        'Share of each target that is spread evenly over all classes; "auto" is 0.05, from 10,000 '
-        "samples 0.",
+        "Share of each target that is spread evenly over all classes.",
         Range(0.0, 0.1),
         "Szegedy et al. (2016), Rethinking the Inception architecture",
     ),
@@ -447,7 +446,7 @@ _TRAINING = (
         automatic(COUNT),
         "training",
         "Passes over the training samples, and the length of the learning-rate schedule; "
-        '"auto" is 60, from 10,000 samples 20.',
+        '"auto" is 60, from 10,000 samples 30.',
         Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
         f"{PRECHELT}: few epochs are early stopping without a validation part",
     ),

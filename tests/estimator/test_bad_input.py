@@ -395,7 +395,15 @@ def test_divergence(optimizer):
 
 @pytest.mark.filterwarnings("ignore::sknethp.UnscaledInputWarning")
 def test_divergence_in_the_last_update():
-    model = DeepNetClassifier(lr=3e38, optimizer="sgd", dropout=0, max_epochs=1, batch_size=178)
+    model = DeepNetClassifier(
+        lr=3e38,
+        optimizer="sgd",
+        dropout=0,
+        max_epochs=1,
+        batch_size=178,
+        input_scaling=None,
+        embedding=None,
+    )
     with pytest.raises(DivergenceError, match="The weights became infinite in epoch 1"):
         model.fit(1e3 * X, y)
 

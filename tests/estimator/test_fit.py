@@ -33,7 +33,13 @@ CANCER_X = scale(CANCER_X)
 MAJORITY = np.bincount(y).max() / len(y)
 
 
-PLAIN = {"activation": "relu", "dropout": 0.2, "label_smoothing": 0.0}
+PLAIN = {
+    "activation": "relu",
+    "dropout": 0.2,
+    "label_smoothing": 0.0,
+    "input_scaling": None,  # which differs between dense and sparse columns
+    "embedding": None,
+}
 net = partial(small_net, max_epochs=5, hidden_units=32, lr=0.01, **PLAIN)
 
 
