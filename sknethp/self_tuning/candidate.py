@@ -84,7 +84,7 @@ class _FoldFit:
         return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
 
 
-def _copied(network: Network) -> Network:
+def copied(network: Network) -> Network:
     """Return a network as it is now, without moments."""
     return replace(
         network,
@@ -190,7 +190,7 @@ class Candidate:
         for fit, evaluation in zip(self._fits, valid, strict=True):
             fit.progress.update(-evaluation.measures.loss, [fit.network])
         if is_best:
-            networks = [_copied(fit.network) for fit in self._fits]
+            networks = [copied(fit.network) for fit in self._fits]
             logits = torch.cat([evaluation.logits for evaluation in valid])
             self.best = Snapshot(len(self.losses), networks, logits)
         if len(self.losses) == self.n_epochs:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sknethp.estimator.calibration import divide_logits, fitted_temperature
 from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
-from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning import temperature as of_probabilities
+from sknethp.self_tuning.candidate import Candidate, copied
 from sknethp.self_tuning.ensemble import Ensemble, Member, greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.scoring import Scorer, best_threshold
-from sknethp.self_tuning.temperature import fitted_temperature, scaled
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ def choose(
     weights = np.zeros(len(candidates))
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
     mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
-    temperature = fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
-    predicted = scaled(mean, temperature)
+    temperature = (
+        of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
+    )
+    predicted = of_probabilities.scaled(mean, temperature)
     means = scores.mean(axis=1)
     losses = np.array([candidate.lowest for candidate in candidates])
     best = np.nanargmin(losses) if np.isnan(means).all() else np.nanargmax(means)
@@ -88,8 +91,22 @@ def ensemble_of(
     return Ensemble(members, choice.temperature, folds.objective)
 
 
-def best_of(candidate: Candidate) -> Fitted:
+def best_of(candidate: Candidate, folds: Folds, calibrate: bool) -> Fitted:
     """Return the networks of a candidate's folds as the fit of one classifier."""
     assert candidate.best is not None
-    networks, history = list(candidate.best.networks), candidate.history
-    return rebuilt(candidate.requests[0], networks, history, candidate.best.epoch)
+    networks = [copied(network) for network in candidate.best.networks]
+    temperature = 1.0
+    if calibrate:
+        pieces = []
+        for request, part in zip(candidate.requests, folds.slices, strict=True):
+            assert request.valid is not None
+            held_out = folds.part(request.valid)
+            weight = None if held_out.weight is None else held_out.weight[held_out.index].double()
+            logits = candidate.best.logits[part].double().unsqueeze(0)
+            pieces.append((logits, held_out.targets[held_out.index].double(), weight))
+        temperature = fitted_temperature(folds.objective, pieces)
+        divide_logits(networks, temperature)
+    request, history = candidate.requests[0], candidate.history
+    fitted = rebuilt(request, networks, history, candidate.best.epoch)
+    fitted.net.temperature_ = temperature
+    return fitted

@@ -281,14 +281,17 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.best_score_ = float(self.cv_results_["mean_test_score"][choice.best_index])
         self.oof_proba_ = folds.by_sample(choice.held_out)
         self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
-        fitted = refits.get(choice.best_index) or best_of(candidates[choice.best_index])
+        fitted = refits.get(choice.best_index)
+        if fitted is None:
+            best = candidates[choice.best_index]
+            fitted = best_of(best, folds, hyperparameters_of(net)["calibrate"])
         size = {"ensemble_size": len(fitted.networks)}
-        best = clone(net).set_params(**self.best_params_, **size)
-        best.n_features_in_ = self.n_features_in_
+        estimator = clone(net).set_params(**self.best_params_, **size)
+        estimator.n_features_in_ = self.n_features_in_
         if hasattr(self, "feature_names_in_"):
-            best.feature_names_in_ = self.feature_names_in_
-        best._keep(fitted, self.classes_)
-        self.best_estimator_ = best
+            estimator.feature_names_in_ = self.feature_names_in_
+        estimator._keep(fitted, self.classes_)
+        self.best_estimator_ = estimator
 
     def predict_proba(self, X):
         """Return the ensemble's class probabilities.

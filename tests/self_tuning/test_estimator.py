@@ -101,6 +101,18 @@ def test_copies_predict_the_same(nets):
     assert not hasattr(clone(nets), "ensemble_")
 
 
+def test_best_estimator_is_calibrated_on_what_was_held_out():
+    settings = {"n_candidates": 1, "ensemble_size": 1}
+    net = small_net(max_epochs=40, lr=0.02, label_smoothing=0.0)
+    found = tuned(estimator=net, **settings).fit(X, Y)
+    plain = tuned(estimator=net.set_params(calibrate=False), **settings).fit(X, Y)
+    temperature = found.best_estimator_.temperature_
+    assert temperature == pytest.approx(found.ensemble_.temperature, rel=0.01)
+    assert plain.best_estimator_.temperature_ == 1 != temperature
+    (own,), (other,) = found.ensemble_.members, plain.ensemble_.members
+    np.testing.assert_array_equal(weights_of(own.modules[0]), weights_of(other.modules[0]))
+
+
 def test_best_estimator_is_an_ordinary_net(nets):
     best = nets.best_estimator_
     assert type(best) is DeepNetClassifier
