@@ -10,6 +10,7 @@ import numpy as np
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.prediction import probabilities
 from sknethp.estimator.request import Samples
+from sknethp.fusion.scheduler import Scheduler
 from sknethp.self_tuning.candidate import Candidate, Proposal
 from sknethp.self_tuning.choice import Choice
 from sknethp.self_tuning.clock import Clock
@@ -23,6 +24,7 @@ from sknethp.self_tuning.refit import refitted
 from sknethp.self_tuning.scoring import Scorer
 from sknethp.self_tuning.summary import TuningSummary
 from sknethp.self_tuning.trainer import RoundTrainer
+from sknethp.session import current_shared_session
 
 _N_PLACES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
@@ -138,6 +140,8 @@ class Tuning:
         states = [candidate.state for candidate in self._candidates]
         clock = self._clock
         self._trainer.summary.seconds = clock.elapsed
+        if isinstance(session := current_shared_session(), Scheduler):
+            session.count_inner(self._trainer.summary)
         return TuningSummary(
             states={state: states.count(state) for state in dict.fromkeys(states)},
             n_folds=len(self.folds),

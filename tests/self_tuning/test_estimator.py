@@ -161,9 +161,11 @@ def test_inside_other_estimators():
 
 def test_inside_a_fused_block():
     alone = cross_val_score(tuned(n_candidates=2), X, Y, cv=2)
-    with fused(silent=True):
+    with fused(silent=True) as summary:
         together = cross_val_score(tuned(n_candidates=2), X, Y, cv=2)
     np.testing.assert_array_equal(alone, together)
+    assert summary.fits == summary.fused == 2 * 2 * 3
+    assert not summary.not_fused
 
 
 @pytest.mark.parametrize(
