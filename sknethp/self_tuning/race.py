@@ -47,7 +47,8 @@ class Race:
         self._propose, self._trainer, self._clock = propose, trainer, clock
         self._n_places, self._ended, self._watch = n_places, ended, watch
         self.candidates: list[Candidate] = []
-        self._is_full = False
+        self._full_with = math.inf
+        self._has_begun = False
         self._leaders: dict[int, np.ndarray] = {}
 
     @property
@@ -96,7 +97,7 @@ class Race:
         """Give free places to new candidates, half of the places at a time."""
         running = self.running
         n_free = self._n_places - len(running)
-        if self._is_full or n_free < self._n_places / 2:
+        if len(running) >= self._full_with or n_free < self._n_places / 2:
             return
         n_before = len(self.candidates)
         with self._clock.phase("proposing"):
@@ -110,7 +111,8 @@ class Race:
                     self.candidates.append(candidate)
                 else:
                     work -= expected * candidate.work_left
-        self._is_full = len(self.candidates) == n_before
+        # Those that stop early leave time for others.
+        self._full_with = len(running) if len(self.candidates) == n_before else math.inf
 
     def _affordable(self) -> list[Candidate]:
         """Return those whose next epochs fit the time; the last to start end first.
@@ -118,7 +120,7 @@ class Race:
         The first epoch of all is always trained.
         """
         running = self.running
-        while running and self.candidates[0].losses:
+        while running and self._has_begun:
             work = sum(candidate.epoch_work for candidate in running)
             if self._clock.seconds_for(work) <= self._clock.left:
                 break
@@ -135,6 +137,7 @@ class Race:
         own = [candidate.epochs() for candidate in running]
         with self._clock.phase("training"):
             results = iter(self._trainer.train([epoch for epochs in own for epoch in epochs]))
+        self._has_begun = True
         now = self._clock.elapsed
         work = [work_of(epochs) for epochs in own]
         total = sum(work)

@@ -41,6 +41,15 @@ def test_too_short_for_one_net():
     assert nets.cv_results_["n_epochs"][0] >= 1
 
 
+def test_the_time_ends_even_if_the_first_candidate_diverges():
+    net = small_net(lr=1e36, max_epochs=100_000)
+    space = {"lr": (1e-3, 1e-2)}
+    with np.errstate(all="ignore"), pytest.warns(UserWarning, match="no net was trained"):
+        nets = DeepNetClassifierCV(net, space, max_time=1.0, random_state=0).fit(X, Y)
+    assert nets.cv_results_["state"][0] == "diverged"
+    assert nets.best_index_ > 0
+
+
 def test_a_plan_changes_what_candidates_train():
     plan = Plan(1, batch_size=128, epoch_share=0.1, max_rows=50)
     changed = plan.adapted({"batch_size": 32, "lr": 0.001, "max_epochs": 60})
