@@ -50,10 +50,10 @@ class Snapshot:
 class _FoldFit:
     """The network of one fold, and what it needs for an epoch."""
 
-    def __init__(self, request: FitRequest, folds: Folds, n_blocks: int):
+    def __init__(self, fold: int, request: FitRequest, folds: Folds, n_blocks: int):
         assert request.valid is not None
         self.request = request
-        (self.network,) = new_networks(request)
+        (self.network,) = new_networks(request, folds.statistics(fold, request))
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
         self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
         self._n_blocks = min(n_blocks, len(self.valid))
@@ -129,7 +129,8 @@ class Candidate:
         """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
         requests = list(folds.requests(proposal.parameters, seed))
         n_blocks = -(-_FEWEST_BLOCKS // len(folds))
-        fits = [] if kept else [_FoldFit(request, folds, n_blocks) for request in requests]
+        own = [] if kept else requests
+        fits = [_FoldFit(fold, request, folds, n_blocks) for fold, request in enumerate(own)]
         return cls(number, proposal, requests, kept, _fits=fits)
 
     @property

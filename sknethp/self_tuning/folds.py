@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import cached_property
 from itertools import pairwise
 from numbers import Integral
@@ -76,6 +76,7 @@ class Folds:
         self._train = [np.asarray(train, np.int32) for train, _ in splits]
         self._test = [np.asarray(test, np.int32) for _, test in splits]
         self._rows = Rows(samples.X)
+        self._statistics: dict[Hashable, dict[str, np.ndarray]] = {}
         self._targets = torch.from_numpy(self.objective.encode(samples.y))
         self.held_out = np.concatenate(self._test)
         self.y = samples.y[self.held_out]
@@ -102,6 +103,14 @@ class Folds:
     def many_valued(self) -> tuple[int, ...]:
         """The columns that may be embedded, the same for all folds, which then train together."""
         return tuple(many_valued(self.samples.X).tolist())
+
+    def statistics(self, fold: int, request: FitRequest) -> dict[str, np.ndarray]:
+        """Return what the inputs of a fold's network need to know, computed once for all alike."""
+        class_weight = repr(request.parameters["class_weight"])  # which may leave samples out
+        key = fold, request.architecture.inputs, class_weight
+        if key not in self._statistics:
+            self._statistics[key] = request.statistics()
+        return self._statistics[key]
 
     def part(self, subset: Subset) -> Part:
         """Return a subset of the samples as training takes it."""
