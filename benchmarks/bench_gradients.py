@@ -270,7 +270,7 @@ def measure_cell(n_networks, n_units, normalization, dropout, options):
     report.interleave(epochs, 1)
     difference = largest_difference(runners, start)
     if not difference <= DIFFERENCE_ALLOWED:
-        raise SystemExit(f"Parameters differ by {difference:.1e} of their way in an epoch: {cell}.")
+        raise SystemExit(f"Parameters differ by {difference:.1e} of how far they move: {cell}.")
     warm_up = report.interleave(epochs, 3)
     best = min(makers, key=lambda way: np.median(warm_up[way]))
     seconds = report.interleave({name: epochs[name] for name in (HAND, best)}, options.repeats)

@@ -5,7 +5,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknethp import DeepNetClassifier
+from sknethp import DeepNetClassifier, model_selection
 from sknethp.training.inputs import Inputs
 from sknethp.training.network import Settings
 
@@ -22,6 +22,22 @@ INPUTS = {
     "bins, some columns": Inputs("robust", "piecewise_linear", (3,), 5),
 }
 METRICS = ["accuracy", "neg_log_loss"]
+# The least that each search needs to tune a net; tests of what all have in common run over it.
+SEARCHES = {
+    "GridSearchCV": {"param_grid": {"lr": [0.02, 0.03]}},
+    "RandomizedSearchCV": {"param_distributions": {"lr": [0.02, 0.03]}, "n_iter": 2},
+    "HalvingRandomSearchCV": {"param_distributions": {"lr": [0.02, 0.03]}, "n_candidates": 2},
+    "BayesSearchCV": {"search_spaces": {"lr": (0.02, 0.03)}, "n_iter": 2},
+    "LayerGrowthSearchCV": {"max_layers": 2},
+    "ManualSearchCV": {"candidates": {"a": {}, "b": {"dropout": 0.1}}},
+}
+
+
+def searching(name, estimator, **settings):
+    """Return a search with its least settings, and a seed if it has one."""
+    search = getattr(model_selection, name)(estimator, **SEARCHES[name])
+    seed = {"random_state": 0} if "random_state" in search.get_params(deep=False) else {}
+    return search.set_params(**seed, **settings)
 
 
 def small_net(**settings) -> DeepNetClassifier:

@@ -86,11 +86,6 @@ def _target_column(table: pd.DataFrame, target: str | None, source: str) -> str:
 
 
 def _check_columns(X: pd.DataFrame, source: str) -> None:
-    if not X.columns.is_unique:
-        raise CommandError(
-            f"{source!r} has several columns named {listed(X.columns[X.columns.duplicated()])}; "
-            "rename them"
-        )
     if len(X.columns) == len(empty_columns(X)):
         raise CommandError(f"{source!r} has no column with values beside the label to learn from")
     if nested := [name for name in X if _is_nested(X[name])]:
@@ -118,9 +113,8 @@ def listed(names: Iterable[Any], most: int = 10) -> str:
 
 
 def _is_nested(column: pd.Series) -> bool:
-    if column.dtype != object:
-        return False
-    return bool(column.map(lambda value: isinstance(value, (list, dict, np.ndarray))).any())
+    nested = (list, dict, np.ndarray)
+    return column.dtype == object and any(isinstance(value, nested) for value in column)
 
 
 def _has_infinity(column: pd.Series) -> bool:

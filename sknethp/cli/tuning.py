@@ -36,16 +36,9 @@ from sknethp.model_selection.results import fold_scores
 from sknethp.model_selection.spaces import SIZES
 
 _PACKAGES = (
-    "sknethp",
-    "torch",
-    "skorch",
-    "scikit-learn",
-    "scikit-optimize",
-    "skrub",
-    "numpy",
-    "scipy",
+    "sknethp", "torch", "skorch", "scikit-learn", "scikit-optimize", "skrub", "numpy", "scipy",
     "pandas",
-)
+)  # fmt: skip
 
 
 def tune(arguments: argparse.Namespace) -> None:
@@ -97,7 +90,7 @@ def _search(arguments: argparse.Namespace, data: Dataset, parts: Split, memory: 
         f"{data.X.shape[1]} columns, {len(np.unique(data.y))} classes"
     )
     if empty := empty_columns(data.X):
-        show(f"ignored, since without values: {listed(empty)}")
+        show(f"ignored because they are empty: {listed(empty)}")
     show(f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds")
     run_search(search, X, y)
     if n_found := search.fused_summary_.found:

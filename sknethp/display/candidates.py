@@ -59,7 +59,7 @@ class Candidates:
     @property
     def score_label(self) -> str:
         """The label of an axis of scores."""
-        return "test score" if self.metric == "score" else f"test {self.metric}"
+        return f"test {self.metric}"
 
     @cached_property
     def scales(self) -> dict[str, Scale]:
@@ -175,10 +175,10 @@ def _spaces(search: Any) -> list[Mapping[str, Any]]:
 def _values(search: Any, params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the candidates' values by name; of one tried by hand, all else is the estimator's."""
     is_manual = isinstance(search, ManualSearchCV)
-    own = parameters(search.estimator or default_estimator()) if is_manual else {}
+    default = parameters(search.estimator or default_estimator()) if is_manual else {}
     names = dict.fromkeys(name for candidate in params for name in candidate)
     return {
-        name: [as_python(candidate.get(name, own.get(name, UNSET))) for candidate in params]
+        name: [as_python(candidate.get(name, default.get(name, UNSET))) for candidate in params]
         for name in names
     }
 
@@ -212,9 +212,9 @@ def _seconds(
     shares = np.zeros(len(spent))
     start = 0.0
     for end in np.unique(ends):
-        own = ends == end
-        total_spent = spent[own].sum()
-        shares[own] = spent[own] / total_spent if total_spent > 0 else 1 / own.sum()
-        shares[own] *= end - start
+        together = ends == end
+        total_spent = spent[together].sum()
+        shares[together] = spent[together] / total_spent if total_spent > 0 else 1 / together.sum()
+        shares[together] *= end - start
         start = end
     return shares, True

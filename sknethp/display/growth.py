@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.display.candidates import Candidates, candidates_of
+from sknethp.display.candidates import candidates_of
 from sknethp.display.figures import (
     BEST,
     FAINT,
@@ -99,7 +99,13 @@ class LayerGrowthDisplay:
             If the search was not fitted, has no number of hidden layers, or all of it failed.
         """
         candidates = candidates_of(search, metric)
-        layers = candidates.values[_layers_of(candidates)]
+        names = [name for name in candidates.values if last_part(name) == "hidden_layers"]
+        if not names:
+            raise ValueError(
+                "The number of hidden layers, hidden_layers, is not among what was searched: "
+                f"{', '.join(candidates.values) or 'nothing'}."
+            )
+        layers = candidates.values[names[0]]
         kept = [i for i, value in enumerate(layers) if value is not UNSET]
         depths, scores = np.array([layers[i] for i in kept], dtype=int), candidates.scores[kept]
         growth = getattr(search, "growth_", None)
@@ -154,19 +160,7 @@ class LayerGrowthDisplay:
         mark_failed(ax, self.depths[failed])
         ax.set_xticks(np.unique([*n_layers, *self.depths]))
         ax.set_xlim(min(n_layers.min(), self.depths.min()) - 0.4, right)
-        label = "test score" if self.metric == "score" else f"test {self.metric}"
-        tidy(ax, x="hidden layers", y=label)
-
-
-def _layers_of(candidates: Candidates) -> str:
-    """Return the full name of the number of hidden layers in a search."""
-    names = [name for name in candidates.values if last_part(name) == "hidden_layers"]
-    if not names:
-        raise ValueError(
-            "The number of hidden layers, hidden_layers, is not among what was searched: "
-            f"{', '.join(candidates.values) or 'nothing'}."
-        )
-    return names[0]
+        tidy(ax, x="hidden layers", y=f"test {self.metric}")
 
 
 def _growth(depths: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:

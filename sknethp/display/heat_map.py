@@ -39,11 +39,11 @@ def cells(
     scores, failed = np.full(shape, np.nan), np.zeros(shape, dtype=int)
     reduce = np.mean if aggregate == "mean" else np.max
     for row, column in set(zip(rows.tolist(), columns.tolist(), strict=True)):
-        own = candidates.mean[(rows == row) & (columns == column)]
-        known = own[np.isfinite(own)]
-        failed[row, column] = len(own) - len(known)
-        if len(known):
-            scores[row, column] = reduce(known)
+        mean = candidates.mean[(rows == row) & (columns == column)]
+        finite = mean[np.isfinite(mean)]
+        failed[row, column] = len(mean) - len(finite)
+        if len(finite):
+            scores[row, column] = reduce(finite)
     return scores, failed
 
 
@@ -76,7 +76,7 @@ def _draw_cells(
         image.set_clim(floor_of(scores), np.nanmax(scores))
         if scores.size <= _MOST_WRITTEN:
             _write(ax, scores, image)
-    # Where some candidates of a cell have a score, its number has the middle of the cell.
+    # Where some candidates of a cell have a score, it is written in the middle.
     rows, columns = np.nonzero(failed)
     beside = np.where(np.isfinite(scores[rows, columns]), 0.36, 0.0)
     if len(rows):

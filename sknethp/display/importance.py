@@ -73,7 +73,7 @@ def hyperparameter_importance(
     n_trees: int = 64,
     random_state: Any = 0,
 ) -> Importance:
-    """Tell which hyperparameters the score depends on.
+    """Return how much the score depends on each hyperparameter.
 
     A forest is fitted to the candidates. Functional analysis of variance divides its variance
     exactly over the whole space searched; permutation importance tells how much worse it
@@ -201,8 +201,8 @@ def _grown(table: _Table, random: np.random.RandomState) -> _Grown:
     """Grow a tree on a bootstrap sample, with values drawn where there are none."""
     chosen = table.chosen.copy()
     for column in chosen.T:
-        known = column[column >= 0]
-        column[column < 0] = random.choice(known, (column < 0).sum())
+        has = column >= 0
+        column[~has] = random.choice(column[has], (~has).sum())
     n = len(chosen)
     inside = random.randint(n, size=n)
     tree = DecisionTreeRegressor(random_state=random.randint(2**31 - 1))

@@ -70,7 +70,8 @@ class ImportanceDisplay:
         if not COUNT.allows(most):
             raise ValueError(complaint("most", most, COUNT))
         bars = self._bars()[:most]
-        axes = new_axes(ax, 1, size=(5.6, 1.3 + 0.3 * len(bars)))
+        longest = max(len(name) for name, _, _ in bars)
+        axes = new_axes(ax, 1, size=(max(5.6, 3.6 + 0.075 * longest), 1.3 + 0.3 * len(bars)))
         self._draw(axes[0], bars)
         self.ax_, self.figure_ = axes[0], axes[0].figure
         return self
@@ -105,7 +106,7 @@ class ImportanceDisplay:
         ax.set_xlim(min(0.0, *lengths), 1.12 * (ends.max() or 1.0))
         what = "by itself" if self.importance.method == "fanova" else "with others"
         r2 = self.importance.r2
-        title = f"A forest predicts held-out candidates with R² = {r2:.2f}"
-        doubt = "" if r2 >= _RELIABLE else "\ntoo little to rely on what it says"
+        title = f"A forest predicts held-out candidates\nwith R² = {r2:.2f}"
+        doubt = "" if r2 >= _RELIABLE else ", too little to rely on"
         ax.set_title(title + doubt, loc="left", fontsize=10, color=INK)
         tidy(ax, x=f"share of the scores' variance, {what}", grid="x")

@@ -78,10 +78,10 @@ def _as_int(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def looks_log(numbers: np.ndarray) -> bool:
+def is_log_spaced(numbers: np.ndarray) -> bool:
     """Tell whether sorted positive numbers span a decade or more with a median low in their range.
 
-    >>> looks_log(np.array([1, 2, 4, 8, 16])), looks_log(np.array([10, 20, 40, 60, 80, 100]))
+    >>> is_log_spaced(np.array([1, 2, 4, 8, 16])), is_log_spaced(np.array([10, 40, 60, 80, 100]))
     (True, False)
     """
     low, high = numbers[0], numbers[-1]
@@ -95,7 +95,7 @@ def looks_log(numbers: np.ndarray) -> bool:
 class Scale:
     """Positions of one hyperparameter's values.
 
-    Numbers lie from 0 to 1, linearly or by their logarithm (`log`; None to decide by their looks).
+    Numbers lie from 0 to 1, linearly or by their logarithm (`log`; None: as they are spaced).
     A value that is not a number, such as None, lies below them at a separate position; so does 0 on
     a log scale. If several values are not numbers, all lie at 0, 1, 2 and so on: numbers by size,
     then the others in order of first appearance. `UNSET` lies lowest. Numbers `drawn` from a range
@@ -110,7 +110,7 @@ class Scale:
         numbers = np.unique([float(value) for value in values if _is_number(value)])
         positive = numbers[numbers > 0]
         is_log = len(positive) > 1 and not (numbers < 0).any()
-        if is_log and (looks_log(positive) if log is None else log):
+        if is_log and (is_log_spaced(positive) if log is None else log):
             self.kind, self.numbers = "log", positive
         else:
             self.kind, self.numbers = "linear" if len(numbers) else "categories", numbers

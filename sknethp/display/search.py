@@ -76,7 +76,7 @@ class SearchDisplay:
             Which of several scores; None for the one that the search refits by.
         seconds : float or None
             The time of the whole search by the clock, for one of scikit-learn's inside
-            ``fused()``, whose single fits cannot be told apart in time. Searches of ours know it.
+            ``fused()``, which cannot time single fits. The searches of this package know it.
 
         Returns
         -------

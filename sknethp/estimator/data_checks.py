@@ -78,7 +78,7 @@ def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
     name = f"number {worst}" if names is None else repr(names[worst])
     message = (
         f"The inputs are not scaled: column {name} has very large values, but nets learn best from "
-        "values near one. Put a StandardScaler in front."
+        "values near one. Set input_scaling='standard', or put a StandardScaler in front."
     )
     # Each subset of columns has another worst one.
     if current_session().is_first(UnscaledInputWarning.__name__):

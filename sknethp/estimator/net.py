@@ -101,11 +101,11 @@ class EpochNet(ClassifierMixin, NeuralNet):
         except _StopTraining:
             pass
         plan.progress.restore(plan.networks)
+        self.notify("on_train_end", X=X, y=y)  # may load the weights of another epoch
         if plan.request.held_out:
             self.temperature_ = calibrate(
                 self.objective_, self.module_, plan.networks, plan.request.held_out
             )
-        self.notify("on_train_end", X=X, y=y)
         detach(self.module_, plan.networks[0].n_steps)
         return self
 
@@ -142,6 +142,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         """Train for an epoch and record it; return whether to stop."""
         start = time.perf_counter()
         batch_size = plan.networks[0].settings.batch_size
+        may_stop = bool(self.callbacks_) or np.isfinite(plan.progress.patience)
         requests = [
             Epoch(
                 network=network,
@@ -154,6 +155,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
                 device=plan.request.device,
                 observer=observer,
                 fit=plan.networks[0].serial,
+                n_left=1 if may_stop else plan.request.n_epochs - epoch,
             )
             for network, train in zip(plan.networks, plan.trains, strict=True)
         ]
@@ -218,7 +220,7 @@ def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:
     raise DivergenceError(
         f"The {what} in epoch {epoch + 1}: "
         f"most likely the learning rate is too high (lr={lr:g}) or the inputs are not scaled. "
-        "Lower lr, put a StandardScaler in front, or set gradient_clip."
+        "Lower lr, set gradient_clip, or scale the inputs (input_scaling)."
     )
 
 

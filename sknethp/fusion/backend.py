@@ -38,14 +38,25 @@ class _Future:
         return self._scheduler.result(self._task)
 
 
-class FusedBackend(ParallelBackendBase):
+class CollectingBackend(ParallelBackendBase):
+    """A joblib backend that is given many tasks at a time, whatever number of jobs is requested."""
+
+    uses_threads = True
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Offer many jobs: tasks wait, they do not compete."""
+        return OFFERED_JOBS
+
+    def get_nested_backend(self) -> tuple[FusedBackend, int]:
+        """Let the tasks' own tasks train together where the tasks run."""
+        return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
+
+
+class FusedBackend(CollectingBackend):
     """Runs joblib's tasks interleaved in this process, so that their networks train together.
 
     Without a `scheduler` it uses that of the task it is created in, or else a new one.
     """
-
-    supports_retrieve_callback = False
-    uses_threads = True
 
     def __init__(
         self, scheduler: Scheduler | None = None, nesting_level: int | None = None, **kw: Any
@@ -71,10 +82,6 @@ class FusedBackend(ParallelBackendBase):
         """What has been fused so far."""
         return self.scheduler.summary
 
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Offer many jobs, whatever is requested: tasks wait, they do not compete."""
-        return OFFERED_JOBS
-
     def configure(self, n_jobs: int = 1, parallel: Any = None, **kw: Any) -> int:
         """Return the number of jobs: one, in place, for nested calls that train no nets.
 
@@ -87,10 +94,6 @@ class FusedBackend(ParallelBackendBase):
     def submit(self, func: Any, callback: Any = None) -> _Future:
         """Add a task."""
         return _Future(self.scheduler, func, callback, self._caller)
-
-    def get_nested_backend(self) -> tuple[FusedBackend, int]:
-        """Give the tasks' own tasks to the same scheduler."""
-        return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Cancel what the caller has started."""

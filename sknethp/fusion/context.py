@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from joblib import parallel_config
 from joblib.parallel import ParallelBackendBase, get_active_backend
@@ -18,9 +19,6 @@ from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.workers import WorkersBackend
 from sknethp.session import lone_fit_listeners
-
-_WITHOUT_JOBLIB = "fitted without joblib (such as a refit)"
-_OTHER_THREAD = "fitted in another thread"
 
 
 def fused(
@@ -101,19 +99,15 @@ def fused(
     return _Block(n_jobs, backend, n_bytes(max_memory), progress, silent)
 
 
+@dataclass(eq=False)
 class _Block(AbstractContextManager, ContextDecorator):
     """The context manager that `fused` returns."""
 
-    def __init__(
-        self,
-        n_jobs: int | None,
-        backend: str | None,
-        max_memory: int | None,
-        progress: bool | None,
-        silent: bool,
-    ):
-        self._asked = n_jobs, backend, max_memory
-        self._progress, self._silent = progress, silent
+    n_jobs: int | None
+    backend: str | None
+    max_memory: int | None
+    progress: bool | None
+    silent: bool
 
     def _recreate_cm(self) -> _Block:
         """Return a block for a call of a decorated function, which may run in several threads."""
@@ -123,8 +117,8 @@ class _Block(AbstractContextManager, ContextDecorator):
         self._check_order()
         self._start = time.perf_counter()
         self._thread = threading.get_ident()
-        self._shown = Progress() if wanted(self._progress) else None
-        self._backend, self.summary = _backend(*self._asked, self._shown)
+        self._shown = Progress() if wanted(self.progress) else None
+        self._backend, self.summary = self._new_backend()
         self._config = parallel_config(backend=self._backend)
         _open.append(self)
         _entered.set((*_entered.get(), self))
@@ -137,13 +131,8 @@ class _Block(AbstractContextManager, ContextDecorator):
         self.summary.seconds = time.perf_counter() - self._start
         if self._shown is not None:
             self._shown.stop()
-        if not self._silent:
+        if not self.silent:
             tell(self.summary)
-
-    def count_lone_fit(self, serial: int | None) -> None:
-        """Count a fit that none of the block's tasks has made."""
-        is_own = self._thread == threading.get_ident()
-        self.summary.count_lone_fit(serial, _WITHOUT_JOBLIB if is_own else _OTHER_THREAD)
 
     def _check_order(self) -> None:
         """Reject a block that is not properly nested, as far as can be known now."""
@@ -157,6 +146,18 @@ class _Block(AbstractContextManager, ContextDecorator):
                 "tell the fits of the two apart: put one block around both tasks, open one after "
                 "the other, or run each in a thread, with asyncio.to_thread."
             )
+
+    def _new_backend(self) -> tuple[ParallelBackendBase, Summary]:
+        """Return the requested backend, and the summary that it fills."""
+        if self.backend is None and self.n_jobs in (None, 1):
+            scheduler = Scheduler(self.max_memory, self._shown)
+            return FusedBackend(scheduler), scheduler.summary
+        backend = self.backend or "loky"
+        with parallel_config(backend=backend):
+            pass  # a backend that cannot work raises now, not in the middle of a search
+        n_workers = -1 if self.n_jobs is None else int(self.n_jobs)
+        workers = WorkersBackend(n_workers, backend, self.max_memory, self._shown)
+        return workers, workers.summary
 
     def _leave_backend(self) -> None:
         """Restore joblib's previous backend, even if a later block is still open."""
@@ -177,21 +178,9 @@ def _count_lone_fit(serial: int | None) -> None:
     blocks = _open.copy()
     around = [block for block in _entered.get() if block in blocks]
     for block in around[-1:] or {block._thread: block for block in blocks}.values():
-        block.count_lone_fit(serial)
+        is_own = block._thread == threading.get_ident()
+        reason = "without joblib (such as a refit)" if is_own else "in another thread"
+        block.summary.count_lone_fit(serial, f"fitted {reason}")
 
 
 lone_fit_listeners.append(_count_lone_fit)
-
-
-def _backend(
-    n_jobs: int | None, backend: str | None, max_memory: int | None, progress: Progress | None
-) -> tuple[ParallelBackendBase, Summary]:
-    """Return the requested backend, and the summary that it fills."""
-    if backend is None and n_jobs in (None, 1):
-        scheduler = Scheduler(max_memory, progress)
-        return FusedBackend(scheduler), scheduler.summary
-    with parallel_config(backend=backend or "loky"):
-        pass  # a backend that cannot work raises now, not in the middle of a search
-    n_workers = -1 if n_jobs is None else int(n_jobs)
-    workers = WorkersBackend(n_workers, backend or "loky", max_memory, progress)
-    return workers, workers.summary

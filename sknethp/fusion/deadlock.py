@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 
 SECONDS_BEFORE_ERROR = 60.0
-_LOOKS = 12
+_CHECKS = 12
 _IDLE = 0.02  # processor time per second, the progress bar's included
 
 
@@ -28,33 +28,33 @@ class Watchdog:
     def __init__(self, is_blocking: Callable[[], int]):
         self._is_blocking = weakref.WeakMethod(is_blocking)
         self._watched: int | None = None
-        self._looker: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
         self.message: str | None = None
 
     def __enter__(self) -> Watchdog:
         self._watched, self.message = threading.get_ident(), None
-        if self._looker is None or not self._looker.is_alive():  # as in a forked child
-            self._looker = threading.Thread(target=self._look, daemon=True)
-            self._looker.start()
+        if self._thread is None or not self._thread.is_alive():  # as in a forked child
+            self._thread = threading.Thread(target=self._check, daemon=True)
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._watched = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Check until there is nothing left to watch, or the thread has been interrupted."""
-        seen, idle_looks = 0, 0
+        seen, idle_checks = 0, 0
         while is_blocking := self._is_blocking():
             blocking, before = is_blocking(), time.process_time()
             del is_blocking
-            idle_looks = idle_looks + 1 if blocking and blocking == seen else 0
+            idle_checks = idle_checks + 1 if blocking and blocking == seen else 0
             seen = blocking
             frame = sys._current_frames().get(self._watched or 0)
-            if idle_looks > _LOOKS and frame is not None and _waits_for_lock(frame):
+            if idle_checks > _CHECKS and frame is not None and _waits_for_lock(frame):
                 self._interrupt(frame)
                 return
             del frame
-            seconds = SECONDS_BEFORE_ERROR / _LOOKS
+            seconds = SECONDS_BEFORE_ERROR / _CHECKS
             time.sleep(seconds)
             if time.process_time() - before > _IDLE * seconds:
                 seen = 0

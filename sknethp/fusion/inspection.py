@@ -5,7 +5,7 @@ Training and results do not depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,20 +20,15 @@ def _calls(function: Callable[[], Any] | None) -> list[Call]:
     return list(getattr(function, "items", ()))
 
 
-def _arguments(call: Call) -> Iterator[Any]:
-    function, args, kwargs = call
-    yield getattr(function, "__self__", None)
-    yield from args
-    yield from kwargs.values()
-
-
 def _parameters(call: Call) -> dict[str, Any]:
     """Return the parameters of the estimators in a call, and those to be set on them."""
+    function, args, kwargs = call
+    arguments = [getattr(function, "__self__", None), *args, *kwargs.values()]
     parameters: dict[str, Any] = {}
-    for argument in _arguments(call):
+    for argument in arguments:
         if hasattr(argument, "get_params") and not isinstance(argument, type):
             parameters |= argument.get_params()
-    for argument in _arguments(call):
+    for argument in arguments:
         if isinstance(argument, dict):
             parameters |= {name: value for name, value in argument.items() if name in parameters}
     return parameters

@@ -27,5 +27,5 @@ def end_with(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_INTERVAL)
-    # At once and without cleaning up: nobody is left to take a result.
+    # At once and without cleaning up: no process is left to receive a result.
     os._exit(1)

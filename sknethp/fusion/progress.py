@@ -59,7 +59,7 @@ class BestScore:
         if parameters is not None:
             self._open.setdefault(id(parameters), _Candidate(parameters)).n_open += 1
 
-    def note(self, parameters: dict | None, value: float | None) -> None:
+    def record(self, parameters: dict | None, value: float | None) -> None:
         """Record the score of a fold."""
         entry = self._open.get(id(parameters))
         if entry is None:
@@ -112,7 +112,7 @@ class Progress(Tally):
     def ended(self, task: Task) -> None:
         """Count a task that has ended, and record its score."""
         super().ended(task)
-        self.note(self._candidates.pop(task, None), task.result)
+        self.record(self._candidates.pop(task, None), task.result)
         self.show()
 
     def cancelled(self, task: Task) -> None:
@@ -127,9 +127,9 @@ class Progress(Tally):
             self._next = self._start + _SECONDS_BEFORE
         self._best.expect(parameters)
 
-    def note(self, parameters: dict | None, result: Any) -> None:
+    def record(self, parameters: dict | None, result: Any) -> None:
         """Record what a task has returned."""
-        self._best.note(parameters, score(result))
+        self._best.record(parameters, score(result))
 
     @contextmanager
     def following(self, board: Board) -> Iterator[None]:
@@ -161,7 +161,7 @@ class Progress(Tally):
         self._next = now + pause
         # A search must not fail because its terminal is gone.
         with suppress(OSError, ValueError):
-            self._print_line() if self._bar is None else self._update(self._bar)
+            self._display()
 
     def stop(self) -> None:
         """Remove the bar, and restore the cursor."""
@@ -170,31 +170,24 @@ class Progress(Tally):
 
     def _total(self) -> Tally:
         """Return the counts, including those of other processes."""
-        total = Tally(self.tasks, self.done, self.epochs, self.share)
-        board = self._board
+        total, board = self.counts(), self._board
         if board is not None:
             total.add(board.read())
         return total
 
-    def _words(self, total: Tally) -> str:
-        best = "" if self._best.best is None else f", best {self._best.best:.4f}"
-        return f"{total.done:,} of {total.tasks:,} fits, {total.epochs:,} epochs{best}"
-
-    def _print_line(self) -> None:
-        seconds = time.monotonic() - (self._start or 0.0)
-        tell(f"sknethp: {self._words(self._total())}, {seconds:.0f} s")
-
-    def _update(self, bar: Bar) -> None:
+    def _display(self) -> None:
         total = self._total()
-        numbers: dict[str, Any] = {
-            "total": total.tasks,
-            "completed": min(total.share, total.tasks),
-            "words": self._words(total),
-        }
+        best = "" if self._best.best is None else f", best {self._best.best:.4f}"
+        words = f"{total.done:,} of {total.tasks:,} fits, {total.epochs:,} epochs{best}"
+        bar = self._bar
+        if bar is None:
+            tell(f"sknethp: {words}, {time.monotonic() - (self._start or 0.0):.0f} s")
+            return
         if not bar.task_ids:
-            bar.add_task("", **numbers)
+            bar.add_task("", total=total.tasks, words=words)
             bar.start()
-        bar.update(bar.task_ids[0], **numbers)
+        completed = min(total.share, total.tasks)
+        bar.update(bar.task_ids[0], total=total.tasks, completed=completed, words=words)
         bar.refresh()
 
 

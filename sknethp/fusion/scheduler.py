@@ -9,14 +9,16 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import Watchdog
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
-from sknethp.fusion.sharing import SharedRows
+from sknethp.fusion.sharing import SharedArrays
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
+from sknethp.fusion.time_limit import OutOfTime
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.rounds import Rounds
@@ -36,16 +38,13 @@ class Scheduler:
     submitted, trained or ended; `stopped_by` is the error with which a task has ended all of them.
     """
 
-    def __init__(
-        self,
-        max_memory: int | None = None,
-        watcher: Watcher | None = None,
-    ):
+    def __init__(self, max_memory: int | None = None, watcher: Watcher | None = None):
         self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
         self._rounds = Rounds()
         self._watcher = watcher or Watcher()
-        self._shared = SharedRows()
+        self._rows = SharedArrays(Rows, lambda rows: rows.dense.numpy())
+        self._targets = SharedArrays(torch.from_numpy, Tensor.numpy)
         self._new: deque[Task] = deque()
         self._ready: deque[tuple[Task, Any]] = deque()
         self._waiting: list[Task] = []
@@ -55,20 +54,22 @@ class Scheduler:
         self._subjects: set[str] = set()
         self._idle_tasks: dict[Hashable, float] = {}
         self._interrupt: BaseException | None = None
+        # Seconds that a step of a single network takes beyond its share of a population's.
+        self._overhead: float | None = None
         self.stopped_by: Exception | None = None
 
     # Called by tasks.
 
     def rows(self, X: Any) -> Rows:
         """Return the rows of training data, shared with equal data of other tasks."""
-        rows = self._shared.rows(X)
+        rows = self._rows.get(X)
         if self._current is not None:
             self.budget.hold(self._current, rows)
         return rows
 
     def targets(self, targets: np.ndarray) -> Tensor:
         """Return targets as a tensor, shared with equal targets of other tasks."""
-        return self._shared.targets(targets)
+        return self._targets.get(targets)
 
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Wait until the epochs are trained."""
@@ -120,16 +121,16 @@ class Scheduler:
 
     def result(self, task: Task) -> Any:
         """Return a task's result, running all tasks until it is there; raise its error."""
-        if self._current is not None:
-            if not task.done:
+        if not task.done:
+            if self._current is None:
+                self._drive_from_outside(task)
+            else:
                 self._current.wait(awaited=task)
-        else:
-            self._drive_from_outside(task)
-        return task.outcome()
+        if task.error is not None:
+            raise task.error
+        return task.result
 
     def _drive_from_outside(self, task: Task) -> None:
-        if task.done:
-            return
         outside = ProcessState()
         try:
             with self._watchdog, outside_inference_mode():
@@ -184,7 +185,7 @@ class Scheduler:
             if self._ready:
                 self._step(*self._ready.popleft())
             elif self._new and self.budget.admits(self._n_training()):
-                self._step(self._new.popleft(), None)
+                self._start(self._new.popleft())
             else:
                 self._advance()
             if self._interrupt is not None:
@@ -194,10 +195,20 @@ class Scheduler:
     def _n_training(self) -> int:
         return sum(task.request is not None for task in self._waiting)
 
+    def _start(self, task: Task) -> None:
+        """Run a task for the first time, unless there is no time for it."""
+        if task.limit is None or task.limit.admits(task):
+            self._step(task, None)
+        else:
+            task.give_up()
+            self._watcher.ended(task)
+            self._wake(task)
+
     def _step(self, task: Task, value: Any) -> None:
         """Run a task until it waits or ends."""
         self._n_steps += 1
         self._current = task
+        start = time.perf_counter()
         try:
             with one_torch_thread():
                 task.resume(self, value)
@@ -205,8 +216,12 @@ class Scheduler:
             self._current = None
             if not task.done:
                 self._waiting.append(task)
+        seconds = time.perf_counter() - start
+        task.count_seconds(seconds)
         if not task.done:
             return
+        if task.limit is not None:
+            task.limit.ended(task, seconds)
         self.budget.release(task)
         self.summary.count_task(task)
         self._count_idle(task)
@@ -224,19 +239,50 @@ class Scheduler:
                 self._ready.append((task, None))
                 return
 
+    def _count_seconds(self, task: Task, seconds: list[tuple[float, float]]) -> None:
+        """Count what an epoch took of its populations' time, and would take alone."""
+        assert task.request is not None
+        before, n_steps = task.epoch_seconds[0], task.request[0].n_steps
+        share, whole = sum(part for part, _ in seconds), max(whole for _, whole in seconds)
+        if before and math.isclose(share, whole) and self._overhead is None:
+            self._overhead = max(0.0, whole - before) / n_steps
+            share = before
+        alone = whole if self._overhead is None else share + n_steps * self._overhead
+        task.epoch_seconds = (share + (before or share)) / 2, alone
+        task.count_seconds(alone)
+
+    def _give_up(self) -> bool:
+        """End the tasks that would not end in time; tell whether there were any."""
+        waiting = [task for task in self._waiting if task.request is not None]
+        limits = {task.limited.limit: None for task in waiting if task.limited is not None}
+        hopeless = [task for limit in limits if limit for task in limit.hopeless(waiting)]
+        for task in hopeless:
+            task.request = task.awaited = None
+            self._waiting.remove(task)
+            self._ready.append((task, OutOfTime()))
+        return bool(hopeless)
+
     def _advance(self) -> None:
         """Train an epoch of all tasks that wait for one."""
+        if self._give_up():
+            return
         tasks = [task for task in self._waiting if task.request is not None]
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
+        if self._overhead is None and any(task.limited.limit for task in tasks if task.limited):
+            # One that has trained with others, to know what it takes by itself, as in a refit.
+            tasks = [task for task in tasks if any(task.epoch_seconds)][:1] or tasks
         epochs = [epoch for task in tasks for epoch in task.request or ()]
         groups = plan(epochs)
         self.summary.count_round(epochs, groups)
         start = time.perf_counter()
         answers = iter(self._rounds.train(epochs, groups))
         self.summary.seconds_training += time.perf_counter() - start
-        self._waiting = [task for task in self._waiting if task.request is None]
+        seconds = iter(self._rounds.seconds)
+        trained = set(tasks)
+        self._waiting = [task for task in self._waiting if task not in trained]
         for task in tasks:
+            self._count_seconds(task, [next(seconds) for _ in task.request or ()])
             own = [next(answers) for _ in task.request or ()]
             errors = (answer for answer in own if isinstance(answer, Exception))
             task.request = None
@@ -245,12 +291,8 @@ class Scheduler:
 
 
 def _descends(task: Task, ancestor: Task | None) -> bool:
-    """Tell whether a task was started by another, or by one of its descendants."""
-    if ancestor is None:
-        return True
+    """Tell whether a task was started by another, or by one of its descendants; None starts all."""
     parent = task.parent
-    while parent is not None:
-        if parent is ancestor:
-            return True
+    while parent is not ancestor and parent is not None:
         parent = parent.parent
-    return False
+    return parent is ancestor

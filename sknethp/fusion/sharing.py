@@ -7,11 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import sparse
-from torch import Tensor
-
-from sknethp.training.rows import Rows
 
 _PROBES = 16
 
@@ -23,12 +19,7 @@ def _key(array: np.ndarray) -> tuple:
     return array.shape, flat[::step].tobytes()
 
 
-def _rows_as_array(rows: Rows) -> np.ndarray:
-    assert rows.dense is not None
-    return rows.dense.numpy()
-
-
-class _Cache:
+class SharedArrays:
     """Cache of objects made of arrays, by content, for as long as they are in use."""
 
     def __init__(self, make: Callable[[np.ndarray], Any], as_array: Callable[[Any], np.ndarray]):
@@ -36,7 +27,9 @@ class _Cache:
         self._references: dict[tuple, list[weakref.ref]] = {}
 
     def get(self, array: np.ndarray) -> Any:
-        """Return the object made of an equal array, or make it."""
+        """Return the object made of an equal array, or make it; what is sparse is not shared."""
+        if sparse.issparse(array):
+            return self._make(array)
         references = self._references.setdefault(_key(array), [])
         for reference in references:
             cached = reference()
@@ -46,19 +39,3 @@ class _Cache:
         references[:] = [old for old in references if old() is not None]
         references.append(weakref.ref(made))
         return made
-
-
-class SharedRows:
-    """Cache of rows and targets, by content, for as long as they are in use."""
-
-    def __init__(self) -> None:
-        self._rows = _Cache(Rows, _rows_as_array)
-        self._targets = _Cache(torch.from_numpy, torch.Tensor.numpy)
-
-    def rows(self, X: Any) -> Rows:
-        """Return the rows of `X`, ``(n_samples, n_features)``, shared with equal data."""
-        return Rows(X) if sparse.issparse(X) else self._rows.get(X)
-
-    def targets(self, targets: np.ndarray) -> Tensor:
-        """Return targets ``(n_samples, n_outputs)``, shared with equal ones."""
-        return self._targets.get(targets)

@@ -99,14 +99,14 @@ class Summary:
     def add(self, other: Summary, process: Hashable | None) -> None:
         """Add a summary of other networks, whose serials may be the same, from a worker process."""
         self._added += 1
-        if process is not None:
-            self._processes.add(process)
-        self.tasks += other.tasks
-        self.found += other.found
 
         def here(serial: Hashable) -> Hashable:
             return self._added, serial
 
+        if process is not None:
+            self._processes.add(process)
+        self.tasks += other.tasks
+        self.found += other.found
         self.largest = max(self.largest, other.largest)
         self.seconds_training += other.seconds_training
         self._tasks_without_net += other._tasks_without_net
@@ -117,8 +117,7 @@ class Summary:
     @property
     def not_fused(self) -> Counter:
         """Reasons, and how many networks or tasks each kept apart."""
-        lone = self._lone.copy()  # other threads may be adding to it
-        trained = self._trained.copy()
+        lone, trained = self._lone.copy(), self._trained.copy()  # other threads may add to them
         alone = {serial for serial, shared in trained.items() if not shared} - lone.keys()
         counted = Counter(lone.values())
         if tasks := self._tasks_without_net:
@@ -136,16 +135,16 @@ class Summary:
         )
 
     def _what_was_done(self) -> str:
-        found = f"{_fits(self.found)} found finished, " if self.found else ""
+        found = f"{_counted(self.found, 'fit')} found finished, " if self.found else ""
         if found and not self.fits:
             return f"{found}none to train"
-        workers = f", {self.workers} worker process{'' if self.workers == 1 else 'es'}"
-        populations = f"{self.populations} population{'' if self.populations == 1 else 's'}"
+        populations = _counted(self.populations, "population")
+        workers = f", {_counted(self.workers, 'worker process', 'es')}" if self.workers else ""
         return (
-            f"{found}{_fits(self.fits)}, {self.fused} of them fused into {populations} "
-            f"(largest {self.largest}){workers if self.workers else ''}"
+            f"{found}{_counted(self.fits, 'fit')}, {self.fused} of them fused into {populations} "
+            f"(largest {self.largest}){workers}"
         )
 
 
-def _fits(count: int) -> str:
-    return f"{count} fit{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str, ending: str = "s") -> str:
+    return f"{count} {noun}{'' if count == 1 else ending}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -46,21 +46,23 @@ class Tally(Watcher):
 
     def ended(self, task: Task) -> None:
         """Count a task that has ended."""
-        if not task.is_counted:
-            return
-        self.done += 1
-        self.share += 1 - task.share
+        if task.is_counted:
+            self.done += 1
+            self.share += 1 - task.share
 
     def cancelled(self, task: Task) -> None:
         """Forget a task."""
-        if not task.is_counted:
-            return
-        self.tasks -= 1
-        self.share -= task.share
+        if task.is_counted:
+            self.tasks -= 1
+            self.share -= task.share
 
     def _count(self, task: Task) -> None:
         self.tasks += not task.is_counted
         task.is_counted = True
+
+    def counts(self) -> Tally:
+        """Return the counts by themselves."""
+        return Tally(*astuple(self))
 
     def add(self, other: Tally) -> None:
         """Add the counts of another."""
@@ -85,17 +87,17 @@ class Board:
     def write(self, batch: int, tally: Tally) -> None:
         """Write a batch's counts; on a machine without the file, do nothing."""
         if self.path.exists():
-            notes = np.memmap(self.path, np.float64, "r+").reshape(-1, self._NUMBERS)
-            notes[batch] = tally.tasks, tally.done, tally.epochs, tally.share
+            counts = np.memmap(self.path, np.float64, "r+").reshape(-1, self._NUMBERS)
+            counts[batch] = astuple(tally)
 
     def read(self) -> Tally:
         """Return the counts of all batches together."""
-        notes = np.fromfile(self.path).reshape(-1, self._NUMBERS)
-        tasks, done, epochs, share = notes.sum(0).tolist()
+        counts = np.fromfile(self.path).reshape(-1, self._NUMBERS)
+        tasks, done, epochs, share = counts.sum(0).tolist()
         return Tally(int(tasks), int(done), int(epochs), share)
 
 
-class NotedTally(Tally):
+class ReportingTally(Tally):
     """Counts in a worker process, written to a board now and then."""
 
     def __init__(self, board: Board, batch: int):

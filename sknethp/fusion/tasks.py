@@ -8,7 +8,9 @@ from typing import Any
 
 from greenlet import GreenletExit, greenlet
 
+from sknethp.fusion.inspection import candidate
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
+from sknethp.fusion.time_limit import OutOfTime, time_limit
 from sknethp.session import SharedSession, shared_session
 from sknethp.training.epoch import Epoch, EpochResult
 
@@ -18,7 +20,9 @@ class Task:
 
     It waits for the epochs of `request` or for the task `awaited`; `parent` waits for this one.
     `caller` identifies what has started it inside another task. `held_bytes` is an estimate of the
-    memory that its waiting frames hold. For display, `share` estimates how much is done, to which
+    memory that its waiting frames hold. `limit` is its own time limit; `epoch_seconds` is what its
+    last epochs took of the time of all, and what they would take alone; `seconds_alone` is its
+    time if it were alone. For display, `share` estimates how much is done, to which
     an epoch adds `epoch_share`, and `is_counted` tells whether the task is one of those counted.
     """
 
@@ -34,6 +38,10 @@ class Task:
         self.children_train = False
         self.caller: Hashable = None
         self.held_bytes = 0
+        self.limit = time_limit.get()
+        self.candidate = candidate(function) if self.limit is not None else None
+        self.epoch_seconds = 0.0, 0.0
+        self.seconds_alone = 0.0
         self.share = 0.0
         self.epoch_share: float | None = None
         self.is_counted = False
@@ -51,6 +59,7 @@ class Task:
         """Run the task until it waits again or ends; called from the scheduler."""
         if self._greenlet is None:
             self._context.run(shared_session.set, session)
+            self._context.run(time_limit.set, None)  # its own tasks end with it
             self._greenlet = greenlet(self._run)
             self._greenlet.gr_context = self._context
         self._enter(self._greenlet.switch, value)
@@ -69,18 +78,27 @@ class Task:
             raise answer
         return answer
 
+    @property
+    def limited(self) -> Task | None:
+        """The task that has a time limit: this one, or one that waits for it."""
+        return self if self.limit is not None or self.parent is None else self.parent.limited
+
+    def count_seconds(self, seconds: float) -> None:
+        """Count time that it would need if it were alone."""
+        if (limited := self.limited) is not None:
+            limited.seconds_alone += seconds
+
+    def give_up(self) -> None:
+        """End the task before it has started."""
+        self.function, self.done, self.result = None, True, [self.limit.instead]  # type: ignore[union-attr]
+        self._finished(self)
+
     def cancel(self) -> None:
         """End the task where it waits; what it holds is released."""
         if not self.done and self._greenlet is not None:
             self._enter(self._greenlet.throw, GreenletExit)
         self.done = True
         self.function = self._greenlet = None
-
-    def outcome(self) -> Any:
-        """Return what the function returned; raise what it raised."""
-        if self.error is not None:
-            raise self.error
-        return self.result
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> None:
         """Continue the task, in its own process state, until it waits or ends."""
@@ -101,6 +119,8 @@ class Task:
         except GreenletExit:
             self.done = True
             return
+        except OutOfTime:
+            self.result = [self.limit.instead]  # type: ignore[union-attr]
         except BaseException as error:
             self.error = error
         self.done = True

@@ -15,9 +15,8 @@ from typing import Any
 
 import joblib
 import numpy as np
-from joblib.parallel import ParallelBackendBase
 
-from sknethp.fusion.backend import OFFERED_JOBS, FusedBackend
+from sknethp.fusion.backend import CollectingBackend
 from sknethp.fusion.budget import DEFAULT_MEMORY
 from sknethp.fusion.inspection import candidate
 from sknethp.fusion.orphans import end_with
@@ -25,7 +24,8 @@ from sknethp.fusion.packing import Arrays, pack, portable, unpack
 from sknethp.fusion.progress import Progress
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
-from sknethp.fusion.tally import Board, NotedTally, Tally
+from sknethp.fusion.tally import Board, ReportingTally, Tally
+from sknethp.fusion.time_limit import TimeLimit, time_limit
 
 # A batch of about this many tasks makes a population that is worth its overhead; with more tasks a
 # worker gets several batches, so that none waits long for the others.
@@ -39,12 +39,11 @@ Outcome = tuple[Any, BaseException | None]
 
 @dataclass
 class Report:
-    """Result of a batch of tasks, whose number is `batch`.
+    """Result of a batch of tasks.
 
     `outcomes` has a result and an error, one of them None, for each task, or for fewer after an
-    interrupt. `summary` and `tally` do not count the tasks, which the sender knows. `process` is
-    where it ran; `interrupt` is what ended it early: KeyboardInterrupt, SystemExit, or what stopped
-    the scheduler.
+    `interrupt`: KeyboardInterrupt, SystemExit, or what stopped the scheduler. `summary` and `tally`
+    do not count the tasks, which the sender knows. `longest_fit` is that of the time limit.
     """
 
     batch: int
@@ -53,6 +52,7 @@ class Report:
     tally: Tally
     process: Hashable
     interrupt: BaseException | None = None
+    longest_fit: float = 0.0
 
 
 def this_process() -> tuple[str, int]:
@@ -86,6 +86,7 @@ def run_packed(
     max_memory: int,
     path: Path | None,
     parent: int | None,
+    limit: TimeLimit | None,
     *arrays: np.ndarray,
 ) -> Report:
     """Run tasks in a worker process.
@@ -95,12 +96,17 @@ def run_packed(
     """
     if parent is not None:
         end_with(parent)
-    tally = Tally() if path is None else NotedTally(Board(path), batch)
+    tally = Tally() if path is None else ReportingTally(Board(path), batch)
     functions = unpack(packed, arrays)
     tally.tasks -= len(functions)
-    report = run_together(functions, max_memory, tally)
+    token = time_limit.set(limit)
+    try:
+        report = run_together(functions, max_memory, tally)
+    finally:
+        time_limit.reset(token)
+    report.longest_fit = limit.longest_fit if limit else 0.0
     report.batch = batch
-    report.tally = Tally(tally.tasks, tally.done, tally.epochs, tally.share)
+    report.tally = tally.counts()
     report.outcomes = [
         (result, portable(error) if isinstance(error, Exception) else error)
         for result, error in report.outcomes
@@ -156,15 +162,12 @@ class _Future:
         return result
 
 
-class WorkersBackend(ParallelBackendBase):
+class WorkersBackend(CollectingBackend):
     """Hands joblib's tasks in batches to worker processes, in each of which they train together.
 
     A negative `n_jobs` counts from the number of cores or, for clusters, of workers; `max_memory`,
     in bytes, holds for all workers and the waiting fits in them together, 2 GiB by default.
     """
-
-    supports_retrieve_callback = False
-    uses_threads = True
 
     def __init__(
         self,
@@ -182,19 +185,11 @@ class WorkersBackend(ParallelBackendBase):
         self._progress = progress
         self._pending: list[_Future] = []
 
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Offer many jobs, whatever is requested, to have many tasks to distribute."""
-        return OFFERED_JOBS
-
     def submit(self, func: Function, callback: Any = None) -> _Future:
         """Add a task."""
         self.summary.tasks += 1
         self._pending.append(_Future(self, func, callback))
         return self._pending[-1]
-
-    def get_nested_backend(self) -> tuple[FusedBackend, int]:
-        """Let the tasks' own tasks train together in the worker."""
-        return FusedBackend(nesting_level=(self.nesting_level or 0) + 1), OFFERED_JOBS
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """Forget what has not been run."""
@@ -222,13 +217,16 @@ class WorkersBackend(ParallelBackendBase):
             path = None if board is None else board.path
             # Workers of other backends are not children of this process, or not ours to end.
             parent = os.getpid() if self.name == "loky" else None
+            limit = time_limit.get()
             calls = [
-                joblib.delayed(run_packed)(i, pickle, memory, path, parent, *large.arrays)
+                joblib.delayed(run_packed)(i, pickle, memory, path, parent, limit, *large.arrays)
                 for i, pickle in enumerate(packed)
             ]
             for report in _run(calls, self.n_jobs, self.name, large.arrays):
                 if board is not None:
                     board.write(report.batch, Tally())
+                if limit is not None:
+                    limit.longest_fit = max(limit.longest_fit, report.longest_fit)
                 self._finish(batches[report.batch], report)
 
     @contextmanager
@@ -255,7 +253,7 @@ class WorkersBackend(ParallelBackendBase):
             self._progress.add(report.tally)
         for future, outcome in zip(futures, report.outcomes, strict=True):
             if self._progress is not None and not here:
-                self._progress.note(future.candidate, outcome[0])
+                self._progress.record(future.candidate, outcome[0])
             future.finish(outcome)
 
 
@@ -279,12 +277,7 @@ def _run(
                     )
                 yield report
         finally:
-            if generates:
-                _close(reports)
-
-
-def _close(reports: Any) -> None:
-    """Cancel what is still running; joblib warns of it, but it is intended."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reports.close()
+            if generates:  # joblib warns of cancelling what is still running
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    reports.close()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AUTO = "auto"
-_LARGE = 10_000
+_LARGE = 8_000
 # With more columns an embedding costs more than it gains.
 _MOST_COLUMNS = 128
 _SMALL_DATA = {

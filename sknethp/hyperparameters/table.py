@@ -174,7 +174,7 @@ _STRUCTURE = (
         "structure",
         "Numbers that the first layer gets beside each column with more than two values: "
         '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
-        'between quantiles. "auto" is periodic, from 10,000 samples piecewise-linear, and none for '
+        'between quantiles. "auto" is periodic, from 8,000 samples piecewise-linear, and none for '
         "more than 128 columns.",
         Options(("periodic", "piecewise_linear", None)),
         EMBEDDING,
@@ -273,7 +273,7 @@ _TRAINING = (
         AUTO,
         automatic(_POSITIVE),
         "training",
-        'Highest learning rate; "auto" is 0.001, from 10,000 samples 0.003.',
+        'Highest learning rate; "auto" is 0.001, from 8,000 samples 0.003.',
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
@@ -436,7 +436,7 @@ _TRAINING = (
         AUTO,
         automatic(COUNT),
         "training",
-        'Samples per update (at most all of them); "auto" is 32, from 10,000 samples 256.',
+        'Samples per update (at most all of them); "auto" is 32, from 8,000 samples 256.',
         Options((32, 128, 64, 256)),
         BENGIO,
     ),
@@ -446,7 +446,7 @@ _TRAINING = (
         automatic(COUNT),
         "training",
         "Passes over the training samples, and the length of the learning-rate schedule; "
-        '"auto" is 60, from 10,000 samples 30.',
+        '"auto" is 60, from 8,000 samples 30.',
         Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
         f"{PRECHELT}: few epochs are early stopping without a validation part",
     ),
@@ -603,5 +603,11 @@ def described(role: str) -> str:
     for entry in TABLE.values():
         if entry.role == role:
             lines.append(f"{entry.name} : {entry.allowed.describe()}, default={entry.default!r}")
-            lines += textwrap.wrap(entry.meaning, 88, initial_indent=_TAB, subsequent_indent=_TAB)
+            lines += textwrap.wrap(
+                entry.meaning,
+                88,
+                initial_indent=_TAB,
+                subsequent_indent=_TAB,
+                break_on_hyphens=False,
+            )
     return f"\n{_TAB}".join(lines)

@@ -21,11 +21,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 @dataclass(frozen=True)
 class Row:
-    """A candidate beside the one that it is compared with.
-
-    `changed` has the parameters with their values there and here; `difference` is that of the mean
-    scores, NaN without another; `verdict` is "better", "worse", "within noise", "failed" or empty.
-    """
+    """A candidate and how it differs from another, in parameters, mean score and significance."""
 
     candidate: str
     best: bool
@@ -63,11 +59,7 @@ class CandidateTable:
         best: int | None = None,
         level: float = 0.05,
     ) -> CandidateTable:
-        """Compare candidates that set `params` of an estimator, each with the one `against`.
-
-        `scores` are of shape (n_candidates, n_splits); `sizes` are the numbers of training and
-        test samples of each fold; differences with a p-value below `level` count.
-        """
+        """Compare candidates by their scores, (n_candidates, n_splits), each with one `against`."""
         changed = list(dict.fromkeys(name for candidate in params for name in candidate))
         *values, own = [_values(estimator, candidate, changed) for candidate in (*params, {})]
         rows = []
@@ -137,15 +129,7 @@ def _values(estimator: Any, candidate: Mapping[str, Any], names: Sequence[str]) 
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Write which parameters differ between two candidates, of those that both have.
-
-    Where a part of an estimator differs, the estimator itself is left out.
-
-    Examples
-    --------
-    >>> changes({"net__lr": 0.001}, {"net__lr": 0.01})
-    'lr: 0.001 → 0.01'
-    """
+    """Write how parameters differ that both candidates have, such as "lr: 0.001 → 0.01"."""
     pairs = {name: (_text(before[name]), _text(now[name])) for name in now if name in before}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     short = short_names(pairs)

@@ -47,6 +47,7 @@ _PRIORS = ("uniform", "loguniform", "log", "logarithmic", "reciprocal")
 _EVERY_SEARCH: dict[str, Constraint] = {
     "memory": TABLE["memory"].allowed,
     "progress": PROGRESS,
+    "max_time": optional(Number(0, low_open=True)),
     "n_jobs": optional(
         Predicate(is_number_of_jobs, "a number of jobs other than 0, or -1 for all")
     ),
@@ -75,10 +76,7 @@ def check_scores(results: Mapping[str, Any], metric: str) -> None:
 
 
 def check_space(estimator: Any, space: Any, parameter: str) -> None:
-    """Reject a space, of a dict or several, that is empty or has names of no parameters.
-
-    `parameter` is what the search calls the space. Other types are left to the search itself.
-    """
+    """Reject a dict or list of dicts, for `parameter`, that is empty or has unknown names."""
     parts = [space] if isinstance(space, Mapping) else space
     if not isinstance(parts, Sequence) or not all(isinstance(part, Mapping) for part in parts):
         return
@@ -131,10 +129,7 @@ def check_count(n_candidates: int) -> None:
 
 
 def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
-    """Reject a name that is no parameter of an estimator, with the nearest names that are.
-
-    What belongs to one of the `others`, which are set together with it, is not known yet.
-    """
+    """Reject a name that is not a parameter of an estimator, or of `others` set with it."""
     if not isinstance(name, str):
         raise ValueError(f"A space names parameters, but {name!r} is no name: give a string.")
     known = parameters(estimator)
@@ -156,9 +151,6 @@ def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
 
 def nearest_names(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that one may have been meant to be, the likeliest first.
-
-    Those are the ones with the same last part, as where a prefix was forgotten, or else those that
-    are spelt much alike as a whole or in their last part.
 
     Examples
     --------
@@ -276,11 +268,7 @@ def check_folds(estimator: Any, cv: Any, y: Any) -> None:
 
 
 def check_growth(estimator: Any, space: Any, *, drawn: bool) -> None:
-    """Reject what cannot be tuned while layers are added.
-
-    The networks' names may be without their prefix. Where candidates are `drawn`, the space may
-    have distributions.
-    """
+    """Reject what cannot be tuned while layers are added; distributions only if `drawn` from."""
     growing = prefixes(estimator, "hidden_layers")
     if not growing:
         raise ValueError(

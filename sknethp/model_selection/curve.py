@@ -24,14 +24,8 @@ class Depth:
 def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:
     """Return the best candidate of every depth, up to the first depth where all failed.
 
-    `depths` ascend, of shape (n_candidates,); `scores` are of shape (n_candidates, n_splits). A
-    depth improves if its mean is above that of the last that did by more than that one's standard
-    error, so that the last improvement is the best.
-
-    References
-    ----------
-    Breiman et al. (1984), Classification and regression trees, section 3.4.3, for the rule of
-    one standard error.
+    `depths`, (n_candidates,), ascend; `scores` are (n_candidates, n_splits). A depth improves if
+    its mean is above that of the last that did by more than that one's standard error.
     """
     means = np.mean(scores, axis=1)
     found: list[Depth] = []
@@ -49,10 +43,7 @@ def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:
 
 
 def ended(depths: Sequence[Depth], patience: int) -> int | None:
-    """Return how many depths there are up to the end of growing; None if it has not ended.
-
-    It ends after `patience` depths in a row that did not improve.
-    """
+    """Return the number of depths up to `patience` in a row without improvement, or None."""
     in_vain = 0
     for count, depth in enumerate(depths, start=1):
         in_vain = 0 if depth.improved else in_vain + 1

@@ -68,10 +68,7 @@ def with_parameters(estimator: Any, values: Mapping[str, Any]) -> Any:
 
 
 def networks_in(estimator: Any) -> dict[str, DeepNetClassifier]:
-    """Return each DeepNetClassifier in an estimator, by the prefix of its parameters' names.
-
-    A network whose parameters cannot be set is left out: a frozen one, or one in a wrapper that
-    does not list them.
+    """Return each DeepNetClassifier in an estimator whose parameters can be set, by their prefix.
 
     Examples
     --------
@@ -124,8 +121,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 def with_memory(value: Any, memory: Any) -> Any:
     """Return a clone of an estimator, or of several in a list, whose networks have a memory.
 
-    None leaves each network its own. Relative paths are made absolute, since worker processes may
-    run elsewhere. Where nothing changes, `value` itself is returned.
+    Relative paths are made absolute: worker processes may run elsewhere. None leaves each network
+    its own. Where nothing changes, `value` itself is returned.
     """
     if type(value) in (list, tuple):
         parts = type(value)(with_memory(part, memory) for part in value)

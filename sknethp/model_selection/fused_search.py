@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +15,7 @@ from joblib.parallel import get_active_backend
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sknethp.compat import BaseSearchCV
 from sknethp.estimator.memory import UnwritableMemoryError
 from sknethp.fusion import fused
 from sknethp.fusion.backend import FusedBackend
@@ -37,7 +37,14 @@ from sknethp.model_selection.estimators import (
     networks_in,
     with_memory,
 )
+from sknethp.model_selection.evaluations import (
+    Evaluations,
+    TimeBudget,
+    drop_given_up,
+    failed_fit,
+)
 from sknethp.model_selection.folds import fixed_folds
+from sknethp.model_selection.preprocessing import PreprocessingCache, preprocessed_once
 from sknethp.model_selection.results import Results, metric_of, told_shortly
 from sknethp.model_selection.spaces import Method, Size, search_space
 
@@ -49,6 +56,9 @@ ADDED = """memory : path, joblib.Memory or None
         where it was killed. A fit is found again only if it has the same seed.
     progress : bool or None
         Whether to show progress; as in ``sknethp.fused``."""
+MAX_TIME = """max_time : float or None
+        Seconds that ``fit`` may take, refit included. Candidates for which there is no time are
+        left out of ``cv_results_``, with a warning; the first one is always evaluated."""
 ATTRIBUTES = """As in the parent, and:
 
     fused_summary_ : Summary or None
@@ -56,6 +66,11 @@ ATTRIBUTES = """As in the parent, and:
         where one of ``sknethp.fused()`` is around it. None with another joblib backend.
     evaluated_at_ : ndarray of shape (n_candidates,)
         Seconds after which each candidate's scores were known; those of a round all at once."""
+
+
+def set_parameters(search: Any, values: Mapping[str, Any]) -> None:
+    """Set a search's parameters, from the ``locals()`` of its ``__init__``."""
+    vars(search).update({name: value for name, value in values.items() if name != "self"})
 
 
 def backend_is_chosen() -> bool:
@@ -104,6 +119,17 @@ def _unfitted_default_has(method: str) -> Any:
     return check
 
 
+def _of_the_best(name: str) -> Any:
+    """Return a method that calls the best estimator's, documented as the parent's."""
+
+    def method(self, X):
+        check_is_fitted(self)
+        return getattr(super(FusedSearchMixin, self), name)(X)
+
+    method.__name__, method.__doc__ = name, getattr(BaseSearchCV, name).__doc__
+    return available_if(_unfitted_default_has(name))(method)
+
+
 def _raise_unkept(tracebacks: Iterable[str]) -> None:
     """Raise what kept a finished fit from being kept, if that stands in one of some tracebacks."""
     for traceback in tracebacks:
@@ -130,11 +156,22 @@ class FusedSearchMixin:
     _space_method: Method = "random"
     _space_size: Size = "medium"
 
+    # Seconds for ``fit``; some searches have it as a parameter.
+    max_time: float | None = None
+
     estimator: Any
     cv: Any
     memory: Any
     progress: Any
     refit: Any
+    error_score: Any
+    n_splits_: int
+    best_index_: int
+    cv_results_: Results
+    _fits: list[Any]
+    _budget: TimeBudget | None
+    _evaluations: Evaluations
+    _preprocessing: PreprocessingCache
 
     def fit(self, X, y=None, **params):
         """Run the search, its fits fused.
@@ -165,6 +202,7 @@ class FusedSearchMixin:
         """
         check_is_estimator(self.estimator)
         check_settings(self, self._allowed)
+        self._budget = None if self.max_time is None else TimeBudget(self.max_time)
         folds = fixed_folds(self, y) if self._splits_once else nullcontext()
         with folds, self._with_defaults(X):
             check_memories(self.estimator)
@@ -172,17 +210,37 @@ class FusedSearchMixin:
             check_folds(self.estimator, self.cv, y)
             self._check()
             shortly = told_shortly() if networks_in(self.estimator) else nullcontext()
-            with fused_unless_chosen(self.progress) as summary, shortly:
+            with (
+                fused_unless_chosen(self.progress) as self.fused_summary_,
+                preprocessed_once(self) as self._preprocessing,
+                shortly,
+            ):
                 super().fit(X, y, **params)  # type: ignore[misc]
-            self.fused_summary_ = summary
-            self.evaluated_at_ = np.array(self._evaluated_at)
-            del self._evaluated_at
+            self.evaluated_at_ = np.array(self._evaluations.seconds)
+            if self._evaluations.failed:
+                self._put_failed_back()
             self._conclude()
+        if self._budget is not None:
+            self._budget.report(len(self.evaluated_at_), self._evaluations.n_left_out)
+        del self._budget, self._evaluations, self._preprocessing
         return self
+
+    def _put_failed_back(self) -> None:
+        """Put the candidates of failed rounds where they belong in the results."""
+        worked, failed = self.cv_results_["params"], self._evaluations.failed
+        n_all, n_splits = len(worked) + len(failed), len(self._fits) // len(worked)
+        places = [i for i in range(n_all) if i not in failed]
+        params = {**failed, **dict(zip(places, worked, strict=True))}
+        fits = {i: [failed_fit(self._fits[0], self.error_score)] * n_splits for i in failed}
+        fits |= {i: self._fits[k * n_splits : (k + 1) * n_splits] for k, i in enumerate(places)}
+        self._fits = [fit for i in range(n_all) for fit in fits[i]]
+        self.cv_results_ = self._results_of([params[i] for i in range(n_all)], self._fits)
+        if hasattr(self, "best_index_"):
+            self.best_index_ = places[self.best_index_]
 
     def _conclude(self) -> None:
         """Complete the results, with None still replaced by what it stands for."""
-        del self._fits, self._results
+        del self._fits
 
     @contextmanager
     def _with_defaults(self, X: Any) -> Iterator[None]:
@@ -206,9 +264,17 @@ class FusedSearchMixin:
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         """Evaluate the candidates, and see that there is one to refit."""
-        self._evaluate_all(self._followed(evaluate_candidates), callback_ctx)
+        if self._budget is not None:
+            refits, sees_fits = self.refit is not False, self.fused_summary_ is not None
+            self._budget.prepare(self.n_splits_, refits, sees_fits)
+        self._evaluations = Evaluations(
+            self._unless_unkept(evaluate_candidates), self._ready, self.error_score, self._budget
+        )
+        self._evaluate_all(self._evaluations, callback_ctx)
+        self._preprocessing.close()
         if self.refit and not callable(self.refit) and networks_in(self.estimator):
-            check_scores(self._results, metric_of(self._results, self.refit))
+            results = self._evaluations.results
+            check_scores(results, metric_of(results, self.refit))
 
     def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
         """Evaluate as the parent does; scikit-learn 1.9 gives its searches a context, too."""
@@ -216,24 +282,25 @@ class FusedSearchMixin:
         takes_context = "callback_ctx" in signature(run).parameters
         run(evaluate, **({"callback_ctx": callback_ctx} if takes_context else {}))
 
-    def _followed(self, evaluate_candidates: Callable) -> Callable:
-        """Note when scores are known, and give the networks in candidates the memory."""
-        start = time.perf_counter()
-        self._evaluated_at: list[float] = []
+    def _unless_unkept(self, evaluate_candidates: Callable) -> Callable:
+        """Raise what kept a fit from being kept, of which scikit-learn says that all failed."""
 
-        def evaluate(candidates, *args, **kwargs):
-            equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
-            if self._all_at_first and not self._evaluated_at:
-                check_candidates(self.estimator, equipped)
+        def evaluate(*args, **kwargs):
             try:
-                return evaluate_candidates(equipped, *args, **kwargs)
+                return evaluate_candidates(*args, **kwargs)
             except ValueError as error:
                 _raise_unkept([str(error)])
                 raise
-            finally:
-                self._evaluated_at += [time.perf_counter() - start] * len(equipped)
 
         return evaluate
+
+    def _ready(self, candidates: Any) -> list[dict[str, Any]]:
+        """Return candidates with the search's memory, if the first ones can be fitted."""
+        equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
+        if self._all_at_first and not self._evaluations.seconds:
+            check_candidates(self.estimator, equipped)
+        self._preprocessing.check(equipped)
+        return equipped
 
     def _equipped(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
         """Return a candidate whose networks have the search's memory."""
@@ -246,10 +313,12 @@ class FusedSearchMixin:
         candidate that failed.
         """
         _raise_unkept(result.get("fit_error") or "" for result in out)
+        if self._budget is not None:
+            drop_given_up(candidate_params, n_splits, out)
+            self._budget.count(out)
         self._fits = list(out)
         make = super()._format_results  # type: ignore[misc]
-        self._results = make(candidate_params, n_splits, out, more_results)
-        return self._results
+        return make(candidate_params, n_splits, out, more_results)
 
     def _results_of(
         self, params: Sequence[Mapping[str, Any]], fits: Sequence[Any], more: Any = None
@@ -265,36 +334,8 @@ class FusedSearchMixin:
         if self._space_parameter is not None:
             check_space(self.estimator, getattr(self, self._space_parameter), self._space_parameter)
 
-    @available_if(_unfitted_default_has("predict"))
-    def predict(self, X):
-        """Predict labels with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return super().predict(X)  # type: ignore[misc]
-
-    @available_if(_unfitted_default_has("predict_proba"))
-    def predict_proba(self, X):
-        """Predict class probabilities with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        return super().predict_proba(X)  # type: ignore[misc]
+    predict = _of_the_best("predict")
+    predict_proba = _of_the_best("predict_proba")
 
     def get_metadata_routing(self):
         """Return the routing of metadata, as in the parent.

@@ -25,7 +25,9 @@ from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
+    MAX_TIME,
     FusedSearchMixin,
+    set_parameters,
 )
 from sknethp.model_selection.results import (
     Results,
@@ -72,6 +74,7 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         As there, but for other numbers.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -133,29 +136,11 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.param_grid = param_grid
-        self.min_layers = min_layers
-        self.max_layers = max_layers
-        self.patience = patience
-        self.speculative = speculative
-        self.n_iter = n_iter
-        self.random_state = random_state
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     def _conclude(self) -> None:
         """Drop the depths beyond the end, and say how the score grew."""

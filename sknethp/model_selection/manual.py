@@ -31,6 +31,7 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     FusedSearchMixin,
     fused_unless_chosen,
+    set_parameters,
 )
 from sknethp.model_selection.results import (
     Results,
@@ -106,20 +107,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.candidates = candidates
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     @classmethod
     def from_search(cls, search, candidates=None, **settings):

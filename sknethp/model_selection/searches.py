@@ -13,7 +13,9 @@ from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
+    MAX_TIME,
     FusedSearchMixin,
+    set_parameters,
 )
 
 
@@ -29,6 +31,7 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
         As in ``sklearn.model_selection.GridSearchCV``.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -64,23 +67,11 @@ class GridSearchCV(FusedSearchMixin, parents.GridSearchCV):  # noqa: D101
         pre_dispatch="2*n_jobs",
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
 
 class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa: D101
@@ -96,6 +87,7 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
         `random_state` must be a number: otherwise other candidates are drawn.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -124,25 +116,11 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
         random_state=None,
         error_score=np.nan,
         return_train_score=False,
+        max_time=None,
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
 
 class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
@@ -179,6 +157,7 @@ class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
     """
 
     _space_parameter = "param_distributions"
+    pre_dispatch = "2*n_jobs"  # no parameter of the parent
 
     def __init__(
         self,
@@ -202,26 +181,7 @@ class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_candidates=n_candidates,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     def _generate_candidate_params(self):
         """Draw the first round's candidates, if they are not too many."""

@@ -11,20 +11,11 @@ from scipy import stats
 def corrected_paired_test(
     first: np.ndarray, second: np.ndarray, sizes: Sequence[tuple[int, int]]
 ) -> float:
-    """Compare two candidates on the same folds by the corrected resampled t-test.
+    """Return the two-sided p-value of two candidates' scores on the same folds, (n_splits,).
 
-    The training parts of folds overlap, so that their scores vary less than independent ones
-    would; the variance of their mean is corrected by the share of test samples. `first` and
-    `second` are of shape (n_splits,), `sizes` are the numbers of training and test samples.
-
-    The two-sided p-value returned is 1 for equal scores, and NaN with one fold or where a score is
-    not finite. For scores that are shares of the test samples, as the accuracy is, the variance is
-    taken to be at least that of rounding: a few folds that differ by the same do not prove that
-    there is none.
-
-    References
-    ----------
-    Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52.
+    This is the corrected resampled t-test (Nadeau & Bengio, 2003); `sizes` are the numbers of
+    training and test samples. For scores that are shares of the test samples, as the accuracy is,
+    the variance is at least that of rounding. NaN with one fold or where a score is not finite.
 
     Examples
     --------

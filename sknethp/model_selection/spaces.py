@@ -54,12 +54,10 @@ _FEWEST_RESIDUAL_LAYERS = 2  # the first has no input of its own width
 def fitted_to_data(
     name: str, domain: Domain, n_samples: int | None, n_features: int | None
 ) -> Domain:
-    """Narrow a range of the table to what makes sense for the size of the data, where it is known.
+    """Narrow a range of the table to what makes sense for the size of the data, if that is known.
 
-    Units: at most 256 below 10,000 samples (the range of Gorishniy et al. is for larger tables, and
-    256 did best on smaller ones), and at least about half the features, since a first layer should
-    not be much narrower than its input (Bengio, 2012). Batches: the smallest, and those that leave
-    8 updates an epoch.
+    Units: at most 256 below 10,000 samples, where that did best, and at least about half the
+    features (Bengio, 2012). Batches: the smallest, and those that leave 8 updates an epoch.
     """
     if name == "hidden_units" and isinstance(domain, Range):
         low, high = domain.low, domain.high
@@ -83,10 +81,7 @@ def has_effect(name: str, values: Mapping[str, Any]) -> bool:
 def subspaces(
     names: Sequence[str], own: Mapping[str, Any], domains: Mapping[str, Domain]
 ) -> list[dict[str, Domain]]:
-    """Split the space of some names so that in each part every parameter has an effect.
-
-    `own` has the network's own value of every parameter, which holds for what is not searched.
-    """
+    """Split a space so that in each part every parameter has an effect beside `own` values."""
     deciding = [
         name
         for name in names
@@ -144,8 +139,7 @@ def _spread(domain: Range, n: int) -> list[Any]:
 def distribution(domain: Domain) -> Any:
     """Return what a random search draws from: a list, or a distribution of scipy's.
 
-    Integers on a logarithmic scale are a list, each about twice the one before: networks of the
-    same width also train together better.
+    Integers on a log scale are a list, each about twice the last: equal widths train faster.
     """
     if isinstance(domain, Options):
         return list(domain.values)
@@ -171,11 +165,7 @@ def dimension(domain: Domain) -> skopt_space.Dimension:
 def _finest_grid(
     names: Sequence[str], own: Mapping[str, Any], domains: Mapping[str, Domain], max_candidates: int
 ) -> list[dict[str, list]]:
-    """Return the finest grid within a number of candidates.
-
-    Every hyperparameter starts with the network's own value alone, and levels are added in turn as
-    long as the candidates stay within bounds.
-    """
+    """Return the finest grid within a number of candidates, by adding a level to each in turn."""
     counts = dict.fromkeys(names, 1)
     grid: list[dict[str, list]] = [{}]
     grown = True

@@ -34,6 +34,7 @@ class Epoch:
     """A network's request to train for an epoch; `rates` has the learning rate of each update.
 
     `fit` is the serial of the first network of its fit, which may have several.
+    `n_left` epochs will be trained, this one included, as far as is known.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class Epoch:
     device: torch.device = torch.device("cpu")
     observer: Observer | None = None
     fit: int = -1
+    n_left: int = 1
 
     def __post_init__(self) -> None:
         """By default a network is the only one of its fit."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.linear_model import LogisticRegression
@@ -95,7 +97,7 @@ def test_bundled_data(method, tmp_path, capsys):
     assert {path.name for path in out.iterdir()} == FILES
     results = pd.read_csv(out / "cv_results.csv")
     assert len(results) == 2
-    assert results.rank_test_accuracy.iloc[0] == 1
+    assert results.rank_test_neg_log_loss.iloc[0] == 1
 
 
 def test_files_agree_with_each_other(tmp_path):
@@ -343,6 +345,13 @@ def test_nested_columns_are_refused(tmp_path, capsys):
     assert "has lists or records in tags;" in refusal(capsys, str(path))
 
 
+def test_columns_of_the_same_name_are_refused(tmp_path, capsys):
+    path = str(tmp_path / "same.parquet")
+    columns = [[1.0, 2.0], [3.0, 4.0], ["a", "b"]]
+    pq.write_table(pa.table(columns, names=["width", "width", "target"]), path)
+    assert "as Parquet: Multiple matches for FieldRef.Name(width)" in refusal(capsys, path)
+
+
 def test_a_used_folder_is_left_alone(tmp_path, capsys):
     kept = tmp_path / "settings.json"
     kept.write_text("mine")
@@ -423,7 +432,7 @@ def test_other_columns_need_the_vectorizer(change):
 def test_empty_columns_are_named(iris_csv, tmp_path, capsys):
     path = iris_csv(lambda table: table.assign(empty=np.nan, hollow=""))
     assert main(["tune", path, *QUICK, "--out", str(tmp_path / "result")]) == 0
-    assert "ignored, since without values: empty, hollow\n" in capsys.readouterr().out
+    assert "ignored because they are empty: empty, hollow\n" in capsys.readouterr().out
 
 
 def test_progress_counts_epochs_before_a_fit_ends(tmp_path, monkeypatch, capsys):

@@ -255,3 +255,26 @@ def test_plot():
     assert display.plot(ax, most=2).ax_ is ax
     assert display.figure_ is figure
     assert len(ax.patches) == 2
+
+
+@pytest.mark.parametrize("r2", [0.9, -1.25])
+def test_the_title_is_not_cut_off_beside_long_names(r2):
+    names = ["early_stopping_patience", "learning_rate_schedule"]
+    given = Importance(
+        dict.fromkeys(names, 0.4), dict.fromkeys(names, 0.1), {tuple(names): 0.1}, r2
+    )
+    display = ImportanceDisplay(given).plot()
+    display.figure_.canvas.draw()
+    title = display.ax_.get_title("left")
+    assert f"R² = {r2}" in title
+    (text,) = (
+        text for text in display.ax_.get_children() if getattr(text, "get_text", str)() == title
+    )
+    assert text.get_window_extent().x1 <= display.figure_.bbox.x1
+
+
+@pytest.mark.parametrize("method", ["fanova", "permutation"])
+def test_equal_scores_make_nothing_important(method):
+    found = hyperparameter_importance(results(GRID, lambda p: 0.5), method)
+    assert set(found.mean.values()) == {0.0}
+    assert found.r2 == 0

@@ -1,5 +1,7 @@
 """Places of hyperparameters' values on an axis."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.svm import SVC
@@ -100,3 +102,13 @@ def test_ticks_of_a_range_are_round_and_apart(drawn, log):
     assert np.diff(places).min() > 0.06
     listed = Scale(drawn[:3], log).ticks()[1]
     assert set(listed) <= set(labels_of(drawn[:3].tolist()))
+
+
+def test_listed_numbers_that_would_touch_have_no_tick():
+    places, labels = Scale([1, 1.01, 1.02, 1.99, 2], log=False).ticks()
+    assert labels == ["1", "2"]
+    assert places == [0, 1]
+
+
+def test_unset_stays_the_same_object_in_another_process():
+    assert pickle.loads(pickle.dumps(UNSET)) is UNSET

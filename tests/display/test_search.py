@@ -403,3 +403,32 @@ def test_bad_input(grid):
         display.plot_heat_map("C", "kernel", aggregate="max")
     with pytest.raises(ValueError, match="no hyperparameter to show"):
         SearchDisplay.from_search({"params": [{}], "mean_test_score": [0.5]}).plot()
+
+
+def test_long_names_are_slanted_and_no_axes_are_left_over():
+    kinds = ["a long name", "another long name", "the longest name"]
+    params = [{"kind": kind, "a": a, "b": a, "c": a} for kind in kinds for a in (1, 2)]
+    table = {"params": params, "mean_test_score": np.linspace(0, 1, 6)}
+    display = SearchDisplay.from_search(table).plot()
+    assert len(display.figure_.axes) == 4
+    rotations = [{t.get_rotation() for t in ax.get_xticklabels()} for ax in display.ax_]
+    assert rotations == [{35.0}, {0.0}, {0.0}, {0.0}]
+
+
+def test_the_colour_bar_says_that_a_cell_shows_its_best_candidate(grid):
+    params = [dict(p, seed=seed) for p in grid.cv_results_["params"] for seed in (0, 1)]
+    display = SearchDisplay.from_search({"params": params, "mean_test_score": np.arange(24.0)})
+    display.plot_heat_map("C", "kernel", aggregate="best")
+    assert display.figure_.axes[-1].get_ylabel() == "best test score"
+    display.plot_heat_map("C", "kernel", aggregate="mean")
+    assert display.figure_.axes[-1].get_ylabel() == "test score"
+
+
+def test_a_surface_of_failed_candidates_has_only_their_marks():
+    drawn = RandomizedSearchCV(SVC(), {"C": loguniform(1e-2, 1e2), "gamma": uniform()})
+    params = [{"C": 0.1, "gamma": 0.2}, {"C": 3.0, "gamma": 0.7}]
+    drawn.cv_results_ = {"params": params, "mean_test_score": np.full(2, np.nan)}
+    display = SearchDisplay.from_search(drawn).plot_heat_map("C", "gamma")
+    assert len(colored(display.ax_, FAILED)) == 2
+    assert display.figure_.axes == [display.ax_]
+    assert not display.ax_.images

@@ -143,6 +143,9 @@ def test_nothing_to_plot(iris):
         LayerGrowthDisplay.from_search(LayerGrowthSearchCV(net()))
     with pytest.raises(ValueError, match=r"hidden_layers, is not among what was searched: lr\."):
         LayerGrowthDisplay.from_search(GridSearchCV(net(max_epochs=1), {"lr": [1.0]}).fit(*iris))
+    failed = {"params": [{"hidden_layers": 1}], "mean_test_score": [np.nan]}
+    with pytest.raises(ValueError, match="All candidates of the search failed"):
+        LayerGrowthDisplay.from_search(failed)
 
 
 def test_without_matplotlib(iris, monkeypatch):

@@ -154,7 +154,7 @@ def test_sparse_indices_of_64_bits():
 
 def test_validation_part_of_ones_own():
     train, valid = np.arange(0, len(X), 2), np.arange(1, len(X), 2)
-    model = net(early_stopping=True, patience=50)
+    model = net(early_stopping=True, patience=50, calibrate=False)
     model.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
     best = model.history_[model.best_epoch_ - 1]
     assert best["valid_loss"] == min(row["valid_loss"] for row in model.history_)
@@ -174,6 +174,7 @@ def test_restore_best_gives_the_best_epochs_weights(monitor, normalization):
         "max_epochs": 25,
         "normalization": normalization,
         "monitor": monitor,
+        "calibrate": False,
     }
     noisy = np.random.RandomState(0).permutation(y[train])
     restored, last = (
@@ -365,6 +366,7 @@ CHOICES = [(name, option) for name, entry in TABLE.items() for option in choices
 SPECIAL = {
     ("weight_init", "zero"): {"activation": "sigmoid", "normalization": None},
     ("optimizer", "adadelta"): {"lr": 1.0},
+    ("lr", "auto"): {"max_epochs": 60},
     ("optimizer", "adagrad"): {"lr": 0.02},
     ("optimizer", "sgd"): {"lr": 0.05},
     ("activation", "softmax"): {"lr": 0.02},

@@ -77,7 +77,7 @@ def test_partial_dependence():
 
 
 def test_permutation_importance_by_several_scores():
-    model = net().fit(FRAME, NAMES)
+    model = net(max_epochs=30).fit(FRAME, NAMES)
     scores = permutation_importance(
         model,
         FRAME,

@@ -405,7 +405,7 @@ def test_sample_weight_is_routed():
             cross_validate(model, X, wrong, cv=3, params={"sample_weight": weight})["test_score"]
             for model in (asks, refuses)
         )
-    assert with_weight.min() > 0.9
+    assert with_weight.min() > 0.85
     assert without.max() < 0.6
 
 

@@ -178,14 +178,14 @@ def test_best_score():
     good, bad, failed = {"lr": 1}, {"lr": 1}, {"lr": 1}
     for parameters in (good, good, bad, failed, failed):
         best.expect(parameters)
-    best.note(good, 1.0)
-    best.note(failed, 9.0)
-    best.note(failed, None)
-    best.note(None, 9.0)
+    best.record(good, 1.0)
+    best.record(failed, 9.0)
+    best.record(failed, None)
+    best.record(None, 9.0)
     assert best.best is None
-    best.note(bad, 0.5)
+    best.record(bad, 0.5)
     assert best.best == 0.5
-    best.note(good, 0.8)
+    best.record(good, 0.8)
     assert best.best == pytest.approx(0.9)
 
 

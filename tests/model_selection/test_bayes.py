@@ -4,8 +4,6 @@ import inspect
 import time
 import warnings
 from functools import partial
-from itertools import count
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +27,6 @@ from skopt.space import Categorical, Integer, Real
 import sknethp
 from sknethp import DeepNetClassifier
 from sknethp.model_selection import BayesSearchCV, search_space
-from sknethp.model_selection.bayesian import patched
 from sknethp.model_selection.estimators import default_estimator
 from tests.helpers import BREAST_CANCER, DIGITS, scaled_net, scores
 
@@ -449,19 +446,6 @@ def test_the_same_again(data):
     assert again.cv_results_["params"] == search.cv_results_["params"]
     other = searched(BayesSearchCV, Moody(), space, **settings, random_state=1)
     assert other.cv_results_["params"][1:] != search.cv_results_["params"][1:]
-
-
-def test_max_time(data, monkeypatch):
-    spaces = [PENALTY, PENALTY]
-    every = searched(BayesSearchCV, SVC(), spaces, n_iter=20, data=data, max_time=1e6)
-    assert len(every.cv_results_["params"]) == 40
-    one = searched(BayesSearchCV, SVC(), spaces, n_iter=20, data=data, max_time=1e-9)
-    assert one.cv_results_["params"] == every.cv_results_["params"][:8]
-    assert len(one.optimizer_results_) == 1
-    now = count()  # a second for each round
-    monkeypatch.setattr(patched, "time", SimpleNamespace(perf_counter=lambda: next(now)))
-    some = searched(BayesSearchCV, SVC(), PENALTY, n_iter=40, data=data, max_time=1.5)
-    assert len(some.cv_results_["params"]) == 16
 
 
 def test_the_estimators_own_parameters_come_first(data):

@@ -5,14 +5,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknethp import DeepNetClassifier, model_selection
-from sknethp.model_selection import (
-    BayesSearchCV,
-    GridSearchCV,
-    HalvingRandomSearchCV,
-    LayerGrowthSearchCV,
-    ManualSearchCV,
-    RandomizedSearchCV,
-)
+from sknethp.model_selection import BayesSearchCV, GridSearchCV, HalvingRandomSearchCV
+from tests.helpers import SEARCHES as KINDS
+from tests.helpers import searching
 
 _WEIGHTS = (
     "folds, and with a net minibatches: removing a sample, where the check compares it with "
@@ -28,16 +23,10 @@ IMPOSSIBLE_HALVING = {
     "scikit-learn's own does",
 }
 NET = DeepNetClassifier(hidden_units=32, max_epochs=10, lr=0.03, random_state=0)
-DROPOUT = {"dropout": [0.0, 0.1]}
 SEARCHES = [
-    BayesSearchCV(NET, {"dropout": (0.0, 0.1)}, n_iter=2, n_points=2, cv=2, random_state=0),
+    *(searching(name, NET, cv=2, error_score="raise") for name in KINDS),
     BayesSearchCV(LogisticRegression(), {"C": (0.1, 1.0)}, n_iter=2, cv=3, random_state=0),
-    LayerGrowthSearchCV(NET, max_layers=2, cv=2, error_score="raise"),
-    ManualSearchCV(NET, {"a": {}, "b": {"dropout": 0.1}}, cv=2, error_score="raise"),
     GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3, error_score="raise"),
-    GridSearchCV(NET, DROPOUT, cv=2, error_score="raise"),
-    RandomizedSearchCV(NET, DROPOUT, n_iter=2, cv=2, random_state=0, error_score="raise"),
-    HalvingRandomSearchCV(NET, DROPOUT, n_candidates=2, cv=2, random_state=0, error_score="raise"),
 ]
 
 

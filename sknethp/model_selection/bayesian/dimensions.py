@@ -22,8 +22,7 @@ _SCALAR = (*_PLAIN, np.generic)
 class Choices(Categorical):
     """Categories that may be anything: sequences, estimators, values of different types.
 
-    scikit-optimize puts categories into NumPy arrays, which takes sequences apart and turns numbers
-    beside text into text; here the arrays hold their positions.
+    scikit-optimize makes arrays of them, which changes these; here arrays hold their positions.
     """
 
     def __init__(self, categories, prior=None, name=None):
@@ -51,11 +50,10 @@ class Choices(Categorical):
 
 
 def subspaces(search_spaces: Any, n_iter: int) -> list[tuple[dict[str, Dimension], int]]:
-    """Return the spaces to be searched one after another, each with its evaluations.
+    """Return the spaces to be searched one after another, names sorted, each with its evaluations.
 
-    `search_spaces` is a dict from names to dimensions of scikit-optimize (or what it makes some
-    of), a list of such dicts, or of pairs with a number of evaluations in place of `n_iter`. The
-    names are sorted; the dimensions are copies with these names.
+    `search_spaces` is a dict from names to dimensions, a list of such dicts, or of pairs with a
+    number of evaluations in place of `n_iter`.
     """
     parts = [search_spaces] if isinstance(search_spaces, Mapping) else search_spaces
     if not isinstance(parts, list):
@@ -93,10 +91,7 @@ def _not_a_space(given: Any) -> str:
 
 
 def _dimension(name: str, domain: Any) -> Dimension:
-    """Return a dimension with a name, made of what scikit-optimize takes for one.
-
-    It takes any two values in a list for bounds, which two tuples, or None and a number, are not.
-    """
+    """Return a dimension with a name; unlike in scikit-optimize, not all pairs are bounds."""
     categories = isinstance(domain, list) and not all(
         isinstance(value, _SCALAR) for value in domain
     )

@@ -13,18 +13,11 @@ _DIGITS = 9
 
 
 class Encoding:
-    """Turns a space into the unit cube and back.
+    """Turns points of a space into numbers, (n_dimensions,), and into a model's features.
 
-    An encoded point, of shape (n_dimensions,), holds a number's position between its bounds, on its
-    own scale, or a category's index. Features are what a model sees: as `space.transform` has them,
-    with numbers normalised.
-
-    Attributes
-    ----------
-    dimension_of : ndarray of int of shape (n_features,)
-        Which dimension a feature belongs to.
-    n_points : float
-        How many points there are; infinite with a real number among the dimensions.
+    An encoded point holds a number's position between its bounds, on its own scale, or a category's
+    index. Features are as `space.transform` has them, with numbers normalised; `dimension_of`,
+    (n_features,), is the dimension of each. `n_points` is infinite for a space with real numbers.
     """
 
     def __init__(self, space: Space):
@@ -50,13 +43,7 @@ class Encoding:
         return encoded
 
     def stratified(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        """Draw points that are spread evenly over each dimension, (n, n_dimensions).
-
-        References
-        ----------
-        McKay et al. (1979), A comparison of three methods for selecting values of input variables
-        in the analysis of output from a computer code, Technometrics 21.
-        """
+        """Draw points spread evenly over each dimension (McKay, 1979), (n, n_dimensions)."""
         strata = np.stack([rng.permutation(n) for _ in self._dimensions], axis=1)
         return self.uniform((strata + rng.uniform(size=strata.shape)) / n)
 
@@ -67,11 +54,7 @@ class Encoding:
     def near(
         self, encoded: np.ndarray, n: int, step: float, share: float, rng: np.random.RandomState
     ) -> np.ndarray:
-        """Draw points near given ones, (n, n_dimensions).
-
-        A `share` of the dimensions moves, at least one: a number by a standard deviation of `step`,
-        a category to any.
-        """
+        """Move a `share` of dimensions of points, numbers by about `step`, (n, n_dimensions)."""
         n_dims = len(self._dimensions)
         near = encoded[rng.randint(len(encoded), size=n)]
         moves = rng.uniform(size=near.shape) < share

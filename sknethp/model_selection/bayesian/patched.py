@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import compress
 from typing import Any
 
 import numpy as np
 import skopt
 from scipy.optimize import OptimizeResult
-from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state
 from skopt.callbacks import check_callback
 from skopt.space import Dimension
@@ -20,71 +19,11 @@ from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.bayesian.quantiles import as_regressor
+from sknethp.model_selection.evaluations import Candidate, Evaluations
 from sknethp.model_selection.results import (
     Results,
-    fold_scores,
-    metric_of,
     metrics_of,
-    why_all_failed,
-    without_failed,
 )
-
-Candidate = dict[str, Any]
-
-
-class Evaluations:
-    """Evaluates rounds of candidates, and keeps account of those that failed as a whole.
-
-    scikit-learn raises where all fits of a round fail, as it should for a search that knows all its
-    candidates beforehand; one that proposes a few at a time can go on. `failed` has the candidates
-    of such rounds by their position among all, `results` the ``cv_results_`` of the others.
-    """
-
-    def __init__(self, evaluate: Callable[[list[Candidate]], Results], error_score: Any):
-        self._evaluate = evaluate
-        self._error_score = error_score
-        self.n_candidates = 0
-        self._error: ValueError | None = None
-        self.failed: dict[int, Candidate] = {}
-        self.results: Results = {}
-
-    def __call__(self, candidates: list[Candidate]) -> bool:
-        """Evaluate a round; False if all of it failed."""
-        start = self.n_candidates
-        self.n_candidates += len(candidates)
-        try:
-            self.results = self._evaluate(candidates)
-        except ValueError as error:
-            if self._error_score == "raise" or why_all_failed(error) is None:
-                raise
-            self._error = error
-            self.failed |= dict(enumerate(candidates, start))
-            warnings.warn(
-                f"All {len(candidates)} candidates of a round failed; their scores are set to "
-                f"{self._error_score}. {str(error).strip()}",
-                FitFailedWarning,
-                stacklevel=2,
-            )
-            return False
-        return True
-
-    def check_any(self) -> None:
-        """Raise if there were candidates and all have failed."""
-        if self._error is not None and not self.results:
-            raise ValueError(
-                f"None of {self.n_candidates} candidates could be fitted: "
-                f"{why_all_failed(self._error)}"
-            ) from self._error
-
-
-def failed_fit(fit: Mapping[str, Any], error_score: float) -> dict[str, Any]:
-    """Return what scikit-learn would know of a fit, had it failed."""
-    scores = {
-        key: dict.fromkeys(value, error_score) if isinstance(value, Mapping) else error_score
-        for key, value in fit.items()
-        if key in ("test_scores", "train_scores")
-    }
-    return {**fit, **scores, "fit_time": np.nan, "score_time": np.nan}
 
 
 class Proposals:
@@ -103,8 +42,11 @@ class Proposals:
         self._points = [[as_python(value) for value in point] for point in asked]
         return [dict(zip(self._names, point, strict=True)) for point in self._points]
 
-    def learn(self, scores: np.ndarray) -> OptimizeResult:
-        """Take the scores of the candidates returned last; what failed counts as the worst."""
+    def learn(self, scores: np.ndarray, evaluated: list[bool]) -> OptimizeResult:
+        """Take the scores of those candidates returned last that were evaluated.
+
+        What failed counts as the worst.
+        """
         losses = -np.asarray(scores, dtype=float)
         known = self._optimizer.yi
         start = len(known)
@@ -115,14 +57,13 @@ class Proposals:
             if i < start:
                 known[i] = worst
         losses = np.where(np.isfinite(losses), losses, worst)
-        self.result = self._optimizer.tell(self._points, losses.tolist())
+        self.result = self._optimizer.tell([*compress(self._points, evaluated)], losses.tolist())
         return self.result
 
 
 class PatchedBayesSearchCV(skopt.BayesSearchCV):
     """The parent with today's scikit-learn; see ``BayesSearchCV`` for its parameters."""
 
-    max_time: float | None = None
     best_index_: int
     cv_results_: Results
 
@@ -159,18 +100,16 @@ class PatchedBayesSearchCV(skopt.BayesSearchCV):
             )
         return skopt.Optimizer(dimensions, **kwargs)
 
-    def _run_search(self, evaluate_candidates):
+    def _run_search(self, evaluations: Evaluations) -> None:
         """Evaluate proposals round after round, space after space."""
-        end = np.inf if self.max_time is None else time.perf_counter() + self.max_time
         self.optimizer_kwargs_["random_state"] = check_random_state(self.random_state)
-        evaluations = Evaluations(evaluate_candidates, self.error_score)
         spaces = subspaces(self.search_spaces, self.n_iter)
         self.optimizers_ = [self._make_optimizer(space) for space, _ in spaces]
         self._optim_results = []
         for (space, n_iter), optimizer in zip(spaces, self.optimizers_, strict=True):
             proposals = Proposals(list(space), optimizer)
-            while n_iter > 0 and not (evaluations.n_candidates and time.perf_counter() >= end):
-                candidates = proposals.next(min(n_iter, self.n_points))
+            while n := evaluations.affordable(min(n_iter, self.n_points)):
+                candidates = proposals.next(n)
                 if not candidates:
                     warnings.warn(
                         f"The space has only {len(optimizer.Xi)} points: all are evaluated, and "
@@ -178,23 +117,18 @@ class PatchedBayesSearchCV(skopt.BayesSearchCV):
                         UserWarning,
                         stacklevel=2,
                     )
+                    n_iter = 0
                     break
-                scores = self._scores(evaluations, candidates)
+                evaluated = evaluations.try_round(candidates)
                 n_iter -= len(candidates)
-                if eval_callbacks(self._callbacks, proposals.learn(scores)):
-                    break
+                if not any(evaluated):
+                    continue
+                if len(names := metrics_of(evaluations.results)) > 1:
+                    self._check_refit_for_multimetric(names)
+                scores = evaluations.last_scores(sum(evaluated), self.refit)
+                if eval_callbacks(self._callbacks, proposals.learn(scores, evaluated)):
+                    n_iter = 0
             if proposals.result is not None:
                 self._optim_results.append(proposals.result)
+            evaluations.n_left_out += n_iter
         evaluations.check_any()
-        self._failed = evaluations.failed
-
-    def _scores(self, evaluations: Evaluations, candidates: list[Candidate]) -> np.ndarray:
-        """Evaluate candidates and return the scores to learn from."""
-        if not evaluations(candidates):
-            return np.full(len(candidates), np.nan)
-        results = evaluations.results
-        names = metrics_of(results)
-        if len(names) > 1:
-            self._check_refit_for_multimetric(names)
-        scores = fold_scores(results, metric_of(results, self.refit))[-len(candidates) :]
-        return without_failed(scores, self.error_score).mean(axis=1)

@@ -26,17 +26,12 @@ _N_PROMISING = 10
 
 
 class RoundOptimizer(skopt.Optimizer):
-    """Bayesian optimisation whose proposals for a round cost little more than for one point.
+    """Bayesian optimization whose proposals for a round cost little more than for one point.
 
-    The first points, of which one may be given by the dimensions' names, are spread evenly. Then,
-    once a round, a Gaussian process is fitted; of many points everywhere, near the best and near
-    the promising, the one with the largest expected improvement is taken, the process is told that
-    what it expects was found there, which needs no new fit, and so on for the next.
-
-    References
-    ----------
-    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization, for the Kriging
-    believer; Snoek et al. (2012), Practical Bayesian optimization of machine learning algorithms.
+    The first points, of which one may be given by the dimensions' names, are spread evenly. Then a
+    Gaussian process is fitted once a round; of many points, the one with the largest expected
+    improvement is taken, and, for the next, the process is conditioned on its own prediction there,
+    without a new fit (the Kriging believer of Ginsbourger et al., 2010).
     """
 
     def __init__(
@@ -51,10 +46,7 @@ class RoundOptimizer(skopt.Optimizer):
         self._design: np.ndarray | None = None
 
     def ask(self, n_points=None, strategy="cl_mean"):
-        """Propose points to evaluate, none twice; None for one that is not in a list.
-
-        There are fewer than asked for where the space has no more. `strategy` has no effect.
-        """
+        """Propose points, none twice, as far as the space has more; None for one, not in a list."""
         n = n_points or 1
         with one_blas_thread():
             encoded = self._designed(n) if len(self.Xi) < N_DESIGN else self._promising(n)
@@ -141,10 +133,7 @@ class RoundOptimizer(skopt.Optimizer):
 
 
 def own_values(estimator: Any, space: Mapping[str, Dimension]) -> dict[str, Any]:
-    """Return an estimator's own parameters, as far as they are in a space.
-
-    Numbers beyond the bounds are moved to them; values of another type are left out.
-    """
+    """Return an estimator's own parameters that are of a type in a space, within its bounds."""
     known = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
     values = {}
     for name, dimension in space.items():

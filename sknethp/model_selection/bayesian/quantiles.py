@@ -15,11 +15,7 @@ _BELOW, _MIDDLE, _ABOVE = 0.16, 0.5, 0.84  # a standard deviation apart, for a n
 
 
 class QuantileRegressor(GradientBoostingQuantileRegressor):
-    """Quantiles as a surrogate model.
-
-    scikit-learn does not take the parent for a regressor, since it looks for that in the first of
-    its bases, and its ``predict`` calls what NumPy 2.4 no longer has.
-    """
+    """Quantiles as a surrogate, which scikit-learn takes for a regressor, and with NumPy 2.4."""
 
     def __sklearn_tags__(self):
         """Say that it is a regressor."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import rankdata
 
-from sknethp.hyperparameters.constraints import COUNT, Constraint, Number, optional
+from sknethp.hyperparameters.constraints import COUNT, Constraint
 from sknethp.model_selection.bayesian.dimensions import subspaces
-from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV, failed_fit
+from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV
 from sknethp.model_selection.checks import check_count, check_space
 from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
     ESTIMATOR,
+    MAX_TIME,
     FusedSearchMixin,
+    set_parameters,
 )
 
 
@@ -43,8 +45,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         Has no effect, as there.
     random_state : int, RandomState or None
         Seed of the proposals. To go on where a search was killed, it must be a number.
-    max_time : float or None
-        Seconds after which no new round of proposals begins; one is always done.
+    {MAX_TIME}
     {ADDED}
 
     Attributes
@@ -85,7 +86,6 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
     _allowed: ClassVar[dict[str, Constraint]] = {
         "n_iter": COUNT,
         "n_points": COUNT,
-        "max_time": optional(Number(0, low_open=True)),
     }
     _all_at_first = False
     _splits_once = True  # a splitter may shuffle anew each round
@@ -115,27 +115,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         memory=None,
         progress=None,
     ):
-        super().__init__(
-            estimator,
-            search_spaces,
-            optimizer_kwargs=optimizer_kwargs,
-            n_iter=n_iter,
-            scoring=scoring,
-            fit_params=fit_params,
-            n_jobs=n_jobs,
-            n_points=n_points,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.iid = iid  # the parent would warn here already
-        self.max_time = max_time
-        self.memory = memory
-        self.progress = progress
+        set_parameters(self, locals())
 
     def fit(self, X, y=None, *, groups=None, callback=None, **fit_params):
         """Run the search, the fits of a round fused.
@@ -166,9 +146,6 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         """
         return super().fit(X, y, groups=groups, callback=callback, **fit_params)
 
-    def _check_search_space(self, search_space: Any) -> None:
-        """Do nothing: the parent checks when a search is made, scikit-learn's in ``fit``."""
-
     def _check(self) -> None:
         parts = subspaces(self.search_spaces, self.n_iter)
         check_space(self.estimator, [space for space, _ in parts], "search_spaces")
@@ -176,25 +153,9 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         check_count(n_asked if self.max_time is None else min(n_asked, self.n_points))
 
     def _conclude(self) -> None:
-        """Put the candidates of failed rounds where they belong, and rank training scores."""
-        if self._failed:
-            self._put_failed_back()
-        del self._failed
+        """Rank training scores."""
         for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
             mean = np.asarray(self.cv_results_[key], dtype=float)
             ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
             self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
         super()._conclude()
-
-    def _put_failed_back(self) -> None:
-        worked = self.cv_results_["params"]
-        n_all, n_splits = len(worked) + len(self._failed), len(self._fits) // len(worked)
-        places = [i for i in range(n_all) if i not in self._failed]
-        params = {**self._failed, **dict(zip(places, worked, strict=True))}
-        fits = {i: [failed_fit(self._fits[0], self.error_score)] * n_splits for i in self._failed}
-        fits |= {i: self._fits[k * n_splits : (k + 1) * n_splits] for k, i in enumerate(places)}
-        self.cv_results_ = self._results_of(
-            [params[i] for i in range(n_all)], [fit for i in range(n_all) for fit in fits[i]]
-        )
-        if hasattr(self, "best_index_"):
-            self.best_index_ = places[self.best_index_]

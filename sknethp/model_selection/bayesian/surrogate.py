@@ -24,11 +24,10 @@ _NOISE_PRIOR = (math.log(0.01), 1.5)
 
 @dataclass(frozen=True)
 class Squashing:
-    """A scale on which losses worse than the median are squashed, as by a logarithm.
+    """A scale on which losses worse than the median grow as a logarithm.
 
-    Networks that diverge, or learn nothing, tell little about where the good ones are; without this
-    they would dominate how rough the model is. `middle` is the median, `spread` its distance from
-    the least loss, or a small share of that to the greatest.
+    Otherwise networks that diverge would dominate how rough the model is. `middle` is the median,
+    `spread` its distance from the least loss, or a small share of that from the greatest.
     """
 
     middle: float
@@ -61,17 +60,10 @@ class Squashing:
 class GaussianProcess:
     """A Gaussian process with a Matérn 5/2 kernel and one length scale for each dimension.
 
-    Length scales, amplitude and noise maximise the posterior under log-normal priors, which hold
-    where there are few samples. Inputs are within the unit cube, (n_samples, n_features);
-    `dimension_of` says which dimension a feature belongs to, since a category has several. The
-    logarithms that are found, `theta_` of shape (n_dimensions + 2,), may be the `start` of another
-    fit.
-
-    References
-    ----------
-    Rasmussen & Williams (2006), Gaussian processes for machine learning, chapters 2 and 5. Hvarfner
-    et al. (2024), Vanilla Bayesian optimization performs great in high dimensions, for length
-    scales that grow with the square root of the number of dimensions.
+    Length scales, amplitude and noise maximize the posterior under log-normal priors; those of the
+    length scales grow with the square root of the number of dimensions (Hvarfner et al., 2024).
+    Inputs are (n_samples, n_features) in the unit cube; `dimension_of` is the dimension of each
+    feature. The logarithms `theta_`, (n_dimensions + 2,), may be the `start` of another fit.
     """
 
     def __init__(self, dimension_of: np.ndarray, start: np.ndarray | None = None):
@@ -168,7 +160,7 @@ class GaussianProcess:
         return self._matern(np.maximum(squared, 0))
 
     def posterior(self, X: np.ndarray) -> Posterior:
-        """Return what is known of some points, on the scale of the fit."""
+        """Return the posterior at some points, on the scale of the fit."""
         covariance = self.covariance(X, self.X_)
         explained = solve_triangular(self._factor, covariance.T, lower=True)
         variance = self.amplitude_ - (explained**2).sum(0)
@@ -187,10 +179,10 @@ class GaussianProcess:
 
 @dataclass
 class Posterior:
-    """What a Gaussian process knows of some points.
+    """What a Gaussian process predicts for some points: `mean` and `variance`, (n_points,).
 
-    `mean` and `variance` are of shape (n_points,), `explained` of shape (n_samples, n_points): the
-    data's share in the covariance of two points is the product of their columns.
+    The data's share in the covariance of two points is the product of their columns in `explained`,
+    (n_samples, n_points).
     """
 
     process: GaussianProcess
@@ -200,7 +192,7 @@ class Posterior:
     explained: np.ndarray
 
     def joined(self, other: Posterior) -> Posterior:
-        """Return what is known of these points and some others, of the same process."""
+        """Return the posterior of these points and some others, of the same process."""
         return Posterior(
             self.process,
             np.concatenate([self.X, other.X]),
@@ -210,7 +202,7 @@ class Posterior:
         )
 
     def given(self, index: int, loss: float) -> Posterior:
-        """Return what would be known if the point at an index had a loss."""
+        """Return the posterior if the point at an index had a loss."""
         prior = self.process.covariance(self.X, self.X[[index]])[:, 0]
         shared = prior - self.explained.T @ self.explained[:, index]
         std = math.sqrt(max(self.variance[index], 0) + self.process.noise_)
@@ -224,12 +216,7 @@ class Posterior:
         )
 
     def expected_improvement(self, best: float) -> np.ndarray:
-        """Return how far each point is expected to be below a loss, (n_points,).
-
-        References
-        ----------
-        Jones et al. (1998), Efficient global optimization of expensive black-box functions.
-        """
+        """Return how far each point is expected to be below a loss (Jones, 1998), (n_points,)."""
         std = np.sqrt(np.maximum(self.variance, 1e-12))
         z = (best - self.mean) / std
         return std * (z * ndtr(z) + np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi))
