@@ -44,7 +44,8 @@ def test_too_short_for_one_net():
 def test_the_time_ends_even_if_the_first_candidate_diverges():
     net = small_net(lr=1e36, max_epochs=100_000)
     space = {"lr": (1e-3, 1e-2)}
-    with np.errstate(all="ignore"), pytest.warns(UserWarning, match="no net was trained"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "In max_time=1 seconds, no net was trained")
         nets = DeepNetClassifierCV(net, space, max_time=1.0, random_state=0).fit(X, Y)
     assert nets.cv_results_["state"][0] == "diverged"
     assert nets.best_index_ > 0
