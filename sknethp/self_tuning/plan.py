@@ -21,6 +21,7 @@ _FEWEST_EPOCHS = 4
 _FEWEST_ROWS = 256
 _FEWEST_HELD_OUT = 1000
 _SAFE = 0.7
+_NEARLY = 0.9
 _PROBED_STEPS = 8
 _PROBES = 6
 
@@ -149,7 +150,7 @@ def _larger_batches(plan: Plan, fits: _Fits, n_train: int, n_epochs: int) -> Pla
 
 def _fewer_epochs(plan: Plan, fits: _Fits, n_train: int, n_epochs: int) -> Plan:
     share = fits(plan) / _WANTED
-    if share >= 1:
+    if share >= _NEARLY:
         return plan
     return replace(plan, epoch_share=max(share, min(1.0, _FEWEST_EPOCHS / n_epochs)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from sknethp.fusion.summary import Summary
@@ -19,10 +20,12 @@ class RoundTrainer:
 
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Return the result of each epoch; raises what ended a population."""
+        start = time.perf_counter()
         groups = plan(epochs)
         self.summary.count_round(epochs, groups)
         results = self._rounds.train(epochs, groups)
         for result in results:
             if isinstance(result, Exception):
                 raise result
+        self.summary.seconds_training += time.perf_counter() - start
         return results
