@@ -15,11 +15,12 @@ DIGITS = tuple(part[:300] for part in load_digits(return_X_y=True))
 INPUTS = {
     "standard": Inputs("standard"),
     "robust": Inputs("robust"),
-    "periodic": Inputs("standard", "periodic", tuple(range(6)), 3, 16, 0.3),
-    "periodic, some columns": Inputs("robust", "periodic", (1, 4), 2, 5, 0.5),
-    "periodic, not scaled": Inputs(None, "periodic", (0, 1, 2, 5), 5, 2, 0.1),
-    "bins": Inputs(None, "piecewise_linear", tuple(range(6)), 8),
-    "bins, some columns": Inputs("robust", "piecewise_linear", (3,), 5),
+    "periodic": Inputs("standard", tuple(range(6)), 3, 16, 0.3),
+    "periodic, some columns": Inputs("robust", (1, 4), 2, 5, 0.5),
+    "periodic, not scaled": Inputs(None, (0, 1, 2, 5), 5, 2, 0.1),
+    "bins": Inputs(None, tuple(range(6)), n_bins=8),
+    "bins, some columns": Inputs("robust", (3,), n_bins=5),
+    "both": Inputs("standard", (0, 2, 3, 4, 5), 3, 16, 0.1, 8),
 }
 METRICS = ["accuracy", "neg_log_loss"]
 # The least that each search needs to tune a net; tests of what all have in common run over it.

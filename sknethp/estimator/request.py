@@ -94,15 +94,15 @@ class FitRequest:
     def _inputs(self) -> Inputs:
         """How the parameters scale and embed the inputs."""
         p = self.parameters
-        periodic = p["embedding"] == "periodic"
-        sizes = {"periodic": p["embedding_size"], "piecewise_linear": p["embedding_bins"]}
+        periodic = p["embedding"] in ("periodic", "both")
+        piecewise_linear = p["embedding"] in ("piecewise_linear", "both")
         return Inputs(
             scaling=p["input_scaling"],
-            embedding=p["embedding"],
             columns=self.embedded_columns,
-            size=sizes.get(p["embedding"], 0),
-            n_frequencies=p["embedding_frequencies"] if periodic else 0,
-            frequency_scale=p["frequency_scale"] if periodic else 0.0,
+            size=p["embedding_size"] * periodic,
+            n_frequencies=p["embedding_frequencies"] * periodic,
+            frequency_scale=p["frequency_scale"] * periodic,
+            n_bins=p["embedding_bins"] * piecewise_linear,
         )
 
     @cached_property

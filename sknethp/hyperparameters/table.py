@@ -174,9 +174,9 @@ _STRUCTURE = (
         "structure",
         "Numbers that the first layer gets beside each column with more than two values: "
         '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
-        'between quantiles. "auto" is periodic, from 8,000 samples piecewise-linear, and none for '
+        'between quantiles, or "both". "auto" is periodic, from 1,500 samples both, and none for '
         "more than 128 columns.",
-        Options(("periodic", "piecewise_linear", None)),
+        Options(("periodic", "both", "piecewise_linear", None)),
         EMBEDDING,
     ),
     Hyperparameter(
@@ -187,7 +187,7 @@ _STRUCTURE = (
         "Numbers a column of a periodic embedding.",
         Range(2, 16, log=True, integer=True),
         f"{HOLZMUELLER}: 3",
-        needs={"embedding": ("periodic", AUTO)},
+        needs={"embedding": ("periodic", "both", AUTO)},
     ),
     Hyperparameter(
         "embedding_frequencies",
@@ -197,7 +197,7 @@ _STRUCTURE = (
         "Cosines a column of a periodic embedding.",
         Range(4, 64, log=True, integer=True),
         EMBEDDING,
-        needs={"embedding": ("periodic", AUTO)},
+        needs={"embedding": ("periodic", "both", AUTO)},
     ),
     Hyperparameter(
         "frequency_scale",
@@ -208,7 +208,7 @@ _STRUCTURE = (
         "inputs.",
         Range(0.03, 3.0, log=True),
         f"{EMBEDDING}: 0.01 to 100",
-        needs={"embedding": ("periodic", AUTO)},
+        needs={"embedding": ("periodic", "both", AUTO)},
     ),
     Hyperparameter(
         "embedding_bins",
@@ -218,7 +218,7 @@ _STRUCTURE = (
         "Bins a column of a piecewise-linear embedding.",
         Range(4, 64, log=True, integer=True),
         f"{EMBEDDING}: 2 to 256",
-        needs={"embedding": ("piecewise_linear", AUTO)},
+        needs={"embedding": ("piecewise_linear", "both", AUTO)},
     ),
     Hyperparameter(
         "weight_init",
@@ -285,7 +285,7 @@ _TRAINING = (
         "Learning rate of a periodic embedding, as a factor of `lr`.",
         Range(0.03, 1.0, log=True),
         f"{HOLZMUELLER}: 0.1",
-        needs={"embedding": ("periodic", AUTO)},
+        needs={"embedding": ("periodic", "both", AUTO)},
     ),
     Hyperparameter(
         "lr_schedule",

@@ -53,15 +53,18 @@ class Columns:
         self._index = None
         if list(columns) != list(range(n_features)):
             self._index = torch.tensor(columns, device=x.device)
-        self.value = x.new_empty(n, len(columns), n_samples)
+        self._values = x.new_empty(n, len(columns), n_samples)
+        self.value = self._values.unsqueeze(-1)
 
-    def gather(self) -> Tensor:
-        """Return the columns' values."""
+    def forward(self) -> None:
+        """Gather the columns."""
         if self._index is None:
-            self.value.copy_(self._x)
+            self._values.copy_(self._x)
         else:
-            torch.index_select(self._x, 1, self._index, out=self.value)
-        return self.value.unsqueeze(-1)
+            torch.index_select(self._x, 1, self._index, out=self._values)
+
+    def backward(self) -> None:
+        """Do nothing: inputs have no gradient."""
 
 
 def _by_column(added: Tensor, size: int) -> Tensor:
@@ -80,7 +83,7 @@ class PiecewiseLinear:
 
     def forward(self) -> None:
         """Write the encoding."""
-        torch.sub(self._columns.gather(), self._start, out=self._added)
+        torch.sub(self._columns.value, self._start, out=self._added)
         self._added.mul_(self._slope).clamp_(0, 1)
 
     def backward(self) -> None:
@@ -116,8 +119,7 @@ class Periodic:
     def forward(self) -> None:
         """Write the embedding."""
         own = self._parameters
-        x = self._columns.gather()
-        torch.mul(x, own["inputs.frequency"].unsqueeze(2), out=self._angle)
+        torch.mul(self._columns.value, own["inputs.frequency"].unsqueeze(2), out=self._angle)
         self._angle.add_(own["inputs.phase"].unsqueeze(2))
         self._cos(self._angle, out=self._cosine)
         torch.bmm(self._cosine.flatten(0, 1), self._weight, out=self._mapped)
@@ -143,4 +145,4 @@ class Periodic:
         # The derivative of the cosine is minus the sine.
         angle_grad = self._cosine.mul_(self._angle).neg_()
         write("inputs.phase", angle_grad.flatten(0, 1))
-        write("inputs.frequency", angle_grad.mul_(self._columns.value.unsqueeze(-1)).flatten(0, 1))
+        write("inputs.frequency", angle_grad.mul_(self._columns.value).flatten(0, 1))

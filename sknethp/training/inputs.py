@@ -14,7 +14,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sknethp.training.slots import Slot
 
 SCALINGS = ("standard", "robust")
-EMBEDDINGS = ("periodic", "piecewise_linear")
+EMBEDDINGS = ("periodic", "piecewise_linear", "both")
 SOFT_LIMIT = 3.0
 # Enough rows for every statistic of a column.
 _MOST_ROWS = 100_000
@@ -22,35 +22,48 @@ _MOST_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Inputs:
-    """The way of the inputs into the first layer, which gets the scaled columns, then the embedded.
+    """The way of the inputs into the first layer: the scaled columns, and embeddings of `columns`.
 
-    `embedding` turns each of `columns` into `size` numbers. A periodic one (Gorishniy et al., 2022)
-    has `n_frequencies` trained cosines a column, whose initial frequencies have the standard
-    deviation `frequency_scale`, and a linear map of them to `size` numbers, as in RealMLP
-    (Holzmüller et al., 2024). A piecewise-linear one has `size` bins between quantiles.
+    A periodic embedding (Gorishniy et al., 2022) has `n_frequencies` trained cosines a column,
+    whose initial frequencies have the standard deviation `frequency_scale`, and a linear map of
+    them to `size` numbers, as in RealMLP (Holzmüller et al., 2024). A piecewise-linear one has
+    `n_bins` bins a column, between quantiles. There may be both; the periodic one comes first.
     """
 
     scaling: str | None = None
-    embedding: str | None = None
     columns: tuple[int, ...] = ()
     size: int = 0
     n_frequencies: int = 0
     frequency_scale: float = field(default=0.0, compare=False)
+    n_bins: int = 0
+
+    @cached_property
+    def embedding(self) -> str | None:
+        """The name of the embedding, even if there is no column for it."""
+        periodic, piecewise, both = EMBEDDINGS
+        if self.size and self.n_bins:
+            return both
+        return periodic if self.size else piecewise if self.n_bins else None
+
+    @cached_property
+    def n_periodic(self) -> int:
+        """Number of inputs of the first layer from the periodic embedding."""
+        return len(self.columns) * self.size
 
     @cached_property
     def n_added(self) -> int:
         """Number of inputs of the first layer beside the columns themselves."""
-        return len(self.columns) * self.size
+        return self.n_periodic + len(self.columns) * self.n_bins
 
     @cached_property
     def is_trained(self) -> bool:
         """Whether it has parameters."""
-        return self.embedding == "periodic" and bool(self.columns)
+        return bool(self.n_periodic)
 
     @cached_property
     def is_encoded(self) -> bool:
         """Whether it has bins."""
-        return self.embedding == "piecewise_linear" and bool(self.columns)
+        return self.n_added > self.n_periodic
 
     @cached_property
     def parameters(self) -> tuple[Slot, ...]:
@@ -71,7 +84,7 @@ class Inputs:
             Slot("inputs.center", -1, "mean", (n_features,)),
             Slot("inputs.scale", -1, "scale", (n_features,)),
         )
-        bins = len(self.columns), self.size
+        bins = len(self.columns), self.n_bins
         encoding = (
             Slot("inputs.start", -1, "mean", bins),
             Slot("inputs.slope", -1, "slope", bins),
@@ -111,7 +124,7 @@ def measured(inputs: Inputs, X: Any) -> dict[str, np.ndarray]:
     if inputs.is_encoded:
         columns = list(inputs.columns)
         chosen = X[:, columns].toarray() if sparse.issparse(X) else X[:, columns]
-        edges = np.stack([_edges(column, inputs.size) for column in chosen.T])
+        edges = np.stack([_edges(column, inputs.n_bins) for column in chosen.T])
         edges = (edges - center[columns, None]) * scale[columns, None]
         if inputs.scaling == "robust":
             edges /= np.sqrt(1 + (edges / SOFT_LIMIT) ** 2)

@@ -108,8 +108,10 @@ class Program:
         self._operations.append(Scale(self.x, x, statistics, inputs.scaling))
         if inputs.n_added:
             columns = Columns(x, inputs.columns)
-            added = signal.columns(slice(n_features, None))
+            self._operations.append(columns)
+            end = n_features + inputs.n_periodic
             if inputs.is_trained:
+                added = signal.columns(slice(n_features, end))
                 own = (
                     {
                         slot.name: blocks[slot.name][: len(self.networks)]
@@ -118,8 +120,8 @@ class Program:
                     for blocks in (self.storage.parameters, self.storage.gradients)
                 )
                 self._operations.append(Periodic(columns, added, *own))
-            else:
-                self._operations.append(PiecewiseLinear(columns, added.value, statistics))
+            if inputs.is_encoded:
+                self._operations.append(PiecewiseLinear(columns, value[..., end:], statistics))
         return signal
 
     def _spans(self, width: int) -> Spans:

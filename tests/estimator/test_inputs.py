@@ -14,7 +14,7 @@ from sknethp.training.inputs import Inputs, many_valued, measured
 from tests.helpers import BREAST_CANCER, small_net
 
 WINE = load_wine(return_X_y=True)
-EMBEDDINGS = ["periodic", "piecewise_linear"]
+EMBEDDINGS = ["periodic", "piecewise_linear", "both"]
 
 
 @pytest.mark.parametrize("embedding", [None, *EMBEDDINGS])
@@ -81,12 +81,12 @@ def test_sparse_columns_are_not_centred(scaling):
 def test_bins_lie_between_quantiles():
     """Each value is as far in the bins as its rank; equal quantiles make no bin."""
     x = np.sort(np.random.default_rng(0).exponential(size=41)).astype(np.float32)[:, None]
-    statistics = measured(Inputs(None, "piecewise_linear", (0,), 8), x)
+    statistics = measured(Inputs(None, (0,), n_bins=8), x)
     start, slope = statistics["inputs.start"][0], statistics["inputs.slope"][0]
     encoded = np.clip((x - start) * slope, 0, 1)
     np.testing.assert_allclose(encoded.sum(1)[::5], np.arange(9), atol=1e-5)
     few = np.array([0, 0, 0, 0, 0, 0, 1, 2], np.float32)[:, None]
-    statistics = measured(Inputs(None, "piecewise_linear", (0,), 4), few)
+    statistics = measured(Inputs(None, (0,), n_bins=4), few)
     np.testing.assert_allclose(statistics["inputs.slope"], [[1, 1, 0, 0]])
 
 
@@ -94,7 +94,7 @@ def test_bins_of_mostly_equal_values_lie_where_the_others_are():
     """Nine in ten have no capital gain; the bins tell the gains of the others apart."""
     gains = np.random.default_rng(0).lognormal(8, 1, 100)
     x = np.concatenate([np.zeros(900), gains]).astype(np.float32)[:, None]
-    statistics = measured(Inputs(None, "piecewise_linear", (0,), 8), x)
+    statistics = measured(Inputs(None, (0,), n_bins=8), x)
     start = statistics["inputs.start"][0]
     assert np.count_nonzero(statistics["inputs.slope"]) == 8
     shares = [(gains > edge).mean() for edge in start[1:]]
@@ -107,7 +107,7 @@ def test_only_columns_of_many_values_are_embedded(embedding):
     X = np.hstack([X[:, :3], X[:, :2] > X[:, :2].mean(0), np.ones((len(X), 1))])
     model = small_net(input_scaling="standard", embedding=embedding, max_epochs=30).fit(X, y)
     assert model.module_.get_submodule("inputs").columns.tolist() == [0, 1, 2]
-    size = {"periodic": 3, "piecewise_linear": 16}[embedding]
+    size = {"periodic": 3, "piecewise_linear": 16, "both": 19}[embedding]
     assert model.module_.linear_0.in_features == 6 + 3 * size
     assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
     binary = small_net(embedding=embedding).fit(X[:, 3:], y)

@@ -76,7 +76,7 @@ def drawn(rng):
     [
         {},
         {"input_scaling": "standard", "embedding": "piecewise_linear"},
-        {"input_scaling": "robust", "embedding": "periodic"},
+        {"input_scaling": "robust", "embedding": "both", "embedding_bins": 7},
     ],
     ids=str,
 )
