@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterator
+from copy import copy
 from functools import cached_property
 from itertools import pairwise
 from numbers import Integral
@@ -73,11 +74,21 @@ class Folds:
     def __init__(self, samples: Samples, splits: Splits):
         self.samples = samples
         self.objective = classification(len(samples.classes))
+        self._rows = Rows(samples.X)
+        self._targets = torch.from_numpy(self.objective.encode(samples.y))
+        self._set(splits)
+
+    def of(self, splits: Splits) -> Folds:
+        """Return other folds of the same samples."""
+        other = copy(self)
+        other._set(splits)
+        return other
+
+    def _set(self, splits: Splits) -> None:
+        samples = self.samples
         self._train = [np.asarray(train, np.int32) for train, _ in splits]
         self._test = [np.asarray(test, np.int32) for _, test in splits]
-        self._rows = Rows(samples.X)
         self._statistics: dict[Hashable, dict[str, np.ndarray]] = {}
-        self._targets = torch.from_numpy(self.objective.encode(samples.y))
         self.held_out = np.concatenate(self._test)
         self.y = samples.y[self.held_out]
         self.weight = None if samples.weight is None else samples.weight[self.held_out]

@@ -19,6 +19,8 @@ _RUNGS = 0.1, 0.25, 0.5
 _CLEARLY = 1.5
 # Share of a new candidate's work that is expected once there is a finished one: most stop early.
 _EXPECTED = 0.4
+# Share of the time left that may be planned before one is finished, since the pace may drop.
+_SAFE = 0.7
 
 
 def is_behind(losses: np.ndarray, leader: np.ndarray) -> bool:
@@ -102,10 +104,10 @@ class Race:
         n_before = len(self.candidates)
         with self._clock.phase("proposing"):
             work: float = sum(candidate.work_left for candidate in running)
-            expected = _EXPECTED if self._has_finished else 1.0
+            expected, share = (_EXPECTED, 1.0) if self._has_finished else (1.0, _SAFE)
             for candidate in self._propose(self.candidates, n_free):
                 work += expected * candidate.work_left
-                fits = self._clock.seconds_for(work) <= self._clock.left
+                fits = self._clock.seconds_for(work) <= share * self._clock.left
                 if fits or not self.candidates:
                     candidate.number = len(self.candidates)
                     self.candidates.append(candidate)

@@ -30,6 +30,8 @@ _N_PLACES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
 _MOST_FOR_REFITS = 0.3
+# Numbers in a table of which only one fold is tried to measure the pace.
+_LARGE = 5_000_000
 # Candidates whose networks are kept until the end, by loss and by score.
 _N_KEPT = 30
 
@@ -74,15 +76,17 @@ class Tuning:
         wanted = least + each * len(self.folds.held_out) * len(samples.classes)
         clock.reserve = min(wanted, 0.2 * clock.max_time)
         (first,) = self.proposals.next([], 1)
-        start = Candidate.start(0, first, self.folds, self._seed)
+        is_large = samples.X.shape[0] * samples.X.shape[1] > _LARGE
+        probed = self.folds.of(splits[:1]) if is_large else self.folds
+        start = Candidate.start(0, first, probed, self._seed)
         plan = make_plan(start, clock, len(splits))
-        per_fold = clock.seconds_for(start.work_left) / len(splits)
+        per_fold = clock.seconds_for(start.work_left) / len(probed)
         clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
         self.proposals.plan = plan
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
             splits = plan.splits(splits, self._seed)
-            self.folds = Folds(samples, splits)
+            self.folds = self.folds.of(splits)
         return splits
 
     def run(self, n_candidates: int | None) -> list[Candidate]:
