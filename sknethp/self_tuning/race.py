@@ -59,6 +59,11 @@ class Race:
         return [candidate for candidate in self.candidates if candidate.state == "running"]
 
     @property
+    def _has_any(self) -> bool:
+        """Whether there is something to keep, or will be."""
+        return any(c.best is not None or c.state == "running" for c in self.candidates)
+
+    @property
     def _has_finished(self) -> bool:
         return any(candidate.state == "finished" for candidate in self.candidates)
 
@@ -108,7 +113,7 @@ class Race:
             for candidate in self._propose(self.candidates, n_free):
                 work += expected * candidate.work_left
                 fits = self._clock.seconds_for(work) <= share * self._clock.left
-                if fits or not self.candidates:
+                if fits or not self._has_any:
                     candidate.number = len(self.candidates)
                     self.candidates.append(candidate)
                 else:

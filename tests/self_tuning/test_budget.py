@@ -73,9 +73,9 @@ def test_a_plan_changes_what_candidates_train():
     ("n_fit", "expected"),
     [
         (7, []),
-        (4, ["3 of 5 folds"]),
-        (2, ["one hold-out part in place of folds"]),
-        (0.5, ["one hold-out part in place of folds", "42% of the epochs"]),
+        (1.2, ["3 of 5 folds"]),
+        (0.7, ["one hold-out part in place of folds"]),
+        (0.15, ["one hold-out part in place of folds", "50% of the epochs"]),
         (0.01, None),
     ],
 )
