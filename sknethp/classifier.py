@@ -106,7 +106,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         embedding_size=3,
         embedding_frequencies=16,
         frequency_scale=0.1,
-        embedding_bins=16,
+        embedding_bins="auto",
         weight_init="auto",
         normalization=None,
         residual=False,

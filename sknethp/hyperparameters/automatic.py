@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 AUTO = "auto"
-# With more columns an embedding costs more than it gains.
-_MOST_COLUMNS = 128
-_ENOUGH_FOR_BINS = 1_500
-_LARGE = 8_000
+# With more columns an embedding takes several times as long as the rest of the net.
+_MOST_COLUMNS = 100
+# The largest number of samples that a set of values is for, and the values.
+_BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
+    (
+        999,
+        {"embedding": "periodic", "embedding_bins": 8}
+        | {"lr": 1e-3, "batch_size": 32, "max_epochs": 60},
+    ),
+    (
+        7_999,
+        {"embedding": "both", "embedding_bins": 8}
+        | {"lr": 1.5e-3, "batch_size": 64, "max_epochs": 60},
+    ),
+    (
+        math.inf,
+        {"embedding": "piecewise_linear", "embedding_bins": 32}
+        | {"lr": 3e-3, "batch_size": 256, "max_epochs": 30},
+    ),
+)
 
 
 def resolve(parameters: Mapping[str, Any], n_samples: int, n_columns: int) -> dict[str, Any]:
     """Replace "auto"; `n_columns` is the number of columns that an embedding would embed."""
-    large = n_samples >= _LARGE
-    values: dict[str, Any] = {
-        "embedding": "both" if n_samples >= _ENOUGH_FOR_BINS else "periodic",
-        "lr": 3e-3 if large else 1e-3,
-        "batch_size": 256 if large else 32,
-        "max_epochs": 30 if large else 60,
-    }
+    values = dict(next(values for most, values in _BY_SAMPLES if n_samples <= most))
     if n_columns > _MOST_COLUMNS:
         values["embedding"] = None
     automatic = {name: value for name, value in values.items() if parameters[name] == AUTO}

@@ -174,8 +174,8 @@ _STRUCTURE = (
         "structure",
         "Numbers that the first layer gets beside each column with more than two values: "
         '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
-        'between quantiles, or "both". "auto" is periodic, from 1,500 samples both, and none for '
-        "more than 128 columns.",
+        'between quantiles, or "both". "auto" is periodic below 1,000 samples, both below 8,000, '
+        "piecewise-linear for more, and none for more than 100 columns.",
         Options(("periodic", "both", "piecewise_linear", None)),
         EMBEDDING,
     ),
@@ -212,10 +212,10 @@ _STRUCTURE = (
     ),
     Hyperparameter(
         "embedding_bins",
-        16,
-        COUNT,
+        AUTO,
+        automatic(COUNT),
         "structure",
-        "Bins a column of a piecewise-linear embedding.",
+        'Bins a column of a piecewise-linear embedding; "auto" is 8, from 8,000 samples 32.',
         Range(4, 64, log=True, integer=True),
         f"{EMBEDDING}: 2 to 256",
         needs={"embedding": ("piecewise_linear", "both", AUTO)},
@@ -273,7 +273,8 @@ _TRAINING = (
         AUTO,
         automatic(_POSITIVE),
         "training",
-        'Highest learning rate; "auto" is 0.001, from 8,000 samples 0.003.',
+        'Highest learning rate; "auto" is 0.001 below 1,000 samples, 0.0015 below 8,000, and 0.003 '
+        "for more.",
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
@@ -436,7 +437,8 @@ _TRAINING = (
         AUTO,
         automatic(COUNT),
         "training",
-        'Samples per update (at most all of them); "auto" is 32, from 8,000 samples 256.',
+        'Samples per update (at most all of them); "auto" is 32 below 1,000 samples, 64 below '
+        "8,000, and 256 for more.",
         Options((32, 128, 64, 256)),
         BENGIO,
     ),

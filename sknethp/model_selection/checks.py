@@ -131,7 +131,7 @@ def check_count(n_candidates: int) -> None:
 def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
     """Reject a name that is not a parameter of an estimator, or of `others` set with it."""
     if not isinstance(name, str):
-        raise ValueError(f"A space names parameters, but {name!r} is no name: give a string.")
+        raise ValueError(f"Names of parameters are strings, but the space has {name!r}.")
     known = parameters(estimator)
     if not known or name in known or any(name.startswith(f"{other}__") for other in others):
         return
@@ -144,7 +144,7 @@ def check_name(estimator: Any, name: str, others: Iterable[str] = ()) -> None:
     near = nearest_names(name, list(known))
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
-        f"The space names {name!r}, which is no parameter of "
+        f"The space names {name!r}, which is not a parameter of "
         f"{type(estimator).__name__}{hint or ': see its get_params().'}"
     )
 
@@ -182,7 +182,7 @@ def check_candidates(estimator: Any, candidates: Iterable[Mapping[str, Any]]) ->
 
 
 def check_named(candidates: Any) -> None:
-    """Reject what is no dict from names to a candidate's parameters, or has none."""
+    """Reject what is not a dict from names to parameters, or is empty."""
     if not isinstance(candidates, Mapping) or not all(
         isinstance(name, str) and isinstance(params, Mapping) for name, params in candidates.items()
     ):
@@ -214,7 +214,7 @@ def invalid_because(estimator: Any, candidate: Mapping[str, Any]) -> str | None:
 
 
 def check_memories(estimator: Any) -> None:
-    """Raise an OSError for a memory that cannot be used, which else would fail every fit."""
+    """Raise an OSError for a memory that cannot be used, which would otherwise fail every fit."""
     for network in networks_in(estimator).values():
         memory = hyperparameters_of(network)["memory"]
         if TABLE["memory"].allowed.allows(memory):
@@ -236,7 +236,7 @@ def check_seeds(search: Any) -> None:
     if unseeded:
         warnings.warn(
             "memory finds a fit again only if it is the same, seed and data included: set "
-            f"{' and '.join(unseeded)} to a number, or a search that was killed starts anew.",
+            f"{' and '.join(unseeded)} to an integer, or a killed search starts all over.",
             UserWarning,
             stacklevel=3,
         )

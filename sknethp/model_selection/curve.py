@@ -44,9 +44,9 @@ def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:
 
 def ended(depths: Sequence[Depth], patience: int) -> int | None:
     """Return the number of depths up to `patience` in a row without improvement, or None."""
-    in_vain = 0
+    n_without = 0
     for count, depth in enumerate(depths, start=1):
-        in_vain = 0 if depth.improved else in_vain + 1
-        if in_vain == patience:
+        n_without = 0 if depth.improved else n_without + 1
+        if n_without == patience:
             return count
     return None

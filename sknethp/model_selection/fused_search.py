@@ -45,15 +45,15 @@ from sknethp.model_selection.evaluations import (
 )
 from sknethp.model_selection.folds import fixed_folds
 from sknethp.model_selection.preprocessing import PreprocessingCache, preprocessed_once
-from sknethp.model_selection.results import Results, metric_of, told_shortly
+from sknethp.model_selection.results import Results, metric_of, without_tracebacks
 from sknethp.model_selection.spaces import Method, Size, search_space
 
 # Parts of the searches' docstrings.
 ESTIMATOR = """estimator : estimator or None
         None for ``make_pipeline(StandardScaler(), DeepNetClassifier(random_state=0))``."""
 ADDED = """memory : path, joblib.Memory or None
-        Where every DeepNetClassifier keeps its finished fits, so that the same script goes on
-        where it was killed. A fit is found again only if it has the same seed.
+        Where every DeepNetClassifier keeps its finished fits, so that a killed script can resume.
+        Only fits with a seed are found again.
     progress : bool or None
         Whether to show progress; as in ``sknethp.fused``."""
 MAX_TIME = """max_time : float or None
@@ -209,11 +209,11 @@ class FusedSearchMixin:
             check_seeds(self)
             check_folds(self.estimator, self.cv, y)
             self._check()
-            shortly = told_shortly() if networks_in(self.estimator) else nullcontext()
+            tracebacks = without_tracebacks() if networks_in(self.estimator) else nullcontext()
             with (
                 fused_unless_chosen(self.progress) as self.fused_summary_,
                 preprocessed_once(self) as self._preprocessing,
-                shortly,
+                tracebacks,
             ):
                 super().fit(X, y, **params)  # type: ignore[misc]
             self.evaluated_at_ = np.array(self._evaluations.seconds)
@@ -296,13 +296,13 @@ class FusedSearchMixin:
 
     def _ready(self, candidates: Any) -> list[dict[str, Any]]:
         """Return candidates with the search's memory, if the first ones can be fitted."""
-        equipped = [self._equipped(candidate) for candidate in all_of(candidates)]
+        candidates = [self._with_memory(candidate) for candidate in all_of(candidates)]
         if self._all_at_first and not self._evaluations.seconds:
-            check_candidates(self.estimator, equipped)
-        self._preprocessing.check(equipped)
-        return equipped
+            check_candidates(self.estimator, candidates)
+        self._preprocessing.check(candidates)
+        return candidates
 
-    def _equipped(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_memory(self, candidate: Mapping[str, Any]) -> dict[str, Any]:
         """Return a candidate whose networks have the search's memory."""
         return {name: with_memory(value, self.memory) for name, value in candidate.items()}
 

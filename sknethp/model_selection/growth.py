@@ -66,8 +66,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     n_iter : int or None
         Candidates drawn from `param_grid`, the same for all depths; None for all of the grid.
     scoring, refit, cv, verbose, return_train_score : object
-        As in ``sklearn.model_selection.GridSearchCV``. A callable `refit` has the last word on
-        the best candidate.
+        As in ``sklearn.model_selection.GridSearchCV``. A callable `refit` chooses the best
+        candidate.
     random_state : int, RandomState or None
         Seed of what is drawn. The networks have their own.
     error_score : {{"raise"}} or NaN

@@ -205,7 +205,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             raise ValueError(f"There is a candidate {name!r} already: give another name.")
         with self._with_defaults(X):
             changed = self._with_prefixes(changed)
-            candidate = self._equipped({**self._base, **changed})
+            candidate = self._with_memory({**self._base, **changed})
             if reason := invalid_because(self.estimator, candidate):
                 raise ValueError(f"Candidate {name!r} cannot be fitted: {reason}")
             start = time.perf_counter()
@@ -285,7 +285,7 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         )
 
     def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a network's parameters their prefix, and reject what is no parameter."""
+        """Give a network's parameters their prefix, and reject unknown ones."""
         named = {full_name(self.estimator, name): value for name, value in params.items()}
         for name in named:
             check_name(self.estimator, name, {**getattr(self, "_base", {}), **named})

@@ -42,7 +42,7 @@ def why_all_failed(error: ValueError) -> str | None:
 
 
 @contextmanager
-def told_shortly() -> Iterator[None]:
+def without_tracebacks() -> Iterator[None]:
     """Leave the tracebacks out where scikit-learn says that all fits have failed."""
     try:
         yield

@@ -83,8 +83,8 @@ class RandomizedSearchCV(FusedSearchMixin, parents.RandomizedSearchCV):  # noqa:
     param_distributions : dict, list of dict or None
         Lists or distributions by name; None for ``search_space(estimator, "random", X=X)``.
     n_iter, scoring, refit, cv, verbose, random_state, error_score, return_train_score : object
-        As in ``sklearn.model_selection.RandomizedSearchCV``. To go on where a search was killed,
-        `random_state` must be a number: otherwise other candidates are drawn.
+        As in ``sklearn.model_selection.RandomizedSearchCV``. To resume a killed search,
+        `random_state` must be an integer: otherwise other candidates are drawn.
     n_jobs, pre_dispatch : object
         As there, for another joblib backend; fused fits use all cores.
     {MAX_TIME}
@@ -141,7 +141,7 @@ class HalvingRandomSearchCV(FusedSearchMixin, HalvingParent):  # noqa: D101
     aggressive_elimination, cv, scoring, refit, error_score, return_train_score : object
         As there.
     random_state, verbose : object
-        As there. To go on where a search was killed, `random_state` must be a number.
+        As there. To resume a killed search, `random_state` must be an integer.
     n_jobs : object
         As there, for another joblib backend; fused fits use all cores.
     {ADDED}

@@ -330,7 +330,9 @@ def _shape(X: Any) -> tuple[int | None, int | None]:
     """Return the numbers of samples and features, as far as they can be told."""
     shape = getattr(X, "shape", None) or np.shape(X)
     if not shape:
-        raise ValueError(f"X={X!r} is no data: give what is to be searched on, or None.")
+        raise ValueError(
+            f"X={X!r} is not data: give a table of shape (n_samples, n_features), or None."
+        )
     return (shape[0], shape[1]) if len(shape) == 2 else (None, None)
 
 

@@ -102,4 +102,5 @@ class Architecture:
 def widest(architectures: Sequence[Architecture]) -> Architecture:
     """Return an architecture that has room for all of those given."""
     units = zip(*(architecture.hidden_units for architecture in architectures), strict=True)
-    return replace(architectures[0], hidden_units=tuple(map(max, units)))
+    inputs = max((a.inputs for a in architectures), key=lambda inputs: len(inputs.columns))
+    return replace(architectures[0], hidden_units=tuple(map(max, units)), inputs=inputs)

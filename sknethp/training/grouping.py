@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from sknethp.training.activations import ACTIVATIONS
@@ -29,7 +30,7 @@ def kind(epoch: Epoch, index: int) -> Hashable:
     return (
         epoch.objective,
         architecture.n_features,
-        architecture.inputs,
+        replace(architecture.inputs, columns=()),
         architecture.n_outputs,
         len(architecture.hidden_units),
         architecture.normalization,

@@ -45,15 +45,21 @@ class Scale:
 
 
 class Columns:
-    """The columns to embed, as ``(n_networks, n_columns, n_samples, 1)``."""
+    """The columns to embed, as ``(n_networks, n_columns, n_samples, 1)``.
 
-    def __init__(self, x: Tensor, columns: Sequence[int]):
+    Where a network has fewer than others, its last ones repeat a column, and all parameters and
+    bins for these are zero.
+    """
+
+    def __init__(self, x: Tensor, columns: Sequence[Sequence[int]], n_columns: int):
         n, n_samples, n_features = x.shape
         self._x = x.transpose(1, 2)
-        self._index = None
-        if list(columns) != list(range(n_features)):
-            self._index = torch.tensor(columns, device=x.device)
-        self._values = x.new_empty(n, len(columns), n_samples)
+        self._index: Tensor | None = None
+        if any(list(own) != list(range(n_features)) for own in columns):
+            padded = [[*own, *[0] * (n_columns - len(own))] for own in columns]
+            index = torch.tensor(padded, device=x.device).unsqueeze(-1)
+            self._index = index.expand(n, n_columns, n_samples)
+        self._values = x.new_empty(n, n_columns, n_samples)
         self.value = self._values.unsqueeze(-1)
 
     def forward(self) -> None:
@@ -61,30 +67,25 @@ class Columns:
         if self._index is None:
             self._values.copy_(self._x)
         else:
-            torch.index_select(self._x, 1, self._index, out=self._values)
+            torch.gather(self._x, 1, self._index, out=self._values)
 
     def backward(self) -> None:
         """Do nothing: inputs have no gradient."""
 
 
-def _by_column(added: Tensor, size: int) -> Tensor:
-    """View the added inputs ``(n, n_samples, n_columns * size)`` as embedded columns."""
-    return added.unflatten(2, (-1, size)).transpose(1, 2)
-
-
 class PiecewiseLinear:
     """How far a value lies in each bin of its column, from 0 to 1 (Gorishniy et al., 2022)."""
 
-    def __init__(self, columns: Columns, added: Tensor, statistics: Mapping[str, Tensor]):
+    def __init__(self, columns: Columns, encoded: Tensor, statistics: Mapping[str, Tensor]):
         self._columns = columns
         names = "inputs.start", "inputs.slope"
         self._start, self._slope = (statistics[name].unsqueeze(2) for name in names)
-        self._added = _by_column(added, self._start.shape[-1])
+        self._encoded = encoded.transpose(1, 2)
 
     def forward(self) -> None:
         """Write the encoding."""
-        torch.sub(self._columns.value, self._start, out=self._added)
-        self._added.mul_(self._slope).clamp_(0, 1)
+        torch.sub(self._columns.value, self._start, out=self._encoded)
+        self._encoded.mul_(self._slope).clamp_(0, 1)
 
     def backward(self) -> None:
         """Do nothing: inputs have no gradient."""
@@ -104,7 +105,11 @@ class Periodic:
         self._parameters, self._gradients = parameters, gradients
         n, n_columns, n_frequencies, size = parameters["inputs.weight"].shape
         n_samples = added.value.shape[1]
-        self._added = _by_column(added.value, size)
+
+        def by_column(added: Tensor) -> Tensor:
+            return added.unflatten(2, (n_columns, -1))[..., :size].transpose(1, 2)
+
+        self._added = by_column(added.value)
         matrices = n * n_columns
         self._weight = parameters["inputs.weight"].view(matrices, n_frequencies, size)
         self._angle = added.value.new_empty(n, n_columns, n_samples, n_frequencies)
@@ -114,7 +119,7 @@ class Periodic:
             in_whole_vectors(function, self._angle.numel()) for function in (torch.cos, torch.sin)
         )
         if added.grad is not None:
-            self._added_grad = _by_column(added.grad, size)
+            self._added_grad = by_column(added.grad)
 
     def forward(self) -> None:
         """Write the embedding."""

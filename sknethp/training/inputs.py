@@ -27,7 +27,7 @@ class Inputs:
     A periodic embedding (Gorishniy et al., 2022) has `n_frequencies` trained cosines a column,
     whose initial frequencies have the standard deviation `frequency_scale`, and a linear map of
     them to `size` numbers, as in RealMLP (Holzmüller et al., 2024). A piecewise-linear one has
-    `n_bins` bins a column, between quantiles. There may be both; the periodic one comes first.
+    `n_bins` bins a column, between quantiles. There may be both.
     """
 
     scaling: str | None = None
@@ -46,24 +46,19 @@ class Inputs:
         return periodic if self.size else piecewise if self.n_bins else None
 
     @cached_property
-    def n_periodic(self) -> int:
-        """Number of inputs of the first layer from the periodic embedding."""
-        return len(self.columns) * self.size
-
-    @cached_property
     def n_added(self) -> int:
         """Number of inputs of the first layer beside the columns themselves."""
-        return self.n_periodic + len(self.columns) * self.n_bins
+        return len(self.columns) * (self.size + self.n_bins)
 
     @cached_property
     def is_trained(self) -> bool:
         """Whether it has parameters."""
-        return bool(self.n_periodic)
+        return bool(self.size and self.columns)
 
     @cached_property
     def is_encoded(self) -> bool:
         """Whether it has bins."""
-        return self.n_added > self.n_periodic
+        return bool(self.n_bins and self.columns)
 
     @cached_property
     def parameters(self) -> tuple[Slot, ...]:

@@ -62,15 +62,14 @@ def _inputs(architecture: Architecture) -> nn.Module:
     if inputs.n_added:
         root.register_buffer("columns", torch.tensor(inputs.columns, device="cpu"))
         columns = torch.index_select(x, 1, own("columns")).unsqueeze(-1)
-        parts = [x]
+        parts: list[Any] = []
         if inputs.is_trained:
             cosines = torch.cos(columns * own("frequency") + own("phase"))
-            mapped: Any = torch.einsum("bcf,cfs->bcs", cosines, own("weight")) + own("bias")
-            parts.append(mapped.flatten(1))
+            parts.append(torch.einsum("bcf,cfs->bcs", cosines, own("weight")) + own("bias"))
         if inputs.is_encoded:
-            encoded: Any = torch.clamp((columns - own("start")) * own("slope"), 0, 1)
-            parts.append(encoded.flatten(1))
-        x = torch.cat(parts, 1)
+            parts.append(torch.clamp((columns - own("start")) * own("slope"), 0, 1))
+        added: Any = torch.cat(parts, 2)
+        x = torch.cat([x, added.flatten(1)], 1)
     graph.output(x.node)
     return fx.GraphModule(root, graph)
 

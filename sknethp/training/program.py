@@ -107,11 +107,11 @@ class Program:
         x = value[..., :n_features]
         self._operations.append(Scale(self.x, x, statistics, inputs.scaling))
         if inputs.n_added:
-            columns = Columns(x, inputs.columns)
+            own_columns = [network.architecture.inputs.columns for network in self.networks]
+            columns = Columns(x, own_columns, len(inputs.columns))
             self._operations.append(columns)
-            end = n_features + inputs.n_periodic
+            added = signal.columns(slice(n_features, None))
             if inputs.is_trained:
-                added = signal.columns(slice(n_features, end))
                 own = (
                     {
                         slot.name: blocks[slot.name][: len(self.networks)]
@@ -121,7 +121,10 @@ class Program:
                 )
                 self._operations.append(Periodic(columns, added, *own))
             if inputs.is_encoded:
-                self._operations.append(PiecewiseLinear(columns, value[..., end:], statistics))
+                encoded = added.value.unflatten(2, (-1, inputs.size + inputs.n_bins))
+                self._operations.append(
+                    PiecewiseLinear(columns, encoded[..., inputs.size :], statistics)
+                )
         return signal
 
     def _spans(self, width: int) -> Spans:

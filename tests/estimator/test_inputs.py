@@ -107,7 +107,7 @@ def test_only_columns_of_many_values_are_embedded(embedding):
     X = np.hstack([X[:, :3], X[:, :2] > X[:, :2].mean(0), np.ones((len(X), 1))])
     model = small_net(input_scaling="standard", embedding=embedding, max_epochs=30).fit(X, y)
     assert model.module_.get_submodule("inputs").columns.tolist() == [0, 1, 2]
-    size = {"periodic": 3, "piecewise_linear": 16, "both": 19}[embedding]
+    size = {"periodic": 3, "piecewise_linear": 8, "both": 11}[embedding]
     assert model.module_.linear_0.in_features == 6 + 3 * size
     assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
     binary = small_net(embedding=embedding).fit(X[:, 3:], y)

@@ -484,14 +484,14 @@ def test_with_nothing_given(data):
 
 BAD = [
     ({"deepnetclassifier__droput": (0.0, 0.5)}, ValueError,
-     "no parameter of Pipeline; did you mean 'deepnetclassifier__dropout'"),
+     "not a parameter of Pipeline; did you mean 'deepnetclassifier__dropout'"),
     ([(RATES, 3), {"lr": (0.1, 1.0)}], ValueError, "did you mean 'deepnetclassifier__lr'"),
     ({}, ValueError, "has nothing to search"),
     ([{}], ValueError, "has nothing to search"),
     ([(RATES, 0)], ValueError, "has no evaluations: give a space at least one"),
-    ({LR: "0.1 ... 0.2"}, ValueError, "is no dimension"),
-    ({LR: 0.1}, ValueError, "has 0.1 for 'deepnetclassifier__lr', which is no dimension"),
-    ({LR: (1.0, 0.1)}, ValueError, "is no dimension .*lower bound"),
+    ({LR: "0.1 ... 0.2"}, ValueError, "is not a dimension"),
+    ({LR: 0.1}, ValueError, "has 0.1 for 'deepnetclassifier__lr', which is not a dimension"),
+    ({LR: (1.0, 0.1)}, ValueError, "is not a dimension .*lower bound"),
     ([LR, (1.0, 1)], TypeError, "takes a dict from names to dimensions"),
     (5, TypeError, "takes a dict from names to dimensions, or .* not 5"),
     ([(RATES, 1.5)], ValueError, r"has 1\.5 evaluations: give an integer"),

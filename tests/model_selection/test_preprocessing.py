@@ -241,3 +241,26 @@ def test_worker_processes():
     assert other.fused_summary_.workers == 2
     assert (scores(search) == scores(other)).all()
     assert other.best_estimator_.memory is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (X[:9].copy(), X[:9].copy(), True),
+        (X, -X, False),
+        (X, X.astype(np.float32), False),
+        (X, np.asfortranarray(X), False),  # its sums may round differently
+        (np.zeros(3), -np.zeros(3), False),
+        (np.array(["a", "b"], dtype=object), np.array(list("ab"), dtype=object), True),
+        (np.array(["a", "b"], dtype=object), np.array(["a", "c"], dtype=object), False),
+        (np.array([1, "b"], dtype=object), np.array([True, "b"], dtype=object), False),
+        (table()[0], table()[0].copy(), True),
+        (table()[0], table()[0].reset_index(drop=True), False),
+        (pd.Series(y), pd.Series(y + 1), False),
+        ([1, 2], [1, 2], True),
+        ([1, 2], (1, 2), False),
+        (None, None, True),
+    ],
+)
+def test_same(a, b, expected):
+    assert preprocessing.same(a, b) is expected

@@ -162,12 +162,12 @@ def test_failed_candidates_are_marked(data):
 
 
 BAD_SPACES = [
-    ({"deepnetclassifier__droput": [0.1]}, r"'deepnetclassifier__droput', which is no parameter "
+    ({"deepnetclassifier__droput": [0.1]}, r"'deepnetclassifier__droput', which is not a parameter "
      r"of Pipeline; did you mean 'deepnetclassifier__dropout'"),
-    ({"lr": [0.1]}, "'lr', which is no parameter of Pipeline; did you mean 'deepnetclassifier__lr"),
+    ({"lr": [0.1]}, "not a parameter of Pipeline; did you mean 'deepnetclassifier__lr"),
     ({"net__lr": [0.1]}, "did you mean 'deepnetclassifier__lr'"),
-    ({"zzz": [0.1]}, r"'zzz', which is no parameter of Pipeline: see its get_params\(\)"),
-    ({3: [0.1]}, "3 is no name: give a string"),
+    ({"zzz": [0.1]}, r"'zzz', which is not a parameter of Pipeline: see its get_params\(\)"),
+    ({3: [0.1]}, "strings, but the space has 3"),
     ({}, r"={} has nothing to search: give at least one parameter"),
     ([], r"=\[\] has nothing to search"),
     ({LR: [-1.0, "high"]}, r"No candidate can be fitted: lr=.* is not"),

@@ -267,7 +267,7 @@ def test_whole_numbers_stay_whole_and_reach_both_ends(place):
         ({"max_candidates": 0}, "max_candidates=0 is not valid"),
         ({"n_samples": -5}, "n_samples=-5 is not valid"),
         ({"n_features": "a"}, "n_features='a' is not valid"),
-        ({"X": 3}, "X=3 is no data"),
+        ({"X": 3}, "X=3 is not data"),
     ],
 )
 def test_bad_arguments(arguments, message):

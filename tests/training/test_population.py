@@ -1,6 +1,7 @@
 """Networks trained together end up as they do alone, whatever trains beside them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,6 +119,16 @@ for inputs in INPUTS:
         weight_decay=[0.0, 0.1, 0.1, 0.1],
         gradient_clip=[math.inf, 0.1, math.inf, 0.1],
         dropout=[0.3, 0.0, (0.2, 0.1, 0.4), 0.0],
+    )
+COLUMNS = [(0, 1, 2, 5), (1, 2, 3, 4), (3, 4), (0, 1, 2, 3, 4, 5)]
+for name in ("standard", "periodic", "bins", "both"):
+    MIXTURES[f"{name}, each network's own columns"] = each(
+        seed=[0, 1, 2, 3],
+        units=[(48, 64), (48, 64), (48, 64), (40, 32)],
+        inputs=[replace(INPUTS[name], columns=columns) for columns in COLUMNS],
+        gradient_clip=[math.inf, 0.1, math.inf, 0.1],
+        dropout=[0.3, 0.0, (0.2, 0.1, 0.4), 0.0],
+        optimizer=["adam"] * 4,
     )
 for activation in ACTIVATIONS:
     MIXTURES[f"activation {activation}"] = several(activation=activation)

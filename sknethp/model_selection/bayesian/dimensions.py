@@ -101,8 +101,8 @@ def _dimension(name: str, domain: Any) -> Dimension:
         found = Choices(domain) if categories else copy(check_dimension(domain))
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(
-            f"The space has {domain!r} for {name!r}, which is no dimension ({error}): give one of "
-            "skopt.space's Real, Integer or Categorical, (low, high), (low, high, prior), or a "
+            f"The space has {domain!r} for {name!r}, which is not a dimension ({error}): give one "
+            "of skopt.space's Real, Integer or Categorical, (low, high), (low, high, prior), or a "
             "list of categories."
         ) from error
     if isinstance(found, Categorical) and not isinstance(found, Choices):

@@ -44,7 +44,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
     iid : object
         Has no effect, as there.
     random_state : int, RandomState or None
-        Seed of the proposals. To go on where a search was killed, it must be a number.
+        Seed of the proposals. To resume a killed search, it must be an integer.
     {MAX_TIME}
     {ADDED}
 
@@ -88,7 +88,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         "n_points": COUNT,
     }
     _all_at_first = False
-    _splits_once = True  # a splitter may shuffle anew each round
+    _splits_once = True  # a splitter may shuffle differently each round
     _space_parameter = "search_spaces"
     _space_method = "bayes"
 
