@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from sknethp.classifier import DeepNetClassifier
     from sknethp.exceptions import DivergenceError, UnscaledInputWarning
     from sknethp.fusion import fused
+    from sknethp.self_tuning import DeepNetClassifierCV
 
 __version__ = "0.1.0"
 __all__ = [
     "DeepNetClassifier",
+    "DeepNetClassifierCV",
     "DivergenceError",
     "UnscaledInputWarning",
     "__version__",
@@ -21,6 +23,7 @@ __all__ = [
 
 _MODULES = {
     "DeepNetClassifier": "classifier",
+    "DeepNetClassifierCV": "self_tuning",
     "DivergenceError": "exceptions",
     "UnscaledInputWarning": "exceptions",
     "fused": "fusion",

@@ -159,7 +159,7 @@ def _ranges(search: Any) -> dict[str, bool]:
 
 def _spaces(search: Any) -> list[Mapping[str, Any]]:
     """Return the spaces from which a search has drawn its candidates."""
-    for name in ("search_spaces", "param_distributions", "param_grid"):
+    for name in ("space_", "search_spaces", "param_distributions", "param_grid"):
         space = getattr(search, name, None)
         if space is None and name == getattr(search, "_space_parameter", None):
             space = search_space(search.estimator, search._space_method, search._space_size)

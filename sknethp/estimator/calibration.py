@@ -42,12 +42,17 @@ def calibrate(
             )
         )
     temperature = fitted_temperature(objective, pieces)
+    divide_logits(networks, temperature)
+    return temperature
+
+
+def divide_logits(networks: Sequence[Network], temperature: float) -> None:
+    """Divide the weights and biases of the output layers by a temperature."""
     with torch.no_grad():
         for network in networks:
             own = views(network.parameters, network.architecture.parameters)
             for name in ("output.weight", "output.bias"):
                 own[name].div_(temperature)
-    return temperature
 
 
 def fitted_temperature(

@@ -23,7 +23,7 @@ _PLAIN_WORDS = {
     r"Found input variables with inconsistent numbers of samples: \[(\d+), (\d+)\]": "{X} has {0} "
     "samples, but {y} has {1}: give one label for each sample.",
     r"X has (\d+) features?, but \w+ is expecting (\d+)": "{X} has {0} features, but "
-    "DeepNetClassifier is expecting {1} features as input.",
+    "{name} is expecting {1} features as input.",
 }
 
 
@@ -57,7 +57,8 @@ def check_data(
     except (OverflowError, TypeError, ValueError) as error:
         for pattern, sentence in _PLAIN_WORDS.items():
             if match := re.match(pattern, str(error)):
-                words = sentence.format(*match.groups(), X=names[0], y=names[1])
+                name = type(estimator).__name__
+                words = sentence.format(*match.groups(), X=names[0], y=names[1], name=name)
                 raise ValueError(words) from error
         if re.match(r"Input (y )?contains NaN", str(error)):
             raise ValueError(missing_labels(names[1])) from error

@@ -87,16 +87,22 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
 
 def _start(request: FitRequest, earlier: Fitted | None) -> tuple[list[Network], EpochNet]:
     """Return new networks and a net, or copies of those to continue from."""
-    networks = _new_networks(request) if earlier is None else _continued(earlier.networks, request)
+    networks = new_networks(request) if earlier is None else _continued(earlier.networks, request)
     net = new_net(networks, request)
     if earlier is not None:
         net.history.extend(list(earlier.net.history))
     return networks, net
 
 
-def _new_networks(request: FitRequest) -> list[Network]:
-    """Return the networks that a fit starts with; the first one does not depend on the others."""
-    schemes, statistics = request.parameters["weight_init"], request.statistics()
+def new_networks(
+    request: FitRequest, statistics: dict[str, np.ndarray] | None = None
+) -> list[Network]:
+    """Return the networks that a fit starts with; the first one does not depend on the others.
+
+    `statistics` are the request's, if they are known.
+    """
+    schemes = request.parameters["weight_init"]
+    statistics = request.statistics() if statistics is None else statistics
     networks = []
     for i in range(request.ensemble_size):
         seed = (request.seed, i) if i else request.seed

@@ -176,22 +176,39 @@ def fit_request(
 
     `inputs` are those of a net to continue from, which keeps its scaling and its embedding.
     """
-    device = resolve_device(parameters["device"])
     _check_callbacks(parameters)
     index, held_out = np.arange(len(samples.y), dtype=np.int32), None
     if validation is not None:
         held_out = np.arange(len(validation.y), dtype=np.int32)
     elif parameters["early_stopping"]:
         index, held_out = _split(parameters["validation_fraction"], samples, index, seed)
+    source = samples if validation is None else validation
+    if inputs is not None and parameters["embedding"] == AUTO:
+        parameters = {**parameters, "embedding": inputs.embedding}
+    columns = None if inputs is None else inputs.columns
+    return request_on(parameters, samples, index, source, held_out, seed, n_epochs, columns)
+
+
+def request_on(
+    parameters: dict[str, Any],
+    samples: Samples,
+    index: np.ndarray,
+    source: Samples,
+    held_out: np.ndarray | None,
+    seed: int,
+    n_epochs: int | None = None,
+    columns: tuple[int, ...] | None = None,
+) -> FitRequest:
+    """Request a fit on the samples of `index`, validated on those of `held_out` in `source`.
+
+    `columns` are those to embed, if they are known.
+    """
     by_class = _class_weights(samples, index, parameters["class_weight"])
     train = Subset(samples, index, _weight(samples, index, by_class, "training"))
     valid = None
     if held_out is not None:
-        source = samples if validation is None else validation
         valid = Subset(source, held_out, _weight(source, held_out, by_class, "validation"))
-    columns = _embedded_columns(parameters, train) if inputs is None else inputs.columns
-    if inputs is not None and parameters["embedding"] == AUTO:
-        parameters = {**parameters, "embedding": inputs.embedding}
+    columns = _embedded_columns(parameters, train) if columns is None else columns
     parameters = resolve(parameters, len(train.index), len(columns))
     return FitRequest(
         parameters=parameters,
@@ -199,7 +216,7 @@ def fit_request(
         train=train,
         valid=valid,
         embedded_columns=columns if parameters["embedding"] else (),
-        device=device,
+        device=resolve_device(parameters["device"]),
         seed=seed,
         n_epochs=n_epochs or parameters["max_epochs"],
     )

@@ -127,8 +127,13 @@ def _is(array: np.ndarray, dtype: type, *shape: int) -> bool:
 
 def save(fit: StoredFit, file: Path) -> None:
     """Write a fit, completely or not at all."""
+    save_arrays(vars(fit), file)
+
+
+def save_arrays(arrays: Mapping[str, np.ndarray], file: Path) -> None:
+    """Write named arrays, completely or not at all."""
     content = io.BytesIO()
-    np.savez(content, **vars(fit))
+    np.savez(content, **dict[str, Any](arrays))
     scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
     try:
         scratch.write_bytes(content.getbuffer())
@@ -141,6 +146,13 @@ def load(
     file: Path, architecture: Architecture, settings: Settings, n_networks: int = 1
 ) -> StoredFit:
     """Read a fit of networks of this kind; raises an exception of any type if there is none."""
+    fit = StoredFit(**load_arrays(file, [field.name for field in fields(StoredFit)]))
+    fit.check(architecture, settings, n_networks)
+    return fit
+
+
+def load_arrays(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read named arrays; raises an exception of any type if they are not there."""
     if not file.is_file():
         raise ValueError("it is not a regular file")
     with zipfile.ZipFile(file) as archive:
@@ -148,6 +160,4 @@ def load(
     if size > file.stat().st_size:
         raise ValueError("it is compressed")
     with np.load(file, allow_pickle=False) as arrays:
-        fit = StoredFit(**{field.name: arrays[field.name] for field in fields(StoredFit)})
-    fit.check(architecture, settings, n_networks)
-    return fit
+        return {name: arrays[name] for name in names}

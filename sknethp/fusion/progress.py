@@ -25,10 +25,11 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 def wanted(progress: bool | None) -> bool:
     """Tell whether to show progress; by default if standard error is a terminal."""
-    return _on_terminal() if progress is None else progress
+    return on_terminal() if progress is None else progress
 
 
-def _on_terminal() -> bool:
+def on_terminal() -> bool:
+    """Tell whether standard error is a terminal that can show a bar."""
     return _is_terminal(sys.stderr) and not Console().is_dumb_terminal
 
 
@@ -88,7 +89,7 @@ class Progress(Tally):
 
     def __init__(self, bar: Bar | None = None):
         super().__init__()
-        self._bar = bar or (_new_bar() if _on_terminal() else None)
+        self._bar = bar or (new_bar() if on_terminal() else None)
         self._best = BestScore()
         self._candidates: dict[Task, dict | None] = {}
         self._board: Board | None = None
@@ -190,7 +191,8 @@ class Progress(Tally):
         bar.refresh()
 
 
-def _new_bar() -> Bar:
+def new_bar() -> Bar:
+    """Return a bar on standard error whose tasks have a field `words`."""
     return Bar(
         BarColumn(20),
         TaskProgressColumn(),

@@ -87,6 +87,12 @@ class Scheduler:
         self.summary.found += 1
         self._current.recalls = True
 
+    def count_inner(self, summary: Summary) -> None:
+        """Count networks that the running task has trained together by itself."""
+        assert self._current is not None
+        self.summary.add(summary, None)
+        self._current.trains = True
+
     def is_first(self, subject: str) -> bool:
         """Whether nothing has been said to the user about a subject in this session yet."""
         is_first = subject not in self._subjects

@@ -17,7 +17,7 @@ from sknethp.model_selection.bayesian.encoding import Encoding, index_of
 from sknethp.model_selection.bayesian.surrogate import GaussianProcess, Posterior
 from sknethp.training.threads import one_blas_thread
 
-_DESIGN = 8
+N_DESIGN = 8
 _EVERYWHERE = 2000
 _ENUMERABLE = 4000
 # Places near the best: how many, how far, and which share of the dimensions moves.
@@ -51,7 +51,7 @@ class RoundOptimizer(skopt.Optimizer):
         """Propose points, none twice, as far as the space has more; None for one, not in a list."""
         n = n_points or 1
         with one_blas_thread():
-            encoded = self._designed(n) if len(self.Xi) < _DESIGN else self._promising(n)
+            encoded = self._designed(n) if len(self.Xi) < N_DESIGN else self._promising(n)
         points = self._encoding.decode(encoded)
         if n_points:
             return points
@@ -62,7 +62,7 @@ class RoundOptimizer(skopt.Optimizer):
     def tell(self, x, y, fit=True):
         """Take the loss of a point, or of several, and fit a model for the next proposals."""
         result = super().tell(x, y, fit=False)
-        if fit and len(self.Xi) >= _DESIGN:
+        if fit and len(self.Xi) >= N_DESIGN:
             start = self.models[-1].theta_ if self.models else None
             process = GaussianProcess(self._encoding.dimension_of, start)
             features = self._encoding.features(self._encoding.encode(self.Xi))
@@ -75,7 +75,7 @@ class RoundOptimizer(skopt.Optimizer):
         """Return the next encoded points of the first design."""
         start = len(self.Xi)
         if self._design is None:
-            n_design = n * math.ceil(_DESIGN / n)
+            n_design = n * math.ceil(N_DESIGN / n)
             self._design = self._encoding.stratified(n_design, self.rng)
             drawn = self._encoding.decode(self._design[:1])[0]
             names = [dimension.name for dimension in self.space]

@@ -1,0 +1,252 @@
+"""A candidate: one set of hyperparameters, trained on every fold an epoch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sknethp.estimator.fitting import new_networks
+from sknethp.estimator.request import FitRequest
+from sknethp.estimator.stopping import Progress
+from sknethp.self_tuning.clock import epoch_work
+from sknethp.self_tuning.folds import Folds
+from sknethp.self_tuning.kept import KeptCandidate
+from sknethp.training.epoch import Epoch, EpochResult, Evaluation, n_steps
+from sknethp.training.network import Network
+
+# For a paired test.
+_FEWEST_BLOCKS = 3
+
+State = Literal["running", "finished", "behind", "out of time", "interrupted", "diverged"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Parameters of a candidate: those that were proposed, and all in their plain form."""
+
+    params: dict[str, Any]
+    parameters: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The networks of all folds after an epoch, counted from 1.
+
+    They have no moments; `logits` are what they predict of the samples held out from them,
+    ``(n_held_out, n_outputs)``.
+    """
+
+    epoch: int
+    networks: list[Network]
+    logits: Tensor
+
+
+class _FoldFit:
+    """The network of one fold, and what it needs for an epoch."""
+
+    def __init__(self, fold: int, request: FitRequest, folds: Folds, n_blocks: int):
+        assert request.valid is not None
+        self.request = request
+        (self.network,) = new_networks(request, folds.statistics(fold, request))
+        self.train, self.valid = folds.part(request.train), folds.part(request.valid)
+        self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
+        self._n_blocks = min(n_blocks, len(self.valid))
+        self.last_rate = 0.0
+        self.progress = Progress(
+            patience=np.inf,
+            min_improvement=request.parameters["min_improvement"],
+            drop_epochs=request.parameters["lr_drop_epochs"],
+            keep_best=False,
+        )
+
+    def losses(self, evaluation: Evaluation) -> np.ndarray:
+        """Return the held-out loss, or those of several blocks of samples, ``(n_blocks,)``."""
+        if self._n_blocks == 1:
+            return np.array([evaluation.measures.loss])
+        index = torch.from_numpy(self.valid.index).long()
+        targets = self.valid.targets[index]
+        losses = self.request.objective.sample_losses(evaluation.logits, targets).numpy()
+        if self.valid.weight is not None:
+            losses = losses * self.valid.weight[index].numpy()
+        return np.array([block.mean() for block in np.array_split(losses, self._n_blocks)])
+
+    def epoch(self) -> Epoch:
+        """Request the next epoch."""
+        progress, request = self.progress, self.request
+        rates = request.schedule.rates(progress.epoch, self.n_steps, progress.drops)
+        self.last_rate = float(rates[-1])
+        return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
+
+
+def copied(network: Network) -> Network:
+    """Return a network as it is now, without moments."""
+    return replace(
+        network,
+        moments=[],
+        parameters=network.parameters.clone(),
+        statistics=network.statistics.clone(),
+    )
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A candidate in the race, and how it has done so far.
+
+    `losses` has, for each epoch trained, the held-out loss of every fold, or of several blocks of
+    each fold where there are few, ``(n_blocks,)``. `best` is the epoch with the lowest mean;
+    `history` is that of the first fold. At its end it has `scores`, ``(n_folds,)``. What was `kept`
+    by an earlier run is not trained again.
+    """
+
+    number: int
+    proposal: Proposal
+    requests: list[FitRequest]
+    kept: KeptCandidate | None = None
+    state: State = "running"
+    losses: list[np.ndarray] = field(default_factory=list)
+    best: Snapshot | None = None
+    scores: np.ndarray | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    ended_at: float = 0.0
+    _fits: list[_FoldFit] = field(default_factory=list)
+
+    @classmethod
+    def start(
+        cls,
+        number: int,
+        proposal: Proposal,
+        folds: Folds,
+        seed: int,
+        kept: KeptCandidate | None = None,
+    ) -> Candidate:
+        """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
+        requests = list(folds.requests(proposal.parameters, seed))
+        n_blocks = -(-_FEWEST_BLOCKS // len(folds))
+        own = [] if kept else requests
+        fits = [_FoldFit(fold, request, folds, n_blocks) for fold, request in enumerate(own)]
+        return cls(number, proposal, requests, kept, _fits=fits)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of the whole schedule."""
+        return self.requests[0].n_epochs
+
+    @property
+    def mean_losses(self) -> np.ndarray:
+        """Means after each epoch, ``(n_epochs_trained,)``."""
+        return np.array([losses.mean() for losses in self.losses])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest loss, counted from 1; 0 if there is none."""
+        return int(self.mean_losses.argmin()) + 1 if self.lowest == self.lowest else 0
+
+    @property
+    def lowest(self) -> float:
+        """The lowest mean loss so far; NaN before the first epoch, and after divergence."""
+        return float(min(self.mean_losses)) if self.losses and self.state != "diverged" else np.nan
+
+    @property
+    def progress(self) -> float:
+        """Share of the work that is done."""
+        return len(self.losses) / self.n_epochs if self.state == "running" else 1.0
+
+    @property
+    def epoch_work(self) -> int:
+        """Multiplications of an epoch."""
+        return sum(epoch_work(fit.network, fit.n_steps, len(fit.valid)) for fit in self._fits)
+
+    @property
+    def work_left(self) -> int:
+        """Multiplications to the last epoch."""
+        return (self.n_epochs - len(self.losses)) * self.epoch_work
+
+    def epochs(self) -> list[Epoch]:
+        """Request the next epoch of every fold; none if its result is kept."""
+        return [fit.epoch() for fit in self._fits]
+
+    def record(self, results: Sequence[EpochResult]) -> None:
+        """Take the results of an epoch of every fold."""
+        if self.kept is not None:
+            self._replay(self.kept)
+            return
+        valid = [result.valid for result in results if result.valid is not None]
+        losses = np.concatenate(
+            [fit.losses(evaluation) for fit, evaluation in zip(self._fits, valid, strict=True)]
+        )
+        is_finite = all(r.is_finite and np.isfinite(r.train.loss) for r in results)
+        if not (is_finite and np.isfinite(losses).all()):
+            self.end("diverged")
+            return
+        is_best = not losses.mean() >= self.lowest
+        self.losses.append(losses)
+        self.history.append(self._row(results[0]))
+        for fit, evaluation in zip(self._fits, valid, strict=True):
+            fit.progress.update(-evaluation.measures.loss, [fit.network])
+        if is_best:
+            networks = [copied(fit.network) for fit in self._fits]
+            logits = torch.cat([evaluation.logits for evaluation in valid])
+            self.best = Snapshot(len(self.losses), networks, logits)
+        if len(self.losses) == self.n_epochs:
+            self.end("finished")
+
+    def _row(self, result: EpochResult) -> dict[str, Any]:
+        """Return an epoch of the first fold as a row of skorch's history."""
+        assert result.valid is not None
+        measures = {**result.train.named("train"), **result.valid.measures.named("valid")}
+        rate = self._fits[0].last_rate
+        return {"batches": [], "epoch": len(self.losses), "lr": rate, **measures, "seconds": 0.0}
+
+    def _replay(self, kept: KeptCandidate) -> None:
+        """Take the next of the losses that were kept."""
+        if len(self.losses) < len(kept.losses):
+            self.losses.append(kept.losses[len(self.losses)])
+        if len(self.losses) == len(kept.losses):
+            self.end(str(kept.state))  # type: ignore[arg-type]
+
+    def end(self, state: State) -> None:
+        """Stop training, and drop all but the best epoch."""
+        self.state = state
+        if self.kept is not None:
+            self._restore(self.kept)
+        elif state == "diverged":
+            self.best = None
+        self._fits = []
+
+    def _restore(self, kept: KeptCandidate) -> None:
+        """Take the best epoch and the history of a candidate that was kept."""
+        self.history = kept.rows()
+        if kept.counts[0]:
+            networks = kept.networks([new_networks(request)[0] for request in self.requests])
+            self.best = Snapshot(int(kept.counts[0]), networks, torch.from_numpy(kept.logits))
+
+    def to_keep(self) -> KeptCandidate:
+        """Return what is to be kept of a candidate at its end."""
+        best, n_outputs = self.best, self.requests[0].objective.n_outputs
+        networks = [] if best is None else best.networks
+        architecture = self.requests[0].architecture
+        columns = [name for name in (self.history or [{}])[0] if name not in ("batches", "epoch")]
+
+        def stacked(values: list[np.ndarray], *shape: int) -> np.ndarray:
+            return np.stack(values) if values else np.zeros((0, *shape), np.float32)
+
+        return KeptCandidate(
+            state=np.array(self.state),
+            losses=np.stack(self.losses) if self.losses else np.zeros((0, 0)),
+            counts=np.array([best.epoch, networks[0].n_steps] if best else [0, 0]),
+            parameters=stacked([n.parameters.numpy() for n in networks], architecture.n_parameters),
+            statistics=stacked([n.statistics.numpy() for n in networks], architecture.n_statistics),
+            streams=np.array([n.streams.states() for n in networks], np.uint64),
+            logits=np.zeros((0, n_outputs), np.float32) if best is None else best.logits.numpy(),
+            columns=np.array(columns, dtype=str),
+            history=np.array([[row[name] for name in columns] for row in self.history]).reshape(
+                len(self.history), len(columns)
+            ),
+        )

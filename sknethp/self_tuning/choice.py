@@ -1,0 +1,112 @@
+"""What is chosen when the race is over: the best candidate, the ensemble, and how it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sknethp.estimator.calibration import divide_logits, fitted_temperature
+from sknethp.estimator.fitting import Fitted, rebuilt
+from sknethp.estimator.prediction import probabilities
+from sknethp.self_tuning import temperature as of_probabilities
+from sknethp.self_tuning.candidate import Candidate, copied
+from sknethp.self_tuning.ensemble import Ensemble, Member, greedy_weights, module_of
+from sknethp.self_tuning.folds import Folds
+from sknethp.self_tuning.scoring import Scorer, best_threshold
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The weights of all candidates in the ensemble, and the best by itself.
+
+    `scores` are ``(n_candidates, n_folds)``, NaN for candidates without predictions; `held_out` is
+    what the ensemble predicts of what was held out, ``(n_held_out, n_classes)``.
+    """
+
+    weights: np.ndarray
+    best_index: int
+    scores: np.ndarray
+    held_out: np.ndarray
+    temperature: float
+    threshold: float
+
+    @property
+    def members(self) -> list[int]:
+        """The candidates in the ensemble, the heaviest first."""
+        order = np.argsort(-self.weights, kind="stable")
+        return [int(i) for i in order if self.weights[i] > 0]
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    folds: Folds,
+    scorer: Scorer,
+    ensemble_size: int,
+    calibrate: bool,
+) -> Choice:
+    """Choose by what was held out; a ValueError if no candidate has predictions."""
+    held_out = {
+        i: probabilities(folds.objective, candidate.best.logits)
+        for i, candidate in enumerate(candidates)
+        if candidate.best is not None
+    }
+    if not held_out:
+        raise ValueError(
+            "No candidate could be trained: the loss of all became NaN or infinite. Most likely "
+            "the inputs are not scaled: put a StandardScaler in front."
+        )
+    nothing = np.full(len(folds), np.nan)
+    scores = np.stack([nothing if c.scores is None else c.scores for c in candidates])
+    likelihoods = np.stack([proba[np.arange(len(folds.y)), folds.y] for proba in held_out.values()])
+    weights = np.zeros(len(candidates))
+    weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
+    mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
+    temperature = (
+        of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
+    )
+    predicted = of_probabilities.scaled(mean, temperature)
+    means = scores.mean(axis=1)
+    losses = np.array([candidate.lowest for candidate in candidates])
+    best = np.nanargmin(losses) if np.isnan(means).all() else np.nanargmax(means)
+    threshold = best_threshold(scorer, predicted) if scorer.has_threshold else 0.5
+    return Choice(weights, int(best), scores, predicted, temperature, threshold)
+
+
+def ensemble_of(
+    choice: Choice, candidates: Sequence[Candidate], folds: Folds, refits: Mapping[int, Fitted]
+) -> Ensemble:
+    """Return the ensemble, of networks fitted to all samples where there are some."""
+    members = []
+    for i in choice.members:
+        candidate = candidates[i]
+        assert candidate.best is not None
+        if i in refits:
+            modules = [refits[i].net.module_]
+        else:
+            modules = [module_of(network) for network in candidate.best.networks]
+        params = candidate.proposal.params
+        members.append(Member(candidate.number, params, float(choice.weights[i]), modules))
+    return Ensemble(members, choice.temperature, folds.objective)
+
+
+def best_of(candidate: Candidate, folds: Folds, calibrate: bool) -> Fitted:
+    """Return the networks of a candidate's folds as the fit of one classifier."""
+    assert candidate.best is not None
+    networks = [copied(network) for network in candidate.best.networks]
+    temperature = 1.0
+    if calibrate:
+        pieces = []
+        for request, part in zip(candidate.requests, folds.slices, strict=True):
+            assert request.valid is not None
+            held_out = folds.part(request.valid)
+            weight = None if held_out.weight is None else held_out.weight[held_out.index].double()
+            logits = candidate.best.logits[part].double().unsqueeze(0)
+            pieces.append((logits, held_out.targets[held_out.index].double(), weight))
+        temperature = fitted_temperature(folds.objective, pieces)
+        divide_logits(networks, temperature)
+    request, history = candidate.requests[0], candidate.history
+    fitted = rebuilt(request, networks, history, candidate.best.epoch)
+    fitted.net.temperature_ = temperature
+    return fitted

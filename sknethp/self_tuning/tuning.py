@@ -1,0 +1,156 @@
+"""One run: folds, proposals, race, clock and memory joined together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sknethp.estimator.fitting import Fitted
+from sknethp.estimator.prediction import probabilities
+from sknethp.estimator.request import Samples
+from sknethp.fusion.scheduler import Scheduler
+from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.choice import Choice
+from sknethp.self_tuning.clock import Clock
+from sknethp.self_tuning.folds import Folds, Splits
+from sknethp.self_tuning.kept import KEPT_STATES, Kept
+from sknethp.self_tuning.plan import make_plan
+from sknethp.self_tuning.progress import progress_of
+from sknethp.self_tuning.proposals import Proposals
+from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.refit import refitted
+from sknethp.self_tuning.scoring import Scorer
+from sknethp.self_tuning.summary import TuningSummary
+from sknethp.self_tuning.trainer import RoundTrainer
+from sknethp.session import current_shared_session
+
+_N_PLACES = 8
+# Seconds that the ensemble takes, at least and for a number that was held out.
+_CHOOSING = 0.15, 3e-6
+_MOST_FOR_REFITS = 0.3
+# Numbers in a table of which only one fold is tried to measure the pace.
+_LARGE = 5_000_000
+# Candidates whose networks are kept until the end, by loss and by score.
+_N_KEPT = 30
+
+
+def _mean_score(candidate: Candidate) -> float:
+    """Return the mean of a candidate's scores, or what is lower than any."""
+    mean = np.nan if candidate.scores is None else candidate.scores.mean()
+    return float(mean) if np.isfinite(mean) else -np.inf
+
+
+class Tuning:
+    """Trains candidates on the folds, as many as the clock or a number allows."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        space: Any,
+        samples: Samples,
+        splits: Splits,
+        clock: Clock,
+        seed: int,
+        scoring: Any,
+        memory: Any = None,
+        progress: bool | None = None,
+        n_refits: int = 0,
+    ):
+        self._clock, self._seed = clock, seed
+        self._trainer, self._progress = RoundTrainer(), progress
+        self._notes: list[str] = []
+        self._candidates: list[Candidate] = []
+        self.folds = Folds(samples, splits)
+        self.proposals = Proposals(estimator, space, self.folds, seed)
+        if clock.max_time < float("inf"):
+            with clock.phase("planning"):
+                splits = self._planned(samples, splits, n_refits)
+        self._kept = Kept(memory, samples, splits, seed)
+        self.scorer = Scorer(scoring, self.folds, samples.X)
+
+    def _planned(self, samples: Samples, splits: Splits, n_refits: int) -> Splits:
+        """Train less where several candidates would not fit the time; return the folds."""
+        clock, (least, each) = self._clock, _CHOOSING
+        wanted = least + each * len(self.folds.held_out) * len(samples.classes)
+        clock.reserve = min(wanted, 0.2 * clock.max_time)
+        (first,) = self.proposals.next([], 1)
+        is_large = samples.X.shape[0] * samples.X.shape[1] > _LARGE
+        probed = self.folds.of(splits[:1]) if is_large else self.folds
+        start = Candidate.start(0, first, probed, self._seed)
+        plan = make_plan(start, clock, len(splits))
+        per_fold = clock.seconds_for(start.work_left) / len(probed)
+        clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
+        self.proposals.plan = plan
+        self._notes = plan.notes(len(splits), len(splits[0][0]))
+        if plan.n_folds < len(splits) or plan.max_rows is not None:
+            splits = plan.splits(splits, self._seed)
+            self.folds = self.folds.of(splits)
+        return splits
+
+    def run(self, n_candidates: int | None) -> list[Candidate]:
+        """Run the race; return all candidates."""
+
+        def propose(candidates: Sequence[Candidate], n: int) -> list[Candidate]:
+            if n_candidates is not None:
+                n = min(n, n_candidates - len(candidates))
+            proposals = self.proposals.next(candidates, n) if n > 0 else []
+            return [self._started(len(candidates), proposal) for proposal in proposals]
+
+        clock = self._clock
+        with progress_of(self._progress, clock, n_candidates) as progress:
+            watch = (lambda candidates: None) if progress is None else progress.show
+            race = Race(propose, self._trainer, clock, _N_PLACES, self._ended, watch)
+            self._candidates = race.candidates
+            race.run()
+        return race.candidates
+
+    def _started(self, number: int, proposal: Proposal) -> Candidate:
+        """Start a candidate, or recall one."""
+        requests = list(self.folds.requests(proposal.parameters, self._seed))
+        kept = self._kept.recall(proposal.parameters, requests, len(self.folds.held_out))
+        return Candidate.start(number, proposal, self.folds, self._seed, kept)
+
+    def refitted(self, choice: Choice) -> dict[int, Fitted]:
+        """Fit the chosen candidates to all samples, the best first."""
+        order = dict.fromkeys([choice.best_index, *choice.members])
+        chosen = [self._candidates[i] for i in order]
+        with self._clock.phase("refitting"):
+            return refitted(chosen, self.folds.samples, self._clock, self._seed)
+
+    def _ended(self, candidate: Candidate) -> None:
+        """Score a candidate and keep it; forget networks that will not be in the ensemble."""
+        if candidate.best is not None:
+            held_out = probabilities(self.folds.objective, candidate.best.logits)
+            candidate.scores = self.scorer.of_folds(held_out)
+        if candidate.kept is not None:
+            self._trainer.summary.found += len(self.folds)
+        elif candidate.state in KEPT_STATES:
+            self._kept.keep(candidate.proposal.parameters, candidate.to_keep())
+        self._forget_worst()
+
+    def _forget_worst(self) -> None:
+        """Forget the networks of all but the best candidates, by loss or by score."""
+        known = [c for c in self._candidates if c.state != "running" and c.best is not None]
+        by_score = sorted(known, key=_mean_score, reverse=True)[:_N_KEPT]
+        by_loss = sorted(known, key=lambda candidate: candidate.lowest)[:_N_KEPT]
+        for candidate in known:
+            if candidate not in by_score and candidate not in by_loss:
+                candidate.best = None
+
+    def summary(self) -> TuningSummary:
+        """Return what was done, and how long it took."""
+        states = [candidate.state for candidate in self._candidates]
+        clock = self._clock
+        self._trainer.summary.seconds = clock.elapsed
+        if isinstance(session := current_shared_session(), Scheduler):
+            session.count_inner(self._trainer.summary)
+        return TuningSummary(
+            states={state: states.count(state) for state in dict.fromkeys(states)},
+            n_folds=len(self.folds),
+            seconds=clock.elapsed,
+            seconds_by_phase=dict(clock.spent),
+            notes=self._notes,
+            fused=self._trainer.summary,
+        )

@@ -1,0 +1,55 @@
+"""The race: who stops, who does not, and that the others are as they would be by themselves."""
+
+import numpy as np
+import pytest
+
+from sknethp.self_tuning import race
+from sknethp.self_tuning.race import is_behind
+from tests.self_tuning.test_estimator import X, Y, small_net, tuned, weights_of
+
+SPACE = {"lr": (1e-5, 1e-1, "log-uniform"), "dropout": (0.0, 0.5)}
+
+
+def raced(**settings):
+    return tuned(estimator=small_net(max_epochs=12), space=SPACE, n_candidates=12, **settings)
+
+
+@pytest.mark.parametrize(
+    ("losses", "leader", "expected"),
+    [
+        ([0.5, 0.5, 0.5], [0.4, 0.4, 0.4], True),
+        ([0.6, 0.3, 0.6], [0.4, 0.4, 0.4], False),
+        ([0.3, 0.4, 0.4], [0.4, 0.4, 0.4], False),
+        ([0.5], [0.4], True),
+    ],
+)
+def test_behind_is_judged_by_the_same_blocks(losses, leader, expected):
+    assert is_behind(np.array(losses), np.array(leader)) == expected
+
+
+@pytest.mark.parametrize("cv", [3, 1])
+def test_the_others_train_as_without_a_race(cv, monkeypatch):
+    if cv == 1:
+        order = np.random.default_rng(0).permutation(len(Y))
+        cv = [(order[:130], order[130:])]
+    nets = raced(cv=cv).fit(X, Y)
+    monkeypatch.setattr(race, "_RUNGS", ())
+    whole = raced(cv=cv).fit(X, Y)
+    assert set(whole.cv_results_["state"]) == {"finished"}
+    first = slice(8)  # proposed before any result
+    states = nets.cv_results_["state"][first]
+    assert {"finished", "behind"} == set(states)
+    for name in ("n_epochs", "mean_test_score"):
+        same = nets.cv_results_[name][first] == whole.cv_results_[name][first]
+        assert same[states == "finished"].all()
+    short = nets.cv_results_["n_epochs"][first] < whole.cv_results_["n_epochs"][first]
+    assert short[states == "behind"].all()
+
+
+def test_a_stopped_candidate_has_its_best_epoch(monkeypatch):
+    nets = raced(ensemble_size=12).fit(X, Y)
+    results = nets.cv_results_
+    assert (results["best_epoch"] >= 1).all()
+    assert (results["best_epoch"] <= results["n_epochs"]).all()
+    assert np.isfinite(results["mean_test_score"]).all()
+    assert len(weights_of(nets.best_estimator_.module_))
