@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from scipy.optimize import minimize_scalar
@@ -58,20 +58,29 @@ def divide_logits(networks: Sequence[Network], temperature: float) -> None:
 def fitted_temperature(
     objective: Objective, pieces: Sequence[tuple[Tensor, Tensor, Tensor | None]]
 ) -> float:
-    """Return the most probable temperature, whose logarithm has a normal prior.
+    """Return the temperature of some samples.
 
     Each piece has logits ``(n_networks, n_samples, n_outputs)``, targets ``(n_samples, n_outputs)``
     and weights ``(n_samples,)`` or None.
     """
 
-    def loss(logarithm: float) -> float:
-        total = (logarithm / _SPREAD) ** 2 / 2
+    def loss(temperature: float) -> float:
+        total = 0.0
         for logits, targets, weight in pieces:
-            scaled = objective.average(logits / math.exp(logarithm))
+            scaled = objective.average(logits / temperature)
             losses = objective.sample_losses(scaled, targets)
             total += float((losses if weight is None else losses * weight).sum())
         return total
 
-    limit = math.log(_HIGHEST)
     with torch.no_grad():
-        return math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
+        return most_probable_temperature(loss)
+
+
+def most_probable_temperature(loss: Callable[[float], float]) -> float:
+    """Return the temperature with the lowest sum of log-losses, drawn towards 1."""
+
+    def penalized(logarithm: float) -> float:
+        return loss(math.exp(logarithm)) + (logarithm / _SPREAD) ** 2 / 2
+
+    limit = math.log(_HIGHEST)
+    return math.exp(minimize_scalar(penalized, bounds=(-limit, limit), method="bounded").x)

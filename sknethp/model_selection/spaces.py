@@ -33,13 +33,14 @@ SIZES: dict[str, tuple[str, ...]] = {
     "small": ("lr", "hidden_units", "dropout", "hidden_layers"),
     "medium": (
         *("lr", "hidden_units", "dropout", "hidden_layers"),
-        *("weight_decay", "max_epochs", "batch_size", "activation"),
+        *("weight_decay", "max_epochs", "batch_size", "activation", "label_smoothing"),
     ),
     "large": (
         *("lr", "hidden_units", "dropout", "hidden_layers", "optimizer", "lr_schedule"),
         *("weight_decay", "max_epochs", "batch_size", "activation", "momentum", "nesterov"),
         *("normalization", "residual", "label_smoothing", "lr_final", "warmup_fraction"),
-        *("input_dropout", "weight_init"),
+        *("embedding", "embedding_size", "frequency_scale", "embedding_bins", "beta2"),
+        *("input_dropout", "input_scaling", "weight_init"),
     ),
 }
 GRID_CANDIDATES = {"small": 12, "medium": 48, "large": 256}

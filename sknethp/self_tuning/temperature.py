@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-_LOWEST, _HIGHEST = 0.25, 4.0
-# Standard deviation of the logarithm, as if known beforehand: few samples change little.
-_SPREAD = 0.5
+from sknethp.estimator.calibration import most_probable_temperature
+
 # To fit it to; more would take seconds.
 _MOST_NUMBERS = 2_000_000
 
@@ -38,10 +36,8 @@ def fitted_temperature(
     rows = np.arange(len(y))
     each = np.ones(len(y)) if weight is None else weight / weight.mean()
 
-    def loss(log_temperature: float) -> float:
-        at = logits / np.exp(log_temperature)
-        losses = logsumexp(at, axis=1) - at[rows, y]
-        return float(losses @ each + 0.5 * (log_temperature / _SPREAD) ** 2)
+    def loss(temperature: float) -> float:
+        at = logits / temperature
+        return float((logsumexp(at, axis=1) - at[rows, y]) @ each)
 
-    bounds = np.log([_LOWEST, _HIGHEST])
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    return most_probable_temperature(loss)

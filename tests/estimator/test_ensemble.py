@@ -43,7 +43,8 @@ def test_probabilities_are_the_mean_of_the_members(data):
 
 def test_the_first_member_is_the_single_net():
     X, y = DIGITS
-    single, ensemble = small_net(**SETTINGS | {"ensemble_size": 1}), small_net(**SETTINGS)
+    settings = SETTINGS | {"calibrate": False}  # which holds out samples of each member
+    single, ensemble = small_net(**settings | {"ensemble_size": 1}), small_net(**settings)
     own = single.fit(X, y).module_.state_dict()
     first = ensemble.fit(X, y).module_.get_submodule("member_0").state_dict()
     assert all(torch.equal(own[name], first[name]) for name in own)
@@ -69,7 +70,8 @@ def test_fused_as_alone(data, stopping):
 
 def test_validation_is_measured_by_the_mean_probabilities():
     X, y = DIGITS
-    model = small_net(**SETTINGS, max_epochs=4).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    model = small_net(**SETTINGS, max_epochs=4, calibrate=False)
+    model.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     proba = model.predict_proba(X[200:])
     loss = -np.log(proba[np.arange(100), np.searchsorted(model.classes_, y[200:])]).mean()
     assert model.history_[model.best_epoch_ - 1]["valid_loss"] == pytest.approx(loss, rel=1e-4)

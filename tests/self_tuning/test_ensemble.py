@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from sknethp.estimator import calibration
 from sknethp.self_tuning import ensemble as ensemble_module
-from sknethp.self_tuning import temperature as temperature_module
 from sknethp.self_tuning.ensemble import greedy_weights
 from sknethp.self_tuning.temperature import fitted_temperature, scaled
 
@@ -80,7 +80,7 @@ def test_few_samples_change_little():
 
 
 def test_weighted_samples_are_like_repeated_ones(monkeypatch):
-    monkeypatch.setattr(temperature_module, "_SPREAD", 1e3)
+    monkeypatch.setattr(calibration, "_SPREAD", 1e3)
     probabilities, y = overconfident(300, 2.0)
     times = np.random.default_rng(0).integers(1, 4, 300)
     repeated = fitted_temperature(np.repeat(probabilities, times, axis=0), y.repeat(times), None)
