@@ -22,6 +22,7 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     for number, block in enumerate(found, start=1):
         exec(compile(block, f"README.md, python block {number}", "exec"), namespace)
     assert len(found) >= 4
+    assert "DeepNetClassifierCV" in found[0]
     assert all(name in "".join(found) for name in ("GridSearch", "RandomizedSearch", "BayesSearch"))
     assert capsys.readouterr().out
 
