@@ -135,6 +135,7 @@ def silence_expected_warnings():
     warnings.filterwarnings("ignore", category=FitFailedWarning)
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     warnings.filterwarnings("ignore", message="One or more of the test scores are non-finite")
+    warnings.filterwarnings("ignore", message="max_time=.* ended the search")
 
 
 def count_weights(n_features, n_units, n_outputs=1):

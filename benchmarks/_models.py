@@ -1,4 +1,4 @@
-"""The classifiers that bench_quality.py compares, all at their defaults."""
+"""Classifiers at their defaults, as bench_quality.py compares them."""
 
 import functools
 import hashlib
@@ -44,6 +44,11 @@ class Model:
     settings: dict = field(default_factory=dict)  # what is not at its default
     raw: bool = False  # whether it gets the columns unscaled
     label: str = ""  # its name in the tables
+    counts_if_failed: bool = False  # whether a fit that fails counts as the classes' shares
+
+    def warm_up(self, X, y):
+        """Fit a few rows."""
+        self.make(0).fit(X, y)
 
     def key(self):
         """Return the columns of the results by which a row of this model is found."""
@@ -73,11 +78,11 @@ def make_peer(name):
 
 
 @functools.cache
-def our_version():
-    """Return the package's version and a hash of the modules that DeepNetClassifier imports."""
+def our_version(name=OURS, module="sknethp"):
+    """Return the package's version and a hash of the modules imported, this class's included."""
     import sknethp
 
-    sknethp.DeepNetClassifier  # noqa: B018, imported on first use
+    getattr(importlib.import_module(module), name)  # the package imports a class on first use
     names = sorted(name for name in sys.modules if name.partition(".")[0] == "sknethp")
     sources = [pathlib.Path(sys.modules[name].__file__).read_bytes() for name in names]
     return f"sknethp {sknethp.__version__}+{hashlib.sha256(b''.join(sources)).hexdigest()[:8]}"

@@ -4,6 +4,7 @@ import functools
 import pathlib
 import sys
 import time
+from dataclasses import replace
 
 import _report as report
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, zero_one_loss
 from sklearn.model_selection import train_test_split
@@ -83,7 +85,7 @@ def split(X, y, seed, options, raw):
 def warm_up(model):
     """Fit a model once on a few rows, so that no fit pays for imports and thread pools."""
     X = np.random.default_rng(0).standard_normal((80, 4))
-    model.make(0).fit(X, (X[:, 0] > 0).astype(int))
+    model.warm_up(X, (X[:, 0] > 0).astype(int))
 
 
 def evaluate(model, seed, parts, timed):
@@ -104,11 +106,19 @@ def evaluate(model, seed, parts, timed):
 
 
 def fit(model, key, parts, timed, results):
-    """Fit a model and add its row to the results; a fit that fails is printed and left out."""
+    """Fit a model and add its row to the results; a fit that fails is printed."""
+    start = None
     try:
+        if timed:
+            warm_up(model)
+        start = time.perf_counter()
         results.add({**key, **evaluate(model, key["seed"], parts, timed)})
     except Exception as error:
         print(f"{model.label} failed on {key['data']}, seed {key['seed']}: {error!r}", flush=True)
+        if model.counts_if_failed and start is not None:
+            failed = {"seconds": time.perf_counter() - start, "failure": repr(error)}
+            prior = replace(model, make=lambda seed: DummyClassifier(strategy="prior"))
+            results.add({**key, **evaluate(prior, key["seed"], parts, timed), **failed})
 
 
 def fit_together(fits):
@@ -139,7 +149,6 @@ def measure(models, data_sets, options, results, fuse=False):
                 if model.make is None or results.find(key, timed):
                     continue
                 if timed:
-                    warm_up(model)
                     fit(model, key, here, timed, results)
                 else:
                     together.append((model, key, here, timed, results))

@@ -23,9 +23,9 @@ times; the nets of the other splits train together, with the same result.
 import importlib.util
 
 import _ablation as ablation
+import _comparison as comparison
 import _critical_difference
 import _report as report
-import numpy as np
 from _contenders import MLP, OURS, silence_expected_warnings
 from _models import PEERS, REALMLP, make_ours, make_peer
 from _results import MEASURES, Results, measure
@@ -36,12 +36,8 @@ TIE = {"error": 0.1, "log_loss": 0.005}
 def parse_arguments():
     """Return the command line's options."""
     parser = report.make_parser(__doc__)
+    comparison.add_options(parser, splits=3)
     add = parser.add_argument
-    add("folder", nargs="?", default="../shared/data")
-    add("--splits", type=int, default=3, help="stratified splits")
-    add("--max-rows", type=int, default=10_000, help="rows to train on, at most")
-    add("--test-share", type=float, default=0.25, help="share of the rows to test on")
-    add("--only", nargs="+", default=[], help="names of data sets and models or ingredients")
     add(
         "--set",
         action="append",
@@ -51,8 +47,6 @@ def parse_arguments():
     )
     add("--raw", action="store_true", help="do not scale the columns for DeepNetClassifier")
     add("--ablation", action="store_true", help="change one ingredient of the default at a time")
-    add("--results", metavar="FILE", help="CSV file to keep the fits in, and to go on from")
-    add("--markdown", metavar="FILE", help="write the last table to this file, as Markdown")
     add("--plot", metavar="FILE", help="draw critical differences (needs scikit-posthocs)")
     options = parser.parse_args()
     if options.plot and not importlib.util.find_spec("scikit_posthocs"):
@@ -60,73 +54,16 @@ def parse_arguments():
     return options
 
 
-def choose(names, models, data_sets):
-    """Return the models and data sets that --only names, and all where it names none."""
-    labels = [model.label for model in models]
-    unknown = [name for name in names if name not in labels and name not in data_sets]
-    if unknown:
-        allowed = ", ".join([*labels, *data_sets])
-        raise SystemExit(f"--only: {', '.join(unknown)} is none of {allowed}.")
-    return (
-        [model for model in models if model.label in names] or models,
-        {name: data_sets[name] for name in data_sets if name in names} or data_sets,
-    )
-
-
-def complete(results, labels):
-    """Return the labels that have results, and the results of splits that all of these have."""
-    present = [label for label in labels if label in set(results["label"])]
-    if absent := [label for label in labels if label not in present]:
-        print(f"Without results: {', '.join(absent)}.")
-    counts = results.groupby(["data", "seed"])["label"].nunique()
-    full = counts.index[counts == len(present)]
-    if len(full) < len(counts):
-        print(f"Left out: {len(counts) - len(full)} splits without a result of every classifier.")
-    if full.empty:
-        raise SystemExit("There is no split with a result of every classifier.")
-    return present, results.set_index(["data", "seed"]).loc[full].reset_index()
-
-
-def print_by_data_set(results, labels):
-    """Print the three tables with a row per data set and a column per classifier."""
-    titles = {
-        "error": ("Test error in %, mean of the splits", "mean", "{:.2f}"),
-        "log_loss": ("Log-loss, mean of the splits", "mean", "{:.4f}"),
-        "seconds": ("Seconds to fit, median of the splits", "median", "{:.2f}"),
-    }
-    for measure_name, (title, statistic, form) in titles.items():
-        table = results.pivot_table(
-            index="data", columns="label", values=measure_name, aggfunc=statistic
-        )
-        rows = [
-            [data_name, *(form.format(row[label]) for label in labels)]
-            for data_name, row in table.iterrows()
-        ]
-        report.print_table(title, ["data set", *labels], rows)
-
-
 def summarize(results, labels):
     """Return header and rows: each classifier's means, mean ranks and times in all."""
-    means = results.groupby(["data", "label"])[list(MEASURES)].mean()
-    ranks = {name: means[name].unstack().rank(axis=1).mean() for name in MEASURES}
-    by_model = means.groupby("label").mean()
+    header, rows = comparison.rank(results, labels)
     times = results.groupby("label")[["seconds", "cpu_seconds"]].sum()
     ratios = times / times.loc[REALMLP] if REALMLP in labels else None
-    rows = []
-    for label in labels:
-        row = [
-            label,
-            f"{by_model.loc[label, 'error']:.2f}",
-            f"{by_model.loc[label, 'log_loss']:.4f}",
-        ]
-        row += [f"{ranks[name][label]:.2f}" for name in MEASURES]
-        row.append(f"{np.mean([ranks[name][label] for name in MEASURES]):.2f}")
+    for label, row in zip(labels, rows, strict=True):
         for name in times:
             row.append(f"{times.loc[label, name]:.1f}")
             row.append(None if ratios is None else f"{ratios.loc[label, name]:.3f}")
-        rows.append(row)
-    header = ["classifier", "mean error %", "mean log-loss", "rank by error", "by log-loss"]
-    header += ["mean rank", "seconds to fit", f"/ {REALMLP}'s", "CPU seconds", f"/ {REALMLP}'s"]
+    header += ["seconds to fit", f"/ {REALMLP}'s", "CPU seconds", f"/ {REALMLP}'s"]
     return header, rows
 
 
@@ -158,7 +95,7 @@ def main():
     else:
         models = [make_ours(settings, options.raw), *map(make_peer, PEERS)]
     first = models[0]
-    models, data_sets = choose(options.only, models, data_sets)
+    models, data_sets = comparison.choose(options.only, models, data_sets)
     if options.ablation and first not in models:
         models = [first, *models]
     if settings:
@@ -166,7 +103,7 @@ def main():
     results = measure(models, data_sets, options, Results(options.results), fuse=options.ablation)
     if results.empty:
         raise SystemExit("No fit succeeded.")
-    labels, results = complete(results, [model.label for model in models])
+    labels, results = comparison.complete(results, [model.label for model in models])
     title = (
         f"{results['data'].nunique()} data sets, {results['seed'].nunique()} splits, at most "
         f"{results['n_train'].max()} rows to train on, number of threads: "
@@ -175,7 +112,7 @@ def main():
     if options.ablation:
         header, rows = ablation.summarize(results, labels)
     else:
-        print_by_data_set(results, labels)
+        comparison.print_by_data_set(results, labels)
         header, rows = summarize(results, labels)
     report.print_table(title, header, rows)
     if not options.ablation:
