@@ -27,12 +27,12 @@ def collect(results, rows, labels, make_models):
             if model.label in labels and (model.budget or budget == budgets[0]):
                 fits = [results.find({**split, **model.key()}, timed=True) for split in splits]
                 names = {"label": f"{model.label}, {model.budget} s", "name": model.label}
-                found += [{**row, **names} for row in fits if row]
+                found += [{"failure": None, **row, **names} for row in fits if row]
     found = pd.DataFrame(found)
     _, found = comparison.complete(found, list(found["label"].unique()))
     return (
         found.groupby(["name", "budget"], dropna=False, sort=False)
-        .agg({"log_loss": "mean", "seconds": "mean", "data": "nunique"})
+        .agg({"log_loss": "mean", "seconds": "mean", "failure": "count", "data": "nunique"})
         .reset_index()
     )
 
@@ -50,11 +50,15 @@ def print_losses(by_budget):
 
 
 def draw(by_budget, path):
-    """Draw a line per classifier with a budget, and a point for each without."""
+    """Draw a line per classifier with a budget, and a point for each without.
+
+    Where fits failed there is no point.
+    """
     import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    for name, group in by_budget.groupby("name", sort=False):
+    figure, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+    worked = by_budget[by_budget["failure"] == 0]
+    for name, group in worked.groupby("name", sort=False):
         if group["budget"].isna().all():
             seconds = group["seconds"].iloc[0]
             ax.plot(seconds, group["log_loss"], "D", label=f"{name} (default, {seconds:.1f} s)")

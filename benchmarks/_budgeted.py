@@ -119,7 +119,7 @@ def make_models(budget, python=None):
     # Each hash covers what was imported before, so their order is fixed.
     nets = [
         default(make_ours({}, raw=False)),
-        default(make_ours({"ensemble_size": 5}, raw=False, label="5 members")),
+        default(make_ours({"ensemble_size": 5}, raw=False, label="DeepNetClassifier x5")),
     ]
     search = tuned(BAYES, build_search, our_version(BAYES, "sknethp.model_selection"))
     best = tuned(TUNED, build_tuned, our_version(TUNED))
