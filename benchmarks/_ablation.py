@@ -31,6 +31,7 @@ INGREDIENTS = {
     "piecewise-linear with 4 bins": {**PIECEWISE, "embedding_bins": 4},
     "piecewise-linear with 8 bins": {**PIECEWISE, "embedding_bins": 8},
     "piecewise-linear with 32 bins": {**PIECEWISE, "embedding_bins": 32},
+    "both embeddings": {"embedding": "both"},
     "a single net": {"ensemble_size": 1},
     "ensemble of 2": {"ensemble_size": 2},
     "ensemble of 5": {"ensemble_size": 5},
