@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from inspect import signature
+from inspect import getclosurevars, signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -266,7 +266,10 @@ class FusedSearchMixin:
         """Evaluate the candidates, and see that there is one to refit."""
         if self._budget is not None:
             refits, sees_fits = self.refit is not False, self.fused_summary_ is not None
-            self._budget.prepare(self.n_splits_, refits, sees_fits)
+            # Before scikit-learn 1.9 only this function knows the number of folds by now.
+            known = getclosurevars(evaluate_candidates).nonlocals
+            n_splits = known.get("n_splits") or self.n_splits_
+            self._budget.prepare(n_splits, refits, sees_fits)
         self._evaluations = Evaluations(
             self._unless_unkept(evaluate_candidates), self._ready, self.error_score, self._budget
         )
