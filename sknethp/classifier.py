@@ -256,8 +256,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
         check_classes(classes)
-        if parameters["input_scaling"] is None:
-            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+        warn_of_unscaled(self, X, parameters["input_scaling"])
         samples = Samples(X, encoded, check_weights(sample_weight, X), classes)
         validation = self._validation_samples(X_val, y_val, classes)
         inputs = self._inputs() if parameters["warm_start"] else None
@@ -294,8 +293,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         if first:
             labels = np.unique(y if classes is None else classes)
             check_classes(labels)
-            if parameters["input_scaling"] is None:
-                warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+            warn_of_unscaled(self, X, parameters["input_scaling"])
         else:
             labels = self.classes_
             if classes is not None and not np.array_equal(labels, np.unique(classes)):

@@ -67,8 +67,11 @@ def check_data(
         raise
 
 
-def warn_of_unscaled(X: Any, names: np.ndarray | None) -> None:
-    """Warn of inputs too large for a net to learn from, and name the worst column."""
+def warn_of_unscaled(estimator: Any, X: Any, input_scaling: str | None) -> None:
+    """Warn of inputs too large for a net that does not scale them, and name the worst column."""
+    if input_scaling is not None:
+        return
+    names = getattr(estimator, "feature_names_in_", None)
     with np.errstate(over="ignore"):
         squares = X.multiply(X).sum(0) if sparse.issparse(X) else np.einsum("ij,ij->j", X, X)
     sizes = np.sqrt(np.asarray(squares, np.float64).ravel() / X.shape[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,15 +115,22 @@ def _unwritable(location: str, error: OSError) -> UnwritableMemoryError:
     )
 
 
+def deciding(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that determine the result of a fit."""
+    return {n: value for n, value in parameters.items() if n not in _NO_PART_IN_THE_RESULT}
+
+
 def _key(request: FitRequest, earlier: Fitted | None) -> str:
     """Return a hash of everything that determines the result of a fit."""
-    deciding = {
-        name: value
-        for name, value in request.parameters.items()
-        if name not in _NO_PART_IN_THE_RESULT
-    }
     made_by = _FORMAT, torch.__version__
-    everything = deciding, request.train, request.valid, request.seed, _state_of(earlier), made_by
+    everything = (
+        deciding(request.parameters),
+        request.train,
+        request.valid,
+        request.seed,
+        _state_of(earlier),
+        made_by,
+    )
     # Worker processes get large data mapped into memory.
     return joblib.hash(everything, coerce_mmap=True)
 

@@ -23,7 +23,7 @@ def is_measured(monitor: str) -> bool:
     return monitor in MEASURED
 
 
-class _Answers(ClassifierMixin, BaseEstimator):
+class Answers(ClassifierMixin, BaseEstimator):
     """A classifier with precomputed predictions for one set of samples, for scorers."""
 
     def __init__(self, classes: np.ndarray, probabilities: np.ndarray):
@@ -62,7 +62,7 @@ class Monitor:
             value = result.valid.measures.named("valid")[self.name]
             return -value if self.name == "valid_loss" else value
         logits = result.valid.logits
-        answers = _Answers(self.classes, probabilities(self.objective, logits))
+        answers = Answers(self.classes, probabilities(self.objective, logits))
         try:
             score = float(get_scorer(self.name)(answers, self.X, self.y))
         except ValueError as error:

@@ -78,11 +78,7 @@ class StoredFit:
 
     def rows(self, n_before: int) -> list[dict[str, Any]]:
         """Return the rows of a skorch history, those of the epochs after `n_before`."""
-        names = self.columns.tolist()
-        return [
-            {"batches": [], "epoch": epoch, **dict(zip(names, values, strict=True))}
-            for epoch, values in enumerate(self.history.tolist(), n_before + 1)
-        ]
+        return history_rows(self.columns, self.history, n_before)
 
     @property
     def best_epoch(self) -> int:
@@ -119,6 +115,15 @@ class StoredFit:
         )
         if not is_possible:
             raise ValueError("it holds something other than this fit")
+
+
+def history_rows(columns: np.ndarray, history: np.ndarray, n_before: int) -> list[dict[str, Any]]:
+    """Return rows of a skorch history, those of the epochs after `n_before`."""
+    names = columns.tolist()
+    return [
+        {"batches": [], "epoch": epoch, **dict(zip(names, values, strict=True))}
+        for epoch, values in enumerate(history.tolist(), n_before + 1)
+    ]
 
 
 def _is(array: np.ndarray, dtype: type, *shape: int) -> bool:

@@ -179,16 +179,20 @@ class Progress(Tally):
         total = self._total()
         best = "" if self._best.best is None else f", best {self._best.best:.4f}"
         words = f"{total.done:,} of {total.tasks:,} fits, {total.epochs:,} epochs{best}"
-        bar = self._bar
-        if bar is None:
+        if self._bar is None:
             tell(f"sknethp: {words}, {time.monotonic() - (self._start or 0.0):.0f} s")
-            return
-        if not bar.task_ids:
-            bar.add_task("", total=total.tasks, words=words)
-            bar.start()
-        completed = min(total.share, total.tasks)
-        bar.update(bar.task_ids[0], total=total.tasks, completed=completed, words=words)
-        bar.refresh()
+        else:
+            show_on(self._bar, total.tasks, total.share, words)
+
+
+def show_on(bar: Bar, total: float, completed: float, words: str) -> None:
+    """Show how much of a total is completed, and start the bar the first time."""
+    if not bar.task_ids:
+        bar.add_task("", total=total, words=words)
+        bar.start()
+    completed = min(completed, total)
+    bar.update(bar.task_ids[0], total=total, completed=completed, words=words)
+    bar.refresh()
 
 
 def new_bar() -> Bar:

@@ -15,13 +15,12 @@ from torch import Tensor
 from sknethp.fusion.budget import MemoryBudget
 from sknethp.fusion.deadlock import Watchdog
 from sknethp.fusion.process_state import ProcessState, outside_inference_mode
+from sknethp.fusion.rounds import CountedRounds
 from sknethp.fusion.sharing import SharedArrays
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.fusion.time_limit import OutOfTime
 from sknethp.training.epoch import Epoch, EpochResult
-from sknethp.training.grouping import plan
-from sknethp.training.rounds import Rounds
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
 
@@ -41,7 +40,7 @@ class Scheduler:
     def __init__(self, max_memory: int | None = None, watcher: Watcher | None = None):
         self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
-        self._rounds = Rounds()
+        self._rounds = CountedRounds(self.summary)
         self._watcher = watcher or Watcher()
         self._rows = SharedArrays(Rows, lambda rows: rows.dense.numpy())
         self._targets = SharedArrays(torch.from_numpy, Tensor.numpy)
@@ -273,11 +272,7 @@ class Scheduler:
             # One that has trained with others, to know what it takes by itself, as in a refit.
             tasks = [task for task in tasks if any(task.epoch_seconds)][:1] or tasks
         epochs = [epoch for task in tasks for epoch in task.request or ()]
-        groups = plan(epochs)
-        self.summary.count_round(epochs, groups)
-        start = time.perf_counter()
-        answers = iter(self._rounds.train(epochs, groups))
-        self.summary.seconds_training += time.perf_counter() - start
+        answers = iter(self._rounds.train_all(epochs))
         seconds = iter(self._rounds.seconds)
         trained = set(tasks)
         self._waiting = [task for task in self._waiting if task not in trained]

@@ -196,8 +196,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         check_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         check_classes(self.classes_)
-        if hyperparameters_of(net)["input_scaling"] is None:
-            warn_of_unscaled(X, getattr(self, "feature_names_in_", None))
+        warn_of_unscaled(self, X, hyperparameters_of(net)["input_scaling"])
         samples = Samples(X, encoded, check_weights(sample_weight, X), self.classes_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         splits = make_splits(self.cv, samples, given, groups, seed)

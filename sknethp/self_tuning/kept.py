@@ -12,16 +12,15 @@ import joblib
 import numpy as np
 import torch
 
-from sknethp.estimator.memory import UnwritableMemoryError, memory_folder
+from sknethp.estimator.memory import UnwritableMemoryError, deciding, memory_folder
 from sknethp.estimator.request import FitRequest, Samples
-from sknethp.estimator.stored_fit import load_arrays, save_arrays
+from sknethp.estimator.stored_fit import history_rows, load_arrays, save_arrays
 from sknethp.self_tuning.folds import Splits
 from sknethp.training.network import Network, Streams
 
 # To be incremented when the result of a candidate, or what is kept of it, changes.
 _FORMAT = 1
 KEPT_STATES = ("finished", "behind", "diverged")
-_NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,7 @@ class KeptCandidate:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the first fold's history."""
-        names = self.columns.tolist()
-        return [
-            {"batches": [], "epoch": epoch, **dict(zip(names, values, strict=True))}
-            for epoch, values in enumerate(self.history.tolist(), 1)
-        ]
+        return history_rows(self.columns, self.history, 0)
 
     def check(self, requests: Sequence[FitRequest], n_held_out: int) -> None:
         """Raise a ValueError unless a candidate of this kind can have been kept with these."""
@@ -100,8 +95,7 @@ class Kept:
         )
 
     def _file(self, parameters: dict[str, Any]) -> Path:
-        deciding = {k: v for k, v in parameters.items() if k not in _NO_PART_IN_THE_RESULT}
-        key = joblib.hash((self._key, deciding, _FORMAT, torch.__version__))
+        key = joblib.hash((self._key, deciding(parameters), _FORMAT, torch.__version__))
         assert self._folder is not None
         return self._folder / f"{key}.npz"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from rich.progress import Progress as Bar
 
-from sknethp.fusion.progress import new_bar, on_terminal, tell, wanted
+from sknethp.fusion.progress import new_bar, on_terminal, show_on, tell, wanted
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock
 
@@ -46,12 +46,7 @@ class Progress:
         if self._n_candidates is not None:
             total = float(self._n_candidates)
             completed = sum(candidate.progress for candidate in candidates)
-        numbers = {"total": total, "completed": min(completed, total), "words": _words(candidates)}
-        if not bar.task_ids:
-            bar.add_task("", **numbers)  # type: ignore[arg-type]
-            bar.start()
-        bar.update(bar.task_ids[0], **numbers)  # type: ignore[arg-type]
-        bar.refresh()
+        show_on(bar, total, completed, _words(candidates))
 
 
 def _words(candidates: Sequence[Candidate]) -> str:

@@ -7,10 +7,10 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score, check_scoring
 
 from sknethp.classifier import DeepNetClassifier
+from sknethp.estimator.stopping import Answers
 from sknethp.self_tuning.folds import Folds
 
 LOG_LOSS = "neg_log_loss"
@@ -18,19 +18,12 @@ _SMALLEST = 1e-15
 _LEVELS = 101
 
 
-class Answers(ClassifierMixin, BaseEstimator):
-    """A classifier with known predictions for one set of samples, for scorers."""
+class ThresholdAnswers(Answers):
+    """Precomputed predictions that are decided at a threshold."""
 
-    def __init__(self, classes: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5):
-        self.classes_ = classes
-        self._probabilities, self._threshold = probabilities, threshold
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict_proba(self, X: object) -> np.ndarray:
-        """Return the known probabilities."""
-        return self._probabilities
+    def __init__(self, classes: np.ndarray, probabilities: np.ndarray, threshold: float):
+        super().__init__(classes, probabilities)
+        self._threshold = threshold
 
     def decision_function(self, X: object) -> np.ndarray:
         """Return the decision values."""
@@ -113,7 +106,7 @@ class Scorer:
         if self.scoring == LOG_LOSS:  # a fold may lack a class
             return -float(np.average(log_losses(probabilities[part], y), weights=weight))
         classes = folds.samples.classes
-        answers = Answers(classes, probabilities[part], threshold)
+        answers = ThresholdAnswers(classes, probabilities[part], threshold)
         X = self._X[folds.held_out[part]]
         try:
             return float(self._function(answers, X, classes[y], **self._weights(weight)))

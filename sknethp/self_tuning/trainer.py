@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
+from sknethp.fusion.rounds import CountedRounds
 from sknethp.fusion.summary import Summary
 from sknethp.training.epoch import Epoch, EpochResult
-from sknethp.training.grouping import plan
-from sknethp.training.rounds import Rounds
+from sknethp.training.rounds import raise_first_error
 
 
 class RoundTrainer:
@@ -16,16 +15,10 @@ class RoundTrainer:
 
     def __init__(self) -> None:
         self.summary = Summary()
-        self._rounds = Rounds()
+        self._rounds = CountedRounds(self.summary)
 
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Return the result of each epoch; raises what ended a population."""
-        start = time.perf_counter()
-        groups = plan(epochs)
-        self.summary.count_round(epochs, groups)
-        results = self._rounds.train(epochs, groups)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        self.summary.seconds_training += time.perf_counter() - start
+        results = self._rounds.train_all(epochs)
+        raise_first_error(results)
         return results

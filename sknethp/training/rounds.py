@@ -41,6 +41,13 @@ class Rounds:
         return answers
 
 
+def raise_first_error(answers: Sequence[Any]) -> None:
+    """Raise the first of the errors that ended populations, if there are any."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+
+
 def _results(population: Population, epochs: list[Epoch]) -> list[Any]:
     try:
         return population.run(epochs)

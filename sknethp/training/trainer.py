@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
-from sknethp.training.rounds import Rounds
+from sknethp.training.rounds import Rounds, raise_first_error
 from sknethp.training.rows import Rows
 
 
@@ -45,7 +45,5 @@ class LoneTrainer:
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Train the networks immediately."""
         answers = self._rounds.train(epochs, plan(epochs))
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
+        raise_first_error(answers)
         return answers
