@@ -7,25 +7,30 @@ from joblib import register_parallel_backend
 
 if TYPE_CHECKING:
     from sknethp.classifier import DeepNetClassifier
+    from sknethp.comparison import Comparison, compare
     from sknethp.exceptions import DivergenceError, UnscaledInputWarning
     from sknethp.fusion import fused
     from sknethp.self_tuning import DeepNetClassifierCV
 
 __version__ = "0.1.0"
 __all__ = [
+    "Comparison",
     "DeepNetClassifier",
     "DeepNetClassifierCV",
     "DivergenceError",
     "UnscaledInputWarning",
     "__version__",
+    "compare",
     "fused",
 ]
 
 _MODULES = {
+    "Comparison": "comparison",
     "DeepNetClassifier": "classifier",
     "DeepNetClassifierCV": "self_tuning",
     "DivergenceError": "exceptions",
     "UnscaledInputWarning": "exceptions",
+    "compare": "comparison",
     "fused": "fusion",
 }
 

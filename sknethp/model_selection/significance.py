@@ -29,14 +29,62 @@ def corrected_paired_test(
         return float("nan")
     if not differences.any():
         return 1.0
+    with np.errstate(divide="ignore"):  # the same difference everywhere is beyond doubt
+        t = abs(differences.mean()) / np.sqrt(_variance_of_mean(first, second, sizes))
+    return float(2 * stats.t.sf(t, n_splits - 1))
+
+
+def _variance_of_mean(
+    first: np.ndarray, second: np.ndarray, sizes: Sequence[tuple[int, int]]
+) -> float:
+    """Return the variance of the mean difference, given that training parts overlap."""
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     n_train, n_test = np.mean(sizes, axis=0)
     counts = np.stack([first, second]) * np.asarray(sizes)[:, 1]
     are_shares = np.allclose(counts, counts.round(), rtol=0, atol=1e-6)
     least = 2 / 12 / n_test**2 if are_shares else 0.0
-    variance = (1 / n_splits + n_test / n_train) * max(differences.var(ddof=1), least)
-    with np.errstate(divide="ignore"):  # the same difference everywhere is beyond doubt
-        t = abs(differences.mean()) / np.sqrt(variance)
-    return float(2 * stats.t.sf(t, n_splits - 1))
+    return (1 / len(first) + n_test / n_train) * max((second - first).var(ddof=1), least)
+
+
+def equivalence(
+    first: np.ndarray, second: np.ndarray, sizes: Sequence[tuple[int, int]], rope: float
+) -> tuple[float, float, float]:
+    """Return the probabilities that the second candidate is worse, equivalent and better.
+
+    Equivalent are two whose true difference is at most `rope`, the region of practical
+    equivalence. This is the correlated Bayesian t-test (Benavoli et al., 2017), whose posterior is
+    a Student t with the mean and the variance of `corrected_paired_test`. NaN as there.
+
+    Examples
+    --------
+    >>> first, second = np.array([0.80, 0.82, 0.84]), np.array([0.81, 0.83, 0.84])
+    >>> [round(p, 2) for p in equivalence(first, second, [(80, 40)] * 3, rope=0.01)]
+    [0.04, 0.66, 0.3]
+    """
+    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    if len(differences) < 2 or not np.isfinite(differences).all():
+        return float("nan"), float("nan"), float("nan")
+    scale = max(np.sqrt(_variance_of_mean(first, second, sizes)), np.finfo(float).tiny)
+    posterior = stats.t(len(differences) - 1, differences.mean(), scale)
+    worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
+    return worse, max(0.0, 1 - worse - better), better
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return p-values of several tests, corrected for their number (Holm, 1979); NaN stays.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    corrected = np.full_like(p, np.nan)
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
 
 
 def standard_error(scores: np.ndarray) -> float:
