@@ -7,19 +7,21 @@ listed in `_COMMANDS`. It imports what it needs inside ``run``, so that ``--help
 import argparse
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from types import ModuleType
 from typing import NoReturn
 
-from sknethp.cli import tune
+from sknethp.cli import compare, predict, signals, tune
 from sknethp.cli.errors import CommandError
 
-_COMMANDS: dict[str, ModuleType] = {"tune": tune}
+_COMMANDS: dict[str, ModuleType] = {
+    "tune": tune,
+    "compare": compare,
+    "predict": predict,
+}
 _EXIT_ERROR = 2
-_EXIT_SIGNAL = 128  # plus the signal's number, as shells have it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        with _signals_as_exits():
+        with signals.as_exits("SIGTERM", "SIGHUP"):
             _COMMANDS[arguments.command].run(arguments)
     except ImportError as error:
         if (error.name or "").startswith("sknethp"):
@@ -61,8 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error}; pip install 'sknethp[tables]'")
     except CommandError as error:
         return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("there is not enough memory; take a sample of the rows or fewer columns")
     except KeyboardInterrupt:
-        return _fail("interrupted, nothing was written", _EXIT_SIGNAL + signal.SIGINT)
+        return _fail("interrupted, nothing was written", signals.EXIT_SIGNAL + signal.SIGINT)
     return 0
 
 
@@ -71,23 +75,3 @@ def _fail(message: str, exit_code: int = _EXIT_ERROR) -> int:
     with suppress(OSError):
         print(f"sknethp: error: {message}", file=sys.stderr, flush=True)
     return exit_code
-
-
-@contextmanager
-def _signals_as_exits() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, unless ignored, as after ``nohup``."""
-
-    def leave(number: int, _: object) -> NoReturn:
-        sys.exit(_EXIT_SIGNAL + number)
-
-    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []  # only the main thread can set handlers
-    changed = [n for n in numbers if n is not None and signal.getsignal(n) is signal.SIG_DFL]
-    try:
-        for number in changed:
-            signal.signal(number, leave)
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)

@@ -1,5 +1,8 @@
 """The error that the command reports in one sentence."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CommandError(Exception):
     """What went wrong and what to do, in one sentence, with the exit code of the command."""
@@ -7,3 +10,18 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: int = 2):
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextmanager
+def failure_in_a_sentence(what: str) -> Iterator[None]:
+    """Turn errors that the user can do something about into a CommandError."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:
+        from sknethp.model_selection.results import why_all_failed
+
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = why_all_failed(error) or first_line
+        raise CommandError(f"the {what} failed: {reason}") from error

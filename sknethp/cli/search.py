@@ -1,191 +1,146 @@
-"""The search that the command runs: a pipeline, its folds, and how candidates are chosen."""
+"""Tuning by a search: which one, and what became of it."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.model_selection import (
-    ParameterGrid,
-    StratifiedKFold,
-    cross_validate,
-    train_test_split,
+from sklearn.model_selection import ParameterGrid
+
+from sknethp import DeepNetClassifier, fused
+from sknethp.cli.errors import failure_in_a_sentence
+from sknethp.cli.pipelines import STEP, make_net_pipeline
+from sknethp.cli.scoring import Scored, Scoring, answers_of
+from sknethp.cli.splits import Rows
+from sknethp.model_selection import (
+    BayesSearchCV,
+    GridSearchCV,
+    LayerGrowthSearchCV,
+    RandomizedSearchCV,
 )
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sknethp.model_selection.results import fold_scores
+from sknethp.model_selection.spaces import Size, search_space
 
-from sknethp import DeepNetClassifier
-from sknethp.cli.data import Dataset
-from sknethp.cli.errors import CommandError
-from sknethp.estimator.memory import UnwritableMemoryError
-from sknethp.hyperparameters import last_part
-from sknethp.model_selection import BayesSearchCV, GridSearchCV, RandomizedSearchCV
-from sknethp.model_selection.results import why_all_failed
-from sknethp.model_selection.spaces import Method, Size, search_space
-
-try:
-    from skrub import tabular_pipeline
-except (OSError, RuntimeError) as error:
-    raise CommandError(
-        f"skrub cannot make its data folder ({error}); set HOME or SKB_DATA_DIRECTORY to a folder "
-        "that you can write to"
-    ) from error
-
-# Accuracy has many ties on small data, and a choice among them by chance is a poor one.
-SELECTED_BY = "neg_log_loss"
-METRICS = ("accuracy", SELECTED_BY)
-STEP = "net"
 SIZE: Size = "medium"
-
-Split = tuple[pd.DataFrame, pd.DataFrame, np.ndarray, np.ndarray]
-
-
-def split(data: Dataset, *, test_fraction: float, cv: int, seed: int) -> Split:
-    """Hold out a stratified part of the rows: X_train, X_test, y_train, y_test."""
-    classes, counts = np.unique(data.y, return_counts=True)
-    rarest, n_members = classes[counts.argmin()], counts.min()
-    too_few = (
-        f"class {str(rarest)!r} has {n_members} of {len(data.y)} rows, too few for "
-        f"{cv} folds beside a held-out part of {test_fraction:g}; use a smaller --cv or "
-        "remove the class"
-    )
-    try:
-        parts = train_test_split(
-            data.X, data.y, test_size=test_fraction, stratify=data.y, random_state=seed
-        )
-    except ValueError as error:
-        raise CommandError(too_few if n_members < 2 else f"cannot split: {error}") from error
-    if np.unique(parts[2], return_counts=True)[1].min() < cv:
-        raise CommandError(too_few)
-    return parts
+_CANDIDATES = 20
+# More than fit any budget, or in a grid, the most that are useful.
+_CANDIDATES_IN_TIME = 500
+_GRID_IN_TIME = 48
 
 
-def make_pipeline(classifier: BaseEstimator, X: pd.DataFrame, seed: int) -> Pipeline:
-    """Put a classifier behind skrub's preprocessing; the seed is that of every step."""
-    preprocess = tabular_pipeline(classifier)[:-1]
-    if _needs_only_conversion(X):
-        convert = FunctionTransformer(pd.DataFrame.astype, kw_args={"dtype": "float32"})
-        preprocess.steps[0] = ("convert", convert)
-    pipeline = Pipeline([("preprocess", preprocess), (STEP, classifier)])
-    seeded = [name for name in pipeline.get_params() if last_part(name) == "random_state"]
-    return pipeline.set_params(**dict.fromkeys(seeded, seed))
+@dataclass(frozen=True)
+class Tuned:
+    """The tuned pipeline, all candidates, and what there is to tell.
 
-
-def _needs_only_conversion(X: pd.DataFrame) -> bool:
-    """Whether skrub's TableVectorizer, which is slow, would do no more than convert to float32.
-
-    It also drops empty columns; of one with few gaps, every training fold has values.
+    `net` is the best net by itself.
     """
-    are_numbers = all(isinstance(t, np.dtype) and t.kind in "iuf" for t in X.dtypes)
-    are_names = all(isinstance(name, str) for name in X.columns)
-    return are_numbers and are_names and bool(X.isna().mean().max() < 0.25)
+
+    scored: Scored
+    net: Any
+    results: pd.DataFrame
+    notes: list[str]
+    is_interrupted: bool = False
 
 
-def folds(cv: int, seed: int) -> StratifiedKFold:
-    """Return the folds, the same for every candidate and baseline."""
-    return StratifiedKFold(cv, shuffle=True, random_state=seed)
+@dataclass(frozen=True)
+class Task:
+    """What a tuner is given; `memory` is where it keeps finished fits."""
+
+    arguments: argparse.Namespace
+    rows: Rows
+    held_out: Rows
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    scoring: Scoring
+    memory: Path
 
 
-def make_search(
-    method: Method, X: pd.DataFrame, *, candidates: int, cv: int, seed: int, memory: Path
-) -> tuple[Any, int]:
-    """Return a search, and how many candidates it tries; a grid may have fewer than requested."""
-    pipeline = make_pipeline(DeepNetClassifier(), X, seed)
+def make_search(task: Task) -> tuple[Any, int | None]:
+    """Return a search, and how many candidates it tries at most, if that is known."""
+    given, X = task.arguments, task.rows.X
+    pipeline = make_net_pipeline(DeepNetClassifier(), X, given.seed)
     common: dict[str, Any] = {
-        "scoring": scores,
-        "cv": folds(cv, seed),
-        "refit": SELECTED_BY,
-        "memory": memory,
+        "scoring": task.scoring,
+        "cv": task.folds,
+        "refit": task.scoring.chosen,
+        "memory": task.memory,
+        "max_time": given.budget,
         "progress": True,
     }
-    space = search_space(pipeline, method, SIZE, X=X, max_candidates=candidates)
-    if method == "grid":
+    if given.method == "grow":
+        return LayerGrowthSearchCV(pipeline, **common), None
+    in_time = _GRID_IN_TIME if given.method == "grid" else _CANDIDATES_IN_TIME
+    n = given.candidates or (_CANDIDATES if given.budget is None else in_time)
+    space = search_space(pipeline, given.method, SIZE, X=X, max_candidates=n)
+    if given.method == "grid":
         return GridSearchCV(pipeline, space, **common), len(ParameterGrid(space))
-    common |= {"n_iter": candidates, "random_state": seed}
-    if method == "random":
-        return RandomizedSearchCV(pipeline, space, **common), candidates
-    return BayesSearchCV(pipeline, space, error_score=np.nan, **common), candidates
+    common |= {"n_iter": n, "random_state": given.seed}
+    if given.method == "random":
+        return RandomizedSearchCV(pipeline, space, **common), n
+    return BayesSearchCV(pipeline, space, error_score=np.nan, **common), n
 
 
-@contextmanager
-def expected_warnings_ignored() -> Iterator[None]:
-    """Silence what is reported otherwise, or is ordinary."""
-    with warnings.catch_warnings():
-        # Failed fits are counted in one line instead.
-        warnings.simplefilter("ignore", FitFailedWarning)
-        warnings.filterwarnings("ignore", message=".*scores are non-finite")
-        # A rare category may well be missing from a fold; it is encoded as zeros.
-        warnings.filterwarnings("ignore", message="Found unknown categories")
-        yield
+def tuned_by_search(task: Task, announce: Callable[[str], None]) -> Tuned:
+    """Run a search, fused; the pipeline that it chooses does not keep the memory."""
+    search, n_candidates = make_search(task)
+    given = task.arguments
+    announce(_words(given, n_candidates))
+    with _fused(given.jobs), failure_in_a_sentence("search"):
+        search.fit(task.rows.X, task.rows.y)
+    model = search.best_estimator_.set_params(**{f"{STEP}__memory": None})
+    return Tuned(
+        Scored(model, _of_folds(search, task.scoring), answers_of(model, task.held_out)),
+        model[STEP],
+        _ranked(pd.DataFrame(search.cv_results_), task.scoring),
+        _notes(search, n_candidates, task),
+    )
 
 
-def run_search(search: Any, X: pd.DataFrame, y: np.ndarray) -> None:
-    """Fit a search; the pipeline that it chooses does not keep the memory."""
-    try:
-        search.fit(X, y)
-    except UnwritableMemoryError as error:
-        raise CommandError(str(error)) from error
-    except ValueError as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        reason = why_all_failed(error) or first_line
-        raise CommandError(f"the search failed: {reason}") from error
-    search.best_estimator_.set_params(**{f"{STEP}__memory": None})
+def _words(given: argparse.Namespace, n_candidates: int | None) -> str:
+    folds = f"{given.cv} folds"
+    if n_candidates is None:
+        what = f"growing layers: {folds}"
+    elif given.budget is not None and given.candidates is None:
+        what = f"{given.method} search: {folds}"
+    else:
+        what = f"{given.method} search: {n_candidates} candidates x {folds}"
+    return what if given.budget is None else f"{what}, at most {given.budget:g} s"
 
 
-def net_scores(search: Any, parts: Split) -> dict[str, float]:
-    """Return the scores of the best candidate of a fitted search."""
-    cross_validated = [
-        search.cv_results_[f"mean_test_{name}"][search.best_index_] for name in METRICS
-    ]
-    return _all_scores(cross_validated, search.best_estimator_, parts)
+def _fused(n_jobs: int | None) -> AbstractContextManager[Any]:
+    """Spread the fits over worker processes, if that is wanted."""
+    return nullcontext() if n_jobs in (None, 1) else fused(n_jobs, progress=True, silent=True)
 
 
-def baseline_scores(parts: Split, cv: int, seed: int) -> dict[str, dict[str, float]]:
-    """Return the scores of the models that a tuned net has to beat."""
-    X, _, y, _ = parts
-    baselines = {
-        "logistic regression": LogisticRegression(max_iter=1000),
-        # It predicts the most frequent class, with the classes' shares as probabilities.
-        "most frequent class": DummyClassifier(strategy="prior"),
-    }
-    result = {}
-    for title, classifier in baselines.items():
-        pipeline = make_pipeline(classifier, X, seed)
-        found = cross_validate(pipeline, X, y, cv=folds(cv, seed), scoring=scores)
-        cross_validated = [found[f"test_{name}"].mean() for name in METRICS]
-        result[title] = _all_scores(cross_validated, pipeline.fit(X, y), parts)
-    return result
+def _of_folds(search: Any, scoring: Scoring) -> dict[str, np.ndarray]:
+    best = search.best_index_
+    return {name: fold_scores(search.cv_results_, name)[best] for name in scoring.metrics}
 
 
-def _all_scores(
-    cross_validated: Sequence[float], pipeline: Pipeline, parts: Split
-) -> dict[str, float]:
-    """Return accuracy and log-loss, cross-validated and of a fitted pipeline on held-out rows."""
-    accuracy, neg_log_loss = cross_validated
-    held_out = scores(pipeline, parts[1], parts[3])
-    return {
-        "cv_accuracy": float(accuracy),
-        "cv_log_loss": -float(neg_log_loss),
-        "test_accuracy": held_out["accuracy"],
-        "test_log_loss": -held_out["neg_log_loss"],
-    }
+def _ranked(table: pd.DataFrame, scoring: Scoring) -> pd.DataFrame:
+    rank = f"rank_test_{scoring.chosen}"
+    first = [rank, *(f"mean_test_{name}" for name in scoring.metrics)]
+    table = table.drop(columns="params")
+    ordered = [*first, *(name for name in table.columns if name not in first)]
+    return table[ordered].sort_values(rank, kind="stable")
 
 
-def scores(estimator: BaseEstimator, X: object, y: np.ndarray) -> dict[str, float]:
-    """Score a fitted classifier, larger being better; the log-loss is in nats."""
-    classes = estimator.classes_
-    probabilities = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    predicted = classes[probabilities.argmax(axis=1)]
-    return {
-        "accuracy": float(np.mean(predicted == np.asarray(y))),
-        "neg_log_loss": -float(log_loss(y, probabilities, labels=classes)),
-    }
+def _notes(search: Any, n_candidates: int | None, task: Task) -> list[str]:
+    notes, n_tried = [], len(search.cv_results_["params"])
+    if n_found := search.fused_summary_.found:
+        notes.append(f"finished in an earlier run: {n_found}")
+    if n_candidates is not None and n_tried < n_candidates:
+        notes.append(f"tried in the time: {n_tried} candidates")
+    failed = np.isnan(fold_scores(search.cv_results_, task.scoring.chosen)).sum()
+    if failed:
+        n_fits = n_tried * len(task.folds)
+        notes.append(f"{failed} of {n_fits} fits failed; their scores are left blank")
+    if hasattr(search, "best_n_layers_"):
+        n_layers = search.best_n_layers_
+        notes.append(f"{n_layers} hidden layer{'s' * (n_layers != 1)}")
+    return notes

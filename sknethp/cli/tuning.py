@@ -1,109 +1,118 @@
 """What ``sknethp tune`` does: search, compare with baselines, write the results."""
 
 import argparse
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 
-from sknethp.cli.data import Dataset, empty_columns, listed, load_dataset
-from sknethp.cli.output import (
-    PIPELINE_FILE,
-    RESULTS_FILE,
-    SETTINGS_FILE,
-    output_folder,
-    write_results,
-)
-from sknethp.cli.report import best_table, score_table, show
-from sknethp.cli.search import (
-    SELECTED_BY,
-    SIZE,
-    STEP,
-    Split,
-    baseline_scores,
-    expected_warnings_ignored,
-    make_search,
-    net_scores,
-    run_search,
-    split,
-)
+from sknethp.cli.auto import tuned_by_itself
+from sknethp.cli.data import Dataset
+from sknethp.cli.errors import CommandError
+from sknethp.cli.metrics import positive_class
+from sknethp.cli.output import PIPELINE_FILE, RESULTS_FILE, SETTINGS_FILE, RunFolder, write_settings
+from sknethp.cli.pipelines import make_baselines
+from sknethp.cli.printing import best_table, score_table, show
+from sknethp.cli.runs import settings_of, warn_of_data, warnings_as_lines
+from sknethp.cli.scoring import Scored, Scoring, scored_baseline
+from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
+from sknethp.cli.splits import Rows, folds, split
 from sknethp.hyperparameters.constraints import as_python
-from sknethp.model_selection.results import fold_scores
 from sknethp.model_selection.spaces import SIZES
 
-_PACKAGES = (
-    "sknethp", "torch", "skorch", "scikit-learn", "scikit-optimize", "skrub", "numpy", "scipy",
-    "pandas",
-)  # fmt: skip
+HELD_OUT_FILE = "held_out.csv"
+TUNED = "tuned net"
 
 
-def tune(arguments: argparse.Namespace) -> None:
+def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> None:
     """Run ``sknethp tune``."""
     start = time.monotonic()
-    out, cv, seed = arguments.out, arguments.cv, arguments.seed
-    with output_folder(out, force=arguments.force) as memory:
-        data = load_dataset(arguments.data, arguments.target)
-        parts = split(data, test_fraction=arguments.test_fraction, cv=cv, seed=seed)
-        with expected_warnings_ignored():
-            search = _search(arguments, data, parts, memory)
-            scores = {"tuned net": net_scores(search, parts)} | baseline_scores(parts, cv, seed)
-        parameters = search.best_estimator_[STEP].get_params()
-        best = {name: as_python(parameters[name]) for name in SIZES[SIZE]}
-        settings = {
-            "arguments": {**vars(arguments), "out": str(out)},
-            "data": {
-                "name": data.name,
-                "target": data.target,
-                "columns": [str(name) for name in data.X.columns],
-                "classes": np.unique(data.y).tolist(),
-                "n_train": len(parts[0]),
-                "n_held_out": len(parts[1]),
-            },
-            "best_hyperparameters": best,
-            "scores": scores,
-            "seconds": round(time.monotonic() - start, 1),
-            "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
-        }
-        write_results(out, search.best_estimator_, _results_table(search), settings)
-    show(
-        best_table(best),
-        "",
-        score_table(scores),
-        "",
-        f"{out / PIPELINE_FILE}  the fitted pipeline, for joblib.load",
-        f"{out / RESULTS_FILE}  every candidate with its scores",
-        f"{out / SETTINGS_FILE}  arguments, versions and scores",
-    )
+    _check(arguments)
+    task = _task(arguments, data, folder)
+    findings = warn_of_data(data, arguments.cv)
+    tuned, models = _fitted(task)
+    scores = {name: each.summary(task.scoring, task.held_out) for name, each in models.items()}
+    settings = {
+        **settings_of(arguments, data),
+        "n_train": len(task.rows),
+        "n_held_out": len(task.held_out),
+        "best_hyperparameters": _best(tuned),
+        "scores": scores,
+        "findings": findings,
+        "seconds": round(time.monotonic() - start, 1),
+    }
+
+    def fill(path: Path) -> None:
+        joblib.dump(tuned.scored.model, path / PIPELINE_FILE)
+        tuned.results.to_csv(path / RESULTS_FILE, index=False)
+        held_out_table(models, task.held_out).to_csv(path / HELD_OUT_FILE, index=False)
+        write_settings(path, settings)
+
+    folder.write(fill, keep_fits=tuned.is_interrupted)
+    show(best_table(settings["best_hyperparameters"]), "", score_table(scores), "", *_files(folder))
+    if tuned.is_interrupted:
+        show("interrupted: made of what was tried by then; the same line with --force goes on")
 
 
-def _search(arguments: argparse.Namespace, data: Dataset, parts: Split, memory: Path) -> Any:
-    """Run the search, and print what it is about and what was unusual."""
-    X, X_test, y, _ = parts
-    asked = {name: getattr(arguments, name) for name in ("method", "candidates", "cv", "seed")}
-    search, n_candidates = make_search(X=X, memory=memory, **asked)
-    show(
-        f"{data.name}: {len(X)} rows to tune on, {len(X_test)} held out, "
-        f"{data.X.shape[1]} columns, {len(np.unique(data.y))} classes"
-    )
-    if empty := empty_columns(data.X):
-        show(f"ignored because they are empty: {listed(empty)}")
-    show(f"{arguments.method} search: {n_candidates} candidates x {arguments.cv} folds")
-    run_search(search, X, y)
-    if n_found := search.fused_summary_.found:
-        show(f"finished in an earlier run: {n_found}")
-    if n_failed := np.isnan(fold_scores(search.cv_results_, SELECTED_BY)).sum():
-        n_fits = n_candidates * arguments.cv
-        show(f"{n_failed} of {n_fits} fits failed; their scores are left blank")
-    return search
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise an error for options that exclude each other."""
+    if arguments.method == "grow" and arguments.candidates is not None:
+        raise CommandError("--candidates is not for --method grow, which ends by itself")
+    if arguments.method == "auto" and None not in (arguments.candidates, arguments.budget):
+        raise CommandError("--method auto takes either --budget or --candidates")
 
 
-def _results_table(search: Any) -> pd.DataFrame:
-    table = pd.DataFrame(search.cv_results_).drop(columns="params")
-    first = [f"rank_test_{SELECTED_BY}", "mean_test_accuracy", "mean_test_neg_log_loss"]
-    return table[first + [name for name in table.columns if name not in first]].sort_values(
-        f"rank_test_{SELECTED_BY}", kind="stable"
-    )
+def _task(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Task:
+    """Divide the rows and choose the metric; say so."""
+    cv, seed = arguments.cv, arguments.seed
+    classes = np.unique(data.y)
+    scoring = Scoring.by(arguments.metric, classes)
+    rows, held_out = split(data, test_fraction=arguments.test_fraction, cv=cv, seed=seed)
+    show(f"{len(rows)} rows to tune on, {len(held_out)} held out")
+    if (positive := positive_class(scoring.chosen, classes)) is not None:
+        show(f"the positive class is {positive!r}")
+    return Task(arguments, rows, held_out, folds(rows, cv, seed), scoring, folder.fits)
+
+
+def _fitted(task: Task) -> tuple[Tuned, dict[str, Scored]]:
+    """Tune the net, and fit the baselines."""
+    tuner = tuned_by_itself if task.arguments.method == "auto" else tuned_by_search
+    with warnings_as_lines():
+        tuned = tuner(task, show)
+        show(*tuned.notes)
+        models = {TUNED: tuned.scored}
+        for name, model in make_baselines(task.rows.X).items():
+            models[name] = scored_baseline(
+                model, task.rows, task.held_out, task.folds, task.scoring
+            )
+    return tuned, models
+
+
+def _best(tuned: Tuned) -> dict[str, Any]:
+    parameters = tuned.net.get_params()
+    return {name: as_python(parameters[name]) for name in SIZES[SIZE]}
+
+
+def held_out_table(models: dict[str, Scored], held_out: Rows) -> pd.DataFrame:
+    """Return a row per model and held-out row: its position in the data, label, probabilities."""
+    tables = []
+    for name, scored in models.items():
+        answers = scored.answers
+        table = pd.DataFrame({"model": name, "row": held_out.index, "label": held_out.y})
+        table["predicted"] = answers.predicted
+        for column, label in enumerate(answers.classes_):
+            table[f"proba_{label}"] = answers.probabilities[:, column]
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _files(folder: RunFolder) -> list[str]:
+    return [
+        f"{folder.path / PIPELINE_FILE}  the fitted pipeline, for sknethp predict or joblib.load",
+        f"{folder.path / RESULTS_FILE}  every candidate with its scores",
+        f"{folder.path / HELD_OUT_FILE}  predictions of the rows held out",
+        f"{folder.path / SETTINGS_FILE}  arguments, versions and scores",
+    ]

@@ -25,7 +25,7 @@ from skrub import TableVectorizer
 from sknethp.cli import main, output
 from sknethp.cli.data import load_dataset
 from sknethp.cli.errors import CommandError
-from sknethp.cli.report import best_table, score_table, show
+from sknethp.cli.printing import best_table, score_table, show
 from sknethp.cli.search import make_pipeline, split
 from sknethp.hyperparameters import TABLE, Options
 from sknethp.model_selection.spaces import SIZES

@@ -12,12 +12,8 @@ from rich.table import Table
 
 from sknethp.cli.errors import CommandError
 
-_SCORES = {
-    "cv_accuracy": "CV accuracy",
-    "cv_log_loss": "CV log-loss",
-    "test_accuracy": "held-out accuracy",
-    "test_log_loss": "held-out log-loss",
-}
+_TITLES = {"log_loss": "log-loss", "roc_auc": "ROC AUC", "roc_auc_ovr": "ROC AUC", "f1": "F1"}
+_PARTS = {"cv": "CV", "test": "held-out"}
 
 
 def show(*parts: Any) -> None:
@@ -40,6 +36,17 @@ def show(*parts: Any) -> None:
             raise CommandError(f"cannot print: {error.strerror}") from error
 
 
+def tell(sentence: str) -> None:
+    """Print a line on standard error, if there is one."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(f"sknethp: {sentence}", file=sys.stderr, flush=True)
+
+
+def warn(sentence: str) -> None:
+    """Print a warning on standard error."""
+    tell(f"warning: {sentence}")
+
+
 def best_table(best: dict[str, Any]) -> Table:
     """Return a table of hyperparameters by name."""
     table = _table("Best hyperparameters", "name", "value")
@@ -53,9 +60,15 @@ def score_table(scores: dict[str, dict[str, float]]) -> Table:
     table = _table("Scores", "score", *scores)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, title in _SCORES.items():
-        table.add_row(title, *(f"{values[name]:.4f}" for values in scores.values()))
+    for name in next(iter(scores.values())):
+        part, _, metric = name.partition("_")
+        title = f"{_PARTS[part]} {_TITLES.get(metric, metric.replace('_', ' '))}"
+        table.add_row(title, *(_number(values[name]) for values in scores.values()))
     return table
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.4f}"
 
 
 def _table(title: str, *headings: str) -> Table:

@@ -1,0 +1,102 @@
+"""Tuning by DeepNetClassifierCV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+
+from sknethp import DeepNetClassifierCV
+from sknethp.cli.errors import failure_in_a_sentence
+from sknethp.cli.pipelines import STEP, make_net_pipeline
+from sknethp.cli.scoring import Scored, Scoring, answers_of
+from sknethp.cli.search import Task, Tuned
+from sknethp.comparison.scoring import Answered
+from sknethp.self_tuning.scoring import decided
+
+SECONDS = 60.0
+
+
+def tuned_by_itself(task: Task, announce: Callable[[str], None]) -> Tuned:
+    """Let a net tune itself; after an interrupt, what it has tried by then is used."""
+    given = task.arguments
+    max_time = SECONDS if given.budget is None else given.budget
+    nets = DeepNetClassifierCV(
+        max_time=max_time,
+        n_candidates=given.candidates,
+        cv=task.folds,
+        scoring=task.scoring.metrics[task.scoring.chosen],
+        memory=task.memory,
+        progress=True,
+    )
+    limit = f"{max_time:g} s" if given.candidates is None else f"{given.candidates} candidates"
+    announce(f"tuning itself: {limit}, {given.cv} folds")
+    model = make_net_pipeline(nets, task.rows.X, given.seed)
+    with _threads(given.jobs), failure_in_a_sentence("search"):
+        model.fit(task.rows.X, task.rows.y)
+    # The pipeline is for predictions, wherever it is loaded.
+    nets = model[STEP].set_params(memory=None, cv=given.cv)
+    return Tuned(
+        Scored(model, _of_folds(nets, task), answers_of(model, task.held_out)),
+        nets.best_estimator_,
+        _ranked(nets, task.scoring),
+        _notes(nets),
+        is_interrupted="interrupted" in nets.summary_.states,
+    )
+
+
+@contextmanager
+def _threads(n_jobs: int | None) -> Iterator[None]:
+    """Let torch use so many threads."""
+    before = torch.get_num_threads()
+    if n_jobs is not None:
+        torch.set_num_threads(joblib.effective_n_jobs(n_jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _of_folds(nets: Any, task: Task) -> dict[str, np.ndarray]:
+    """Return the ensemble's scores in the folds in which it was trained."""
+    y, probabilities = task.rows.y, nets.oof_proba_
+    found = []
+    for _, test in task.folds:
+        known = test[~np.isnan(probabilities[test, 0])]
+        if len(known):
+            own = probabilities[known]
+            predicted = nets.classes_[decided(own, nets.threshold_)]
+            answers = Answered(nets.classes_, own, predicted)
+            found.append(task.scoring.of(answers, task.rows.X.iloc[known], y[known]))
+    return {name: np.array([scores[name] for scores in found]) for name in task.scoring.metrics}
+
+
+def _ranked(nets: Any, scoring: Scoring) -> pd.DataFrame:
+    """Return a row per candidate, the best first, with scores named by the metric."""
+    weights = nets.leaderboard_.set_index("candidate")["weight"]
+    table = pd.DataFrame(nets.cv_results_).drop(columns="params")
+    table["weight"] = weights.reindex(range(len(table))).to_numpy()
+    table = table.rename(columns=lambda name: name.replace("test_score", f"test_{scoring.chosen}"))
+    rank, mean = f"rank_test_{scoring.chosen}", f"mean_test_{scoring.chosen}"
+    rest = [name for name in table.columns if name not in (rank, mean)]
+    return table[[rank, mean, *rest]].sort_values(rank, kind="stable")
+
+
+def _notes(nets: Any) -> list[str]:
+    summary, n_members = nets.summary_, int((nets.leaderboard_["weight"] > 0).sum())
+    states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
+    notes = [
+        f"{sum(summary.states.values())} candidates ({states}); the best {n_members} predict "
+        "together"
+        if n_members > 1
+        else f"{sum(summary.states.values())} candidates ({states})"
+    ]
+    notes += [f"to fit the time: {note}" for note in summary.notes]
+    if summary.fused.found:
+        notes.append(f"finished in an earlier run: {summary.fused.found}")
+    return notes

@@ -1,0 +1,162 @@
+"""What ``sknethp predict`` does: make the columns those of the run, load the pipeline, predict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from sknethp.cli.data import load_table
+from sknethp.cli.errors import CommandError
+from sknethp.cli.known_columns import aligned
+from sknethp.cli.output import PIPELINE_FILE, SETTINGS_FILE
+from sknethp.cli.printing import tell
+
+PREDICTION = "prediction"
+_PARQUET = (".parquet", ".pq")
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Run ``sknethp predict``."""
+    _check_out(arguments.out, force=arguments.force)
+    settings = _settings(arguments.folder)
+    table = load_table(arguments.data, separator=arguments.sep, encoding=arguments.encoding)
+    X, notes = aligned(table.frame, settings["data"], arguments.data)
+    for note in [*table.notes, *notes, *_version_notes(settings["versions"])]:
+        tell(note)
+    model = _loaded(arguments.folder / PIPELINE_FILE)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*unknown categories")  # they were counted
+        predicted = _predictions(model, X)
+    _write(predicted, arguments.out)
+    counts = predicted[PREDICTION].value_counts()
+    where = "" if arguments.out is None else f" in {arguments.out}"
+    shares = ", ".join(f"{count} {label}" for label, count in counts.head(10).items())
+    tell(f"{len(predicted)} rows predicted{where}: {shares}")
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Read what the run has written, and see that it is all there."""
+    if not folder.is_dir():
+        raise CommandError(f"there is no folder {str(folder)!r}; give one that tune has written")
+    try:
+        settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        is_known = {"columns", "numbers", "categories"} <= settings["data"].keys()
+    except FileNotFoundError:
+        raise CommandError(
+            f"folder {str(folder)!r} holds no finished run of tune: there is no {SETTINGS_FILE} in "
+            "it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CommandError(
+            f"cannot read {str(folder / SETTINGS_FILE)!r}: {error or type(error).__name__}"
+        ) from error
+    if not is_known or not (folder / PIPELINE_FILE).is_file():
+        raise CommandError(
+            f"folder {str(folder)!r} holds no run of tune that can predict; run tune again"
+        )
+    return settings
+
+
+def _version_notes(recorded: dict[str, str]) -> Iterator[str]:
+    """Say which packages are not those that the pipeline was made with."""
+    differing = []
+    for package, then in recorded.items():
+        now = platform.python_version() if package == "python" else _installed(package)
+        if now != then:
+            differing.append(f"{package} {then} (here {now})")
+    if differing:
+        yield (
+            f"warning: the pipeline was made with {', '.join(differing)}: it may not load or may "
+            "predict otherwise"
+        )
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _loaded(file: Path) -> Any:
+    """Load the pipeline that the user named by its folder; say so before."""
+    tell(f"loading {file}, a pickle, which can run code: use only folders that you trust")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions, which was said
+            return joblib.load(file)
+    except Exception as error:
+        raise CommandError(
+            f"cannot load {str(file)!r} ({type(error).__name__}: {error}); install the versions "
+            f"in {SETTINGS_FILE} beside it, or run tune again"
+        ) from error
+
+
+def _predictions(model: Any, X: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per row: the label and each class's probability."""
+    probabilities = np.asarray(model.predict_proba(X), dtype=np.float64)
+    columns = {f"proba_{label}": probabilities[:, i] for i, label in enumerate(model.classes_)}
+    return pd.DataFrame({PREDICTION: model.predict(X), **columns})
+
+
+def _check_out(out: Path | None, *, force: bool) -> None:
+    if out is None:
+        return
+    if out.is_dir():
+        raise CommandError(f"{str(out)!r} is a folder; give a file with --out")
+    if out.exists() and not force:
+        raise CommandError(f"{str(out)!r} exists; give another file with --out, or --force")
+    if not out.parent.is_dir():
+        raise CommandError(f"there is no folder {str(out.parent)!r} to write to; make it first")
+
+
+def _write(table: pd.DataFrame, out: Path | None) -> None:
+    """Write a file as a whole, or to standard output."""
+    if out is None:
+        with _os_errors("standard output"):
+            _print(table)
+        return
+    scratch = out.with_name(f".{uuid4().hex}-{out.name}")
+    try:
+        with _os_errors(str(out)):
+            if out.suffix.lower() in _PARQUET:
+                table.to_parquet(scratch, index=False)
+            else:
+                tabs = ".tsv" in out.suffixes or ".tab" in out.suffixes
+                table.to_csv(scratch, index=False, sep="\t" if tabs else ",")
+            os.replace(scratch, out)
+    finally:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def _print(table: pd.DataFrame) -> None:
+    try:
+        table.to_csv(sys.stdout, index=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as by ``| head -1``; Python would try again at exit
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _os_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CommandError(f"cannot write to {what!r} ({reason})") from error
