@@ -45,7 +45,7 @@ def compare(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> 
             random_state=arguments.seed,
             progress=True,
         )
-    _write(comparison, folder, settings_of(arguments, data), time.monotonic() - start)
+    _write(comparison, folder, settings_of(arguments, data, data.X), time.monotonic() - start)
     show(str(comparison), "", *(str(path) for path in sorted(folder.path.iterdir())))
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sknethp.cli.columns import date_columns, empty_columns, is_number, listed
 from sknethp.cli.data import Dataset, load_dataset
@@ -92,7 +93,9 @@ def warnings_as_lines() -> Iterator[None]:
             warn(message)
 
 
-def settings_of(arguments: argparse.Namespace, data: Dataset) -> dict[str, Any]:
+def settings_of(
+    arguments: argparse.Namespace, data: Dataset, learnt_from: pd.DataFrame
+) -> dict[str, Any]:
     """Return what a later command needs to know: arguments, columns and versions."""
     return {
         "arguments": {**vars(arguments), "out": str(arguments.out)},
@@ -102,7 +105,7 @@ def settings_of(arguments: argparse.Namespace, data: Dataset) -> dict[str, Any]:
             "group": data.group,
             "columns": [str(name) for name in data.X.columns],
             "numbers": [str(name) for name in data.X if is_number(data.X[name])],
-            "categories": _categories(data),
+            "categories": _categories(learnt_from),
             "classes": np.unique(data.y).tolist(),
             "n_rows": len(data.y),
         },
@@ -110,11 +113,11 @@ def settings_of(arguments: argparse.Namespace, data: Dataset) -> dict[str, Any]:
     }
 
 
-def _categories(data: Dataset) -> dict[str, list[str]]:
-    """Return the values of columns that have few and are no numbers."""
-    found = {}
-    for name in data.X:
-        column = data.X[name]
-        if not is_number(column) and column.nunique() <= _MOST_CATEGORIES:
+def _categories(X: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the values of columns that have few and are neither numbers nor dates."""
+    dates, found = date_columns(X), {}
+    for name in X:
+        column = X[name]
+        if not is_number(column) and name not in dates and column.nunique() <= _MOST_CATEGORIES:
             found[str(name)] = sorted(column.dropna().astype(str).unique())
-    return {name: values for name, values in found.items() if name not in date_columns(data.X)}
+    return found

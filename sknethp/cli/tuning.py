@@ -36,7 +36,7 @@ def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Non
     tuned, models = _fitted(task)
     scores = {name: each.summary(task.scoring, task.held_out) for name, each in models.items()}
     settings = {
-        **settings_of(arguments, data),
+        **settings_of(arguments, data, task.rows.X),
         "n_train": len(task.rows),
         "n_held_out": len(task.held_out),
         "best_hyperparameters": _best(tuned),

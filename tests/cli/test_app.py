@@ -25,7 +25,7 @@ def test_each_subcommand_runs_its_own_module(monkeypatch, capsys):
     assert "greet somebody" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["predict"]])
+@pytest.mark.parametrize("arguments", [[], ["guess"]])
 def test_without_a_known_subcommand_one_line_says_so(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         app.main(arguments)

@@ -11,10 +11,10 @@ import joblib
 import pandas as pd
 import pytest
 
-from sknethp.cli import main, output, search
+from sknethp.cli import main, output, scoring, search
 from sknethp.hyperparameters import TABLE, Options
 
-LINE = ["tune", "iris", "--candidates", "3", "--cv", "2", "--out"]
+LINE = ["tune", "iris", "--method", "random", "--candidates", "3", "--cv", "2", "--out"]
 N_FITS = 6
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are otherwise")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes ar
 
 def after_scoring(monkeypatch, n_scored, action):
     """Do something when a number of fits has been scored."""
-    scores, n_calls = search.scores, 0
+    scores, n_calls = scoring.Scoring.of, 0
 
     def score(*args):
         nonlocal n_calls
@@ -32,7 +32,7 @@ def after_scoring(monkeypatch, n_scored, action):
             action()
         return result
 
-    monkeypatch.setattr(search, "scores", score)
+    monkeypatch.setattr(scoring.Scoring, "of", score)
 
 
 def send(name):
@@ -121,6 +121,7 @@ def test_a_run_goes_on_where_a_signal_ended_it(
     assert {path.name for path in out.iterdir()} == {
         "pipeline.joblib",
         "cv_results.csv",
+        "held_out.csv",
         "settings.json",
     }
     assert joblib.load(out / "pipeline.joblib")["net"].memory is None
@@ -163,14 +164,14 @@ def test_force_goes_on_beside_earlier_results(default_handlers, tmp_path, monkey
         assert main(line) == 143
     assert (tmp_path / "settings.json").read_text() == "old"
     assert main(line[:-1]) == 2
-    assert "is not empty" in capsys.readouterr().err
+    assert "holds a finished run" in capsys.readouterr().err
     assert main(line) == 0
     assert "finished in an earlier run: " in capsys.readouterr().out
 
 
 def test_results_that_cannot_be_written_lose_no_fit(tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        full_disk_after(patch, N_FITS + 1)
+        full_disk_after(patch, 1 + N_FITS + 1)
         assert main([*LINE, str(tmp_path)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert "(No space left on device); finished fits are kept in" in line
@@ -180,7 +181,7 @@ def test_results_that_cannot_be_written_lose_no_fit(tmp_path, monkeypatch, capsy
 
 def test_a_fit_that_cannot_be_kept_ends_the_run(tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        full_disk_after(patch, 2)
+        full_disk_after(patch, 1 + 2)  # the first names the line
         assert main([*LINE, str(tmp_path)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert "could not keep a finished fit (No space left on device)" in line

@@ -1,0 +1,66 @@
+"""Tables as people have them, and a command that must fail."""
+
+import re
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris, load_wine
+
+from sknethp.cli import main
+
+
+@pytest.fixture(scope="session")
+def mixed_wine():
+    """Wine with its columns as a person might record them: text, dates and gaps."""
+    wine = load_wine(as_frame=True).frame.sample(frac=1, random_state=0, ignore_index=True)
+    shades = pd.cut(wine.color_intensity, [0, 3, 6, 20], labels=["pale", "medium", "deep"])
+    days = pd.to_timedelta(wine.proline, unit="D")
+    return pd.DataFrame(
+        {
+            "alcohol": wine.alcohol,
+            "ash": wine.ash.mask(wine.index % 5 == 0),
+            "shade": shades.astype(object).mask(wine.index % 7 == 0),
+            "bottled": (pd.Timestamp("2019-01-01") + days)
+            .dt.strftime("%Y-%m-%d")
+            .mask(wine.index % 11 == 0),
+            "cultivar": wine.target.map({0: "barolo", 1: "grignolino", 2: "barbera"}),
+        }
+    )
+
+
+@pytest.fixture
+def wine_csv(mixed_wine, tmp_path):
+    path = tmp_path / "wine.csv"
+    mixed_wine.to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture
+def iris_csv(tmp_path):
+    """Write a changed copy of iris."""
+
+    def write(change=lambda table: table, name="iris.csv") -> str:
+        path = tmp_path / name
+        change(load_iris(as_frame=True).frame).to_csv(path, index=False)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def refusal(capsys):
+    """Run the command, which must fail, and return its one line; a slow run has progress, too."""
+
+    def run(*arguments: str) -> str:
+        try:
+            code = main(list(arguments))
+        except SystemExit as stop:
+            code = stop.code
+        assert code == 2
+        shown = capsys.readouterr().err.splitlines(keepends=True)
+        others = r"sknethp: (warning: |\d+ of \d+ fits, |\d+ candidates )"
+        (line,) = [line for line in shown if not re.match(others, line)]
+        assert "error: " in line
+        return line
+
+    return run
