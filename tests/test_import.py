@@ -6,8 +6,9 @@ import sys
 import pytest
 
 import sknethp
+from sknethp.cli.app import _COMMANDS
 
-HEAVY = {"torch", "sklearn", "pandas", "scipy", "skorch"}
+HEAVY = {"torch", "sklearn", "pandas", "scipy", "skorch", "rich", "skrub"}
 
 
 def run(code):
@@ -18,12 +19,16 @@ def run(code):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from sknethp.cli.app import build_parser; build_parser().format_help(); "
-        "print(*sys.modules)"
+        "import sys; from sknethp.cli.app import _COMMANDS, build_parser, main\n"
+        "for line in [[], *([name] for name in _COMMANDS)]:\n"
+        "    try: main([*line, '--help'])\n"
+        "    except SystemExit: pass\n"
+        "print('modules:', *sys.modules)"
     )
-    modules = set(run(code).split())
-    assert "sknethp.cli.tune" in modules
-    assert not modules & HEAVY
+    shown, _, modules = run(code).partition("modules:")
+    assert shown.count("usage: ") == 1 + len(_COMMANDS)
+    assert "sknethp.cli.predict" in modules.split()
+    assert not set(modules.split()) & HEAVY
 
 
 def test_the_backend_is_known_before_a_net_is():

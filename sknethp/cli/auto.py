@@ -97,6 +97,6 @@ def _notes(nets: Any) -> list[str]:
         else f"{sum(summary.states.values())} candidates ({states})"
     ]
     notes += [f"to fit the time: {note}" for note in summary.notes]
-    if summary.fused.found:
-        notes.append(f"finished in an earlier run: {summary.fused.found}")
+    if n_found := summary.fused.found // summary.n_folds:
+        notes.append(f"finished in an earlier run: {n_found} of the candidates")
     return notes

@@ -68,9 +68,9 @@ def of_dates(data: Dataset) -> list[str]:
     """Return a warning of dates, if there are any."""
     if not (dates := date_columns(data.X)):
         return []
-    which = f"Columns {listed(dates)} hold" if len(dates) > 1 else f"Column {dates[0]} holds"
+    which = f"Column{'s' * (len(dates) > 1)} {listed(map(repr, dates))}"
     return [
-        f"{which} dates, which become numbers (year, month, day and so on): of later dates "
+        f"{which} hold{'s' * (len(dates) == 1)} dates, which become numbers (year, month, day and so on): of later dates "
         "nothing was learnt. Leave out with --drop what only says when a row was recorded."
     ]
 

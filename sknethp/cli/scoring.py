@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 
@@ -40,7 +42,8 @@ class Scoring:
         """Return the scores of answers; NaN where there is none, as of an area with one class."""
         scores = dict.fromkeys(self.metrics, float("nan"))
         for name, metric in self.metrics.items():
-            with suppress(ValueError):
+            with suppress(ValueError), warnings.catch_warnings():
+                warnings.simplefilter("ignore", UndefinedMetricWarning)
                 scores[name] = score_of(metric, answers, X, y)
         return scores
 

@@ -26,6 +26,8 @@ _CHUNK = 1 << 20
 _ODD_LINES = 1 << 16
 # Of text in a western language, this share of the letters has accents, at most.
 _ACCENTS = 0.25
+# The detector takes digits and separators among letters for a mess.
+_WORDS = bytes(32 if chr(byte) in "0123456789,;.\t\"'" else byte for byte in range(256))
 _MOST_ODD_ROWS = 0.1
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -127,7 +129,7 @@ def _likely_encoding(odd: bytes) -> str:
         return "cp1252"
     from charset_normalizer import from_bytes
 
-    best = from_bytes(odd).best()
+    best = from_bytes(odd.translate(_WORDS)).best()
     return "latin-1" if best is None else best.encoding
 
 

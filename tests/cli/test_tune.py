@@ -39,6 +39,39 @@ def test_bundled_data(method, tmp_path, capsys):
     assert results.rank_test_neg_log_loss.iloc[0] == 1
 
 
+@pytest.mark.slow
+def test_growing_layers(tmp_path, capsys):
+    line = ["tune", "iris", "--method", "grow", "--cv", "2", "--jobs", "1", "--out", str(tmp_path)]
+    assert main(line) == 0
+    printed = capsys.readouterr().out
+    n_layers = joblib.load(tmp_path / "pipeline.joblib")[-1].hidden_layers
+    assert f"\n{n_layers} hidden layer" in printed
+    tried = pd.read_csv(tmp_path / "cv_results.csv").param_net__hidden_layers
+    assert n_layers in tried.tolist()
+    assert tried.is_unique
+    assert len(tried) > 1
+
+
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_a_budget_limits_a_search(method, tmp_path, capsys):
+    line = ["tune", "iris", "--method", method, "--cv", "2", "--metric", "accuracy"]
+    assert main([*line, "--budget", "1s", "--out", str(tmp_path)]) == 0
+    assert f"{method} search: 2 folds, at most 1 s" in (printed := capsys.readouterr().out)
+    results = pd.read_csv(tmp_path / "cv_results.csv")
+    assert f"tried in the time: {len(results)} candidates" in printed or len(results) == 48
+    assert results.mean_test_accuracy.is_monotonic_decreasing
+
+
+@pytest.mark.slow
+def test_worker_processes_give_the_same_scores(tmp_path):
+    def scores(*jobs):
+        line = ["tune", "iris", *QUICK, "--force", "--out", str(tmp_path)]
+        assert main([*line, *jobs]) == 0
+        return json.loads((tmp_path / "settings.json").read_text())["scores"]
+
+    assert scores("--jobs", "2") == scores()
+
+
 def test_files_agree_with_each_other(tmp_path):
     out = tmp_path / "result"
     main(["tune", "wine", *QUICK, "--seed", "3", "--out", str(out)])
@@ -70,7 +103,7 @@ def test_same_seed_same_scores(tmp_path):
 
 def test_net_beats_the_most_frequent_class_on_mixed_columns(mixed_wine, wine_csv, tmp_path):
     out = tmp_path / "result"
-    arguments = ["--target", "cultivar", "--candidates", "4", "--cv", "3", "--out", str(out)]
+    arguments = ["--target", "cultivar", *QUICK, "--candidates", "4", "--out", str(out)]
     assert main(["tune", wine_csv, *arguments]) == 0
     scores = json.loads((out / "settings.json").read_text())["scores"]
     net, frequent = scores["tuned net"], scores["most frequent class"]
@@ -170,6 +203,25 @@ def test_force_replaces_results_and_keeps_other_files(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == FILES | {"notes.txt"}
     assert json.loads((tmp_path / "settings.json").read_text())["arguments"]["force"]
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_suspicious_columns_are_warned_of(iris_csv, tmp_path, capsys):
+    def warned(change):
+        path = iris_csv(change)
+        line = ["tune", path, *QUICK, "--candidates", "1", "--force", "--out", str(tmp_path / "r")]
+        assert main(line) == 0
+        return [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+
+    days = pd.date_range("2020-01-01", periods=150).strftime("%d/%m/%Y")
+    flower = [f"F{i}" for i in range(150)]
+    identified, dated = warned(
+        lambda t: t.drop(columns=["petal length (cm)", "petal width (cm)"]).assign(
+            flower=flower, day=days[t.index % 9]
+        )
+    )
+    assert "Column 'flower' has another value in nearly every row" in identified
+    assert "Column 'day' holds dates, which become numbers" in dated
+    assert warned(lambda t: t.iloc[:, [0, 1, -1]]) == []
 
 
 def test_empty_columns_are_named(iris_csv, tmp_path, capsys):
