@@ -68,9 +68,10 @@ def of_dates(data: Dataset) -> list[str]:
     """Return a warning of dates, if there are any."""
     if not (dates := date_columns(data.X)):
         return []
-    which = f"Column{'s' * (len(dates) > 1)} {listed(map(repr, dates))}"
+    names = listed(map(repr, dates))
+    which = f"Columns {names} hold" if len(dates) > 1 else f"Column {names} holds"
     return [
-        f"{which} hold{'s' * (len(dates) == 1)} dates, which become numbers (year, month, day and so on): of later dates "
+        f"{which} dates, which become numbers (year, month, day and so on): of later dates "
         "nothing was learnt. Leave out with --drop what only says when a row was recorded."
     ]
 
