@@ -33,8 +33,8 @@ def test_a_wrong_block_would_fail():
 
 
 def test_commands_are_understood():
-    commands = re.findall(r"sknethp (tune .*)", "".join(blocks("sh")))
-    assert len(commands) >= 2
+    commands = re.findall(r"sknethp (\w+ .*)", "".join(blocks("sh")))
+    assert {command.split()[0] for command in commands} >= {"tune", "predict", "compare"}
     for command in commands:
         arguments = build_parser().parse_args(command.split())
-        assert arguments.command == "tune"
+        assert arguments.command == command.split()[0]

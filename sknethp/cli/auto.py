@@ -96,7 +96,8 @@ def _notes(nets: Any) -> list[str]:
         if n_members > 1
         else f"{sum(summary.states.values())} candidates ({states})"
     ]
-    notes += [f"to fit the time: {note}" for note in summary.notes]
+    if summary.notes:
+        notes.append(f"to fit the time: {', '.join(summary.notes)}")
     if n_found := summary.fused.found // summary.n_folds:
         notes.append(f"finished in an earlier run: {n_found} of the candidates")
     return notes
