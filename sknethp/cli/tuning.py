@@ -22,6 +22,8 @@ from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
 from sknethp.cli.splits import Rows, folds, split
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.spaces import SIZES
+from sknethp.report.files import CURVES, IMPORTANCE
+from sknethp.report.measures import feature_importance, training_curves
 
 HELD_OUT_FILE = "held_out.csv"
 TUNED = "tuned net"
@@ -49,6 +51,7 @@ def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Non
         joblib.dump(tuned.scored.model, path / PIPELINE_FILE)
         tuned.results.to_csv(path / RESULTS_FILE, index=False)
         held_out_table(models, task.held_out).to_csv(path / HELD_OUT_FILE, index=False)
+        _write_measures(tuned.scored.model, task, path)
         write_settings(path, settings)
 
     folder.write(fill, keep_fits=tuned.is_interrupted)
@@ -94,6 +97,14 @@ def _fitted(task: Task) -> tuple[Tuned, dict[str, Scored]]:
 def _best(tuned: Tuned) -> dict[str, Any]:
     parameters = tuned.net.get_params()
     return {name: as_python(parameters[name]) for name in SIZES[SIZE]}
+
+
+def _write_measures(model: Any, task: Task, path: Path) -> None:
+    """Write what a report shows and only the fitted pipeline can tell."""
+    training_curves(model).to_csv(path / CURVES, index=False)
+    importance = feature_importance(model, task.held_out.X, task.held_out.y, task.arguments.seed)
+    if importance is not None:
+        importance.to_csv(path / IMPORTANCE, index=False)
 
 
 def held_out_table(models: dict[str, Scored], held_out: Rows) -> pd.DataFrame:

@@ -1,0 +1,77 @@
+"""ROC, precision-recall and calibration curves of held-out rows, as tables for charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+from sknethp.report.bootstrap import Answers
+
+_MOST_POINTS = 150
+_BINS = 10
+_FEWEST_IN_BIN = 10
+
+Binary = tuple[np.ndarray, np.ndarray]
+
+
+def roc_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """Return the points of a ROC curve; none if there is only one class."""
+    if len(np.unique(is_positive)) < 2:
+        return pd.DataFrame()
+    false_rate, true_rate, threshold = roc_curve(is_positive, scores)
+    kept = _thinned(len(false_rate))
+    area = roc_auc_score(is_positive, scores)
+    return pd.DataFrame(
+        {
+            "name": name,
+            "x": false_rate[kept],
+            "y": true_rate[kept],
+            "threshold": np.minimum(threshold[kept], 1),
+            "area": area,
+        }
+    )
+
+
+def precision_recall_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """Return the points of a precision-recall curve; none if there is only one class."""
+    if len(np.unique(is_positive)) < 2:
+        return pd.DataFrame()
+    precision, recall, threshold = precision_recall_curve(is_positive, scores)
+    kept = _thinned(len(recall))
+    return pd.DataFrame(
+        {
+            "name": name,
+            "x": recall[kept],
+            "y": precision[kept],
+            "threshold": np.append(threshold, 1.0)[kept],
+            "area": average_precision_score(is_positive, scores),
+        }
+    )
+
+
+def _thinned(n: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(int))
+
+
+def calibration_points(name: str, answers: Answers) -> pd.DataFrame:
+    """Return bins of equally many rows: mean probability, share that it came true, and the count.
+
+    For two classes the probability is that of the second one, for more that of the class
+    predicted as the most probable.
+    """
+    probabilities = answers.probabilities
+    if probabilities.shape[1] == 2:
+        given, came_true = probabilities[:, 1], answers.label == 1
+    else:
+        given, came_true = probabilities.max(axis=1), answers.label == probabilities.argmax(axis=1)
+    return pd.DataFrame(list(_binned(given, came_true))).assign(name=name)
+
+
+def _binned(given: np.ndarray, came_true: np.ndarray) -> Iterator[dict[str, float]]:
+    order = np.argsort(given, kind="stable")
+    n_bins = int(np.clip(len(given) // _FEWEST_IN_BIN, 1, _BINS))
+    for rows in np.array_split(order, n_bins):
+        yield {"x": given[rows].mean(), "y": came_true[rows].mean(), "count": len(rows)}
