@@ -29,7 +29,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Score:
-    """A score and the limits of its 95 % confidence interval."""
+    """A score and the limits of its 95% confidence interval."""
 
     value: float
     low: float

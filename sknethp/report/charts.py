@@ -24,20 +24,27 @@ _TARGET = {"opacity": 0, "size": 90}
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: what it shows in a sentence, and its specification."""
+    """A chart: what it shows in a sentence, its specification, and the names of its colors."""
 
     title: str
     text: str
     spec: Mapping[str, Any]
+    legend: Sequence[str] = ()
 
 
-def chart(title: str, text: str, layers: Any, height: float = _HEIGHT) -> Chart:
-    """Complete a chart, which takes the width of its place on the page."""
+def chart(
+    title: str, text: str, layers: Any, height: float = _HEIGHT, names: Sequence[str] = ()
+) -> Chart:
+    """Complete a chart, which takes the width of its place on the page.
+
+    The page has the legend, which can be broken over lines there.
+    """
     whole = layers if isinstance(layers, alt.LayerChart) else alt.layer(layers)
     whole = whole.properties(
         width="container", height=height, description=f"{title}. {text}", background="transparent"
     )
-    return Chart(title, text, _configured(whole).to_dict())
+    legend = list(names)[: len(PALETTE)] if len(names) > 1 else []
+    return Chart(title, text, _configured(whole).to_dict(), legend)
 
 
 def _configured(whole: Any) -> Any:
@@ -49,18 +56,13 @@ def _configured(whole: Any) -> Any:
             domainColor="var(--rule)", tickColor="var(--rule)", titleFontWeight="normal",
             labelFontSize=12, titleFontSize=12, titlePadding=8, labelLimit=170,
         )
-        .configure_legend(
-            labelColor=INK, title=None, orient="top", direction="horizontal", columns=2,
-            labelFontSize=12, labelLimit=200, symbolType="stroke", symbolStrokeWidth=3,
-            columnPadding=16, rowPadding=4, offset=8,
-        )
     )  # fmt: skip
 
 
 def color_of(names: Sequence[str], field: str = "name") -> Any:
-    """Return the encoding of a color per name; one name needs no legend."""
+    """Return the encoding of a color per name."""
     scale = alt.Scale(domain=list(names), range=list(PALETTE))
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend() if len(names) > 1 else None)
+    return alt.Color(f"{field}:N", scale=scale, legend=None)
 
 
 def tip(field: str, title: str, form: str | None = None) -> Any:
@@ -73,8 +75,10 @@ def tip(field: str, title: str, form: str | None = None) -> Any:
 def _axis(
     field: str, title: str, *, domain: Sequence[float] | None = None, **how: Any
 ) -> dict[str, Any]:
+    """Return the arguments of an axis of numbers."""
     scale = alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False)
-    return {"shorthand": f"{field}:Q", "title": title, "scale": scale, **how}
+    axis = alt.Axis(tickCount=5, format="~g")
+    return {"shorthand": f"{field}:Q", "title": title, "scale": scale, "axis": axis} | how
 
 
 def rate_curves(
@@ -102,7 +106,7 @@ def rate_curves(
     ]
     if baseline is not None:
         layers.insert(0, reference(baseline))
-    return chart(title, text, alt.layer(*layers), 320)
+    return chart(title, text, alt.layer(*layers), 320, names)
 
 
 def reference(line: pd.DataFrame) -> Any:
@@ -124,7 +128,7 @@ def calibration(text: str, points: pd.DataFrame, labels: tuple[str, str]) -> Cha
     )  # fmt: skip
     diagonal = reference(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
     lines = [base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=55, opacity=1)]
-    return chart("Calibration", text, alt.layer(diagonal, *lines), 320)
+    return chart("Calibration", text, alt.layer(diagonal, *lines), 320, names)
 
 
 def intervals(title: str, text: str, table: pd.DataFrame) -> Chart:
@@ -138,8 +142,11 @@ def intervals(title: str, text: str, table: pd.DataFrame) -> Chart:
         ],
     )  # fmt: skip
     first = alt.condition(alt.datum.name == names[0], alt.value(ACCENT), alt.value("var(--muted)"))
+    scale = alt.Scale(zero=False, padding=10)
     rule = base.mark_rule(strokeWidth=2.5).encode(
-        x=alt.X(**_axis("low", None, axis=alt.Axis(tickCount=5))), x2="high:Q", color=first
+        x=alt.X("low:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5)),
+        x2="high:Q",
+        color=first,
     )
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q", color=first)
     return chart(title, text, alt.layer(rule, dots), _ROW * len(names) + 40)
@@ -176,11 +183,16 @@ def losses(text: str, table: pd.DataFrame, best: int | None) -> Chart:
         line = mark.mark_rule(color=FAINT, strokeDash=[5, 4]).encode(**at)
         words = mark.mark_text(align="right", dx=-6, baseline="top", color="var(--muted)")
         layers = [line, words.encode(**at, y=alt.value(2), text="text:N"), *layers]
-    return chart("Training curves", text, alt.layer(*layers))
+    return chart("Training curves", text, alt.layer(*layers), names=names)
 
 
-def candidates(title: str, text: str, table: pd.DataFrame, x: Any, y_title: str) -> Chart:
-    """Draw candidates' scores; hovering shows the candidate. Columns are all shown as text."""
+def candidates(
+    title: str, text: str, table: pd.DataFrame, x: Any, y_title: str, limits: tuple[float, float]
+) -> Chart:
+    """Draw candidates' scores; hovering shows the candidate, by columns that hold texts.
+
+    A score outside the limits is drawn at the limit.
+    """
     shown = [name for name in table if name not in ("x", "mean", "low", "high", "rank", "best")]
     base = alt.Chart(table).encode(
         x=x,
@@ -188,7 +200,8 @@ def candidates(title: str, text: str, table: pd.DataFrame, x: Any, y_title: str)
         + [tip(f"['{name}']", table.attrs["titles"][name]) for name in shown],
     )
     spread = base.mark_rule(color=FAINT, strokeWidth=1.2)
-    spread = spread.encode(y=alt.Y(**_axis("low", y_title)), y2="high:Q")
+    scale = alt.Scale(domain=list(limits), clamp=True, nice=False)
+    spread = spread.encode(y=alt.Y(**_axis("low", y_title, scale=scale)), y2="high:Q")
     color = alt.condition("datum.best", alt.value(WARM), alt.value(ACCENT))
     size = alt.condition("datum.best", alt.value(130), alt.value(55))
     dots = base.mark_point(filled=True, opacity=0.9).encode(y="mean:Q", color=color, size=size)
@@ -197,8 +210,10 @@ def candidates(title: str, text: str, table: pd.DataFrame, x: Any, y_title: str)
 
 def trade_off(text: str, table: pd.DataFrame, label: str) -> Chart:
     """Draw score against time, a line through the models that no other beats in both."""
+    scale = alt.Scale(type="log", nice=False, padding=24)
+    axis = alt.Axis(tickCount=5, format="~g", labelOverlap=True)
     base = alt.Chart(table).encode(
-        x=alt.X("seconds:Q", title="seconds for a fit", scale=alt.Scale(type="log")),
+        x=alt.X("seconds:Q", title="seconds for a fit", scale=scale, axis=axis),
         y=alt.Y(**_axis("mean", label)),
         tooltip=[
             tip("name", "model"), tip("mean", label, ".4f"), tip("seconds", "fit, s", ".3g"),
@@ -208,9 +223,9 @@ def trade_off(text: str, table: pd.DataFrame, label: str) -> Chart:
     front = base.transform_filter("datum.is_front").mark_line(
         color=FAINT, strokeDash=[5, 4], interpolate="step-after"
     )
-    color = color_of(table["name"].tolist())
-    dots = base.mark_point(filled=True, size=130, opacity=1).encode(color=color)
-    return chart("Score against time", text, alt.layer(front, dots), 300)
+    names = sorted(table["name"], key=lambda name: -table.set_index("name")["mean"][name])
+    dots = base.mark_point(filled=True, size=130, opacity=1).encode(color=color_of(names))
+    return chart("Score against time", text, alt.layer(front, dots), 300, names)
 
 
 def fold_scores(text: str, table: pd.DataFrame, label: str) -> Chart:

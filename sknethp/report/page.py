@@ -129,6 +129,8 @@ def _search(search: SearchTable | None) -> dict[str, Any] | None:
         return None
     importance = search.importance()
     known = importance if isinstance(importance, Importance) else None
+    if known is not None and not known.r2 > 0:
+        known, importance = None, "the scores of the candidates do not follow from them."
     return {
         "table": candidate_table(search),
         "charts": list(search_charts(search, known)),

@@ -65,13 +65,13 @@ class HeldOut:
         rivals = [name for name in others if name != self.model]
         if not rivals:
             return ""
-        lead = loss_lead(own, self.answers[rivals[0]])
-        word = "lower" if lead.value >= 0 else "higher"
-        verdict = "beyond noise" if lead.low > 0 or lead.high < 0 else "which may be noise"
+        ahead, behind = sorted((self.model, rivals[0]), key=others.index)
+        lead = loss_lead(self.answers[ahead], self.answers[behind])
+        verdict = "beyond noise" if lead.low > 0 else "which may be noise"
+        limits = f"95% interval {lead.low:.4f} to {lead.high:.4f}".replace(" -", " −")
         return (
-            f"On {len(own.label):,} held-out rows the log-loss of {self.model} is "
-            f"{abs(lead.value):.4f} {word} than that of {rivals[0]}, {verdict} (95 % interval of "
-            f"the difference: {lead.low:.4f} to {lead.high:.4f}).".replace(" -", " −")
+            f"By log-loss on {len(own.label):,} held-out rows, {ahead} is ahead of {behind} by "
+            f"{lead.value:.4f} ({limits}), {verdict}."
         )
 
     def interval_charts(self) -> list[charts.Chart]:
@@ -82,7 +82,7 @@ class HeldOut:
         found = {model: scores[name] for model, scores in self.scores.items()}
         rows = pd.DataFrame([{"name": m, **vars(s)} for m, s in found.items()]).dropna()
         better = "lower is better" if name == LOSS else "higher is better"
-        return charts.intervals(name, f"95 % intervals; {better}.", rows)
+        return charts.intervals(name, f"95% intervals; {better}.", rows)
 
     def matrices(self) -> list[Matrix]:
         """Return the confusion matrix of each model."""
@@ -103,8 +103,17 @@ class HeldOut:
             yield charts.rate_curves("ROC", about, roc, labels, baseline=diagonal)
         if len(recall):
             yield charts.rate_curves("Precision and recall", about, recall, ("recall", "precision"))
-        points = [calibration_points(name, a) for name, a in self.answers.items()]
-        yield charts.calibration(*self._calibration(pd.concat(points)))
+        points = [calibration_points(name, a) for name, a in self._varied().items()]
+        if points:
+            yield charts.calibration(*self._calibration(pd.concat(points)))
+
+    def _varied(self) -> dict[str, Answers]:
+        """Return the answers of models that do not answer the same for every row."""
+        return {
+            name: answers
+            for name, answers in self.answers.items()
+            if (answers.probabilities != answers.probabilities[0]).any()
+        }
 
     def _about(self) -> str:
         if len(self.classes) == 2:
@@ -123,7 +132,8 @@ class HeldOut:
     def _curves(self, points: Callable[..., pd.DataFrame]) -> pd.DataFrame:
         if len(self.classes) == 2:
             parts = [
-                points(name, a.label == 1, a.probabilities[:, 1]) for name, a in self.answers.items()
+                points(name, a.label == 1, a.probabilities[:, 1])
+                for name, a in self._varied().items()
             ]
         else:
             own = self.answers[self.model]

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from sknethp.display.figures import floor_of
 from sknethp.display.importance import Importance
 from sknethp.display.scales import UNSET, label_of
 from sknethp.report import charts
@@ -19,6 +20,9 @@ _MOST_ROWS = 100
 _MOST_PANELS = 12
 _MOST_BARS = 20
 _FEWEST_CANDIDATES = 3
+_FEW_VALUES = 6
+# A smaller number is shorter as a power of ten.
+_SMALL = 1e-3
 
 
 def candidate_table(search: SearchTable) -> Table:
@@ -53,14 +57,24 @@ def _value_cell(value: Any) -> Cell:
     return Cell(label_of(value), float(value) if is_number else None)
 
 
+def _named(value: Any) -> str:
+    return "not set" if value is UNSET else label_of(value)
+
+
 def search_charts(search: SearchTable, importance: Importance | None) -> Iterator[charts.Chart]:
     """Yield the candidates by rank, and by each hyperparameter, the most important ones first."""
     points = _points(search)
     if len(points) < _FEWEST_CANDIDATES:
         return
     x = alt.X("rank:Q", title="rank", axis=alt.Axis(tickMinStep=1, grid=False))
-    text = "A dot is a candidate, its line one standard deviation over the folds."
-    yield charts.candidates("Every candidate", text, points, x, search.metric)
+    limits, n_below = _limits(search)
+    text = (
+        "A dot is a candidate, its line one standard deviation over the folds; higher is better, "
+        "and the best one is orange."
+    )
+    if n_below:
+        text += f" {n_below} worse than the axis shows {'lie' if n_below > 1 else 'lies'} at its foot."
+    yield charts.candidates("Every candidate", text, points, x, search.metric, limits)
     names = _varied(search)
     if importance is not None:
         shares = importance.mean
@@ -86,19 +100,31 @@ def _points(search: SearchTable) -> pd.DataFrame:
     )
     titles = {f"value {i}": candidates.labels[name] for i, name in enumerate(names)}
     for key, name in zip(titles, names, strict=True):
-        points[key] = ["not set" if v is UNSET else label_of(v) for v in candidates.values[name]]
+        points[key] = [_named(value) for value in candidates.values[name]]
     points.attrs["titles"] = titles
     return points[~candidates.failed]
+
+
+def _limits(search: SearchTable) -> tuple[tuple[float, float], int]:
+    """Return limits of an axis on which the good candidates differ, and how many are below."""
+    good = ~search.candidates.failed
+    mean, spread = search.candidates.mean[good], search.candidates.spread[good]
+    shown = mean >= floor_of(mean)
+    low, high = (mean - spread)[shown].min(), (mean + spread)[shown].max()
+    margin = 0.06 * (high - low) or 0.01
+    return (float(low - margin), float(high + margin)), int((~shown).sum())
 
 
 def _panel(search: SearchTable, points: pd.DataFrame, name: str) -> charts.Chart:
     scale, label = search.candidates.scales[name], search.candidates.labels[name]
     values = [search.candidates.values[name][i] for i in points.index]
     is_number = [isinstance(v, (int, float)) and not isinstance(v, bool) for v in values]
-    if scale.kind == "categories" or not any(is_number):
-        shown = [label_of(v) if v is not UNSET else "not set" for v in values]
-        column = points.assign(x=shown)
-        x = alt.X("x:N", title=label, axis=alt.Axis(labelAngle=0), sort=sorted(set(shown)))
+    distinct = [v for v in scale.distinct() if v in values]
+    if scale.kind == "categories" or not any(is_number) or len(distinct) <= _FEW_VALUES:
+        column = points.assign(x=[_named(v) for v in values])
+        order = [_named(v) for v in distinct]
+        axis = alt.Axis(labelAngle=0, labelLimit=80)
+        x = alt.X("x:N", title=None, axis=axis, sort=order)
         return _kept(column, points, label, x, search, "")
     column = points.assign(x=[v if ok else np.nan for v, ok in zip(values, is_number, strict=True)])
     if scale.kind == "log":
@@ -106,7 +132,9 @@ def _panel(search: SearchTable, points: pd.DataFrame, name: str) -> charts.Chart
     n_away = len(points) - int(column["x"].notna().sum())
     away = f"{n_away} candidates do not set it." if n_away else ""
     how = alt.Scale(type="log") if scale.kind == "log" else alt.Scale(zero=False)
-    x = alt.X("x:Q", title=label, scale=how, axis=alt.Axis(grid=False, tickCount=5))
+    form = ".0e" if scale.kind == "log" and column["x"].min() < _SMALL else "~g"
+    ticks = alt.Axis(grid=False, tickCount=4, format=form, labelOverlap=True)
+    x = alt.X("x:Q", title=None, scale=how, axis=ticks)
     return _kept(column.dropna(subset=["x"]), points, label, x, search, away)
 
 
@@ -114,7 +142,7 @@ def _kept(
     column: pd.DataFrame, points: pd.DataFrame, label: str, x: Any, search: SearchTable, text: str
 ) -> charts.Chart:
     column.attrs = points.attrs
-    return charts.candidates(label, text, column, x, search.metric)
+    return charts.candidates(label, text, column, x, search.metric, _limits(search)[0])
 
 
 def hyperparameter_chart(search: SearchTable, importance: Importance) -> charts.Chart:
@@ -144,7 +172,7 @@ def feature_chart(importance: pd.DataFrame) -> charts.Chart:
     text = "By how much the log-loss of held-out rows grows when a feature's values are permuted."
     if rest > 0:
         text += f" The first {len(rows)} of {len(importance)}."
-    text += " Features that tell the same share their importance."
+    text += " Features that tell the same each look less important than they are."
     return charts.bars(
         "Importance of features", text, _with_limits(rows), "increase of log-loss", ".4f"
     )
@@ -162,7 +190,8 @@ def loss_chart(curves: pd.DataFrame) -> charts.Chart:
     ]
     best = curves["best"].unique()
     n_nets = curves["net"].nunique()
-    text = "Cross-entropy by epoch" + (f", of {n_nets} nets." if n_nets > 1 else ", of the best net.")
-    return charts.losses(
-        text, pd.concat(parts).dropna(subset=["loss"]), int(best[0]) if len(best) == 1 else None
-    )
+    whose = f"{n_nets} nets" if n_nets > 1 else "the best net"
+    table = pd.concat(parts).dropna(subset=["loss"])
+    rows = " and ".join(table["name"].unique())
+    text = f"Cross-entropy of {whose} on {rows} rows, by epoch."
+    return charts.losses(text, table, int(best[0]) if len(best) == 1 else None)
