@@ -13,15 +13,17 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import NoReturn
 
-from sknethp.cli import compare, predict, signals, tune
+from sknethp.cli import compare, predict, report, signals, tune
 from sknethp.cli.errors import CommandError
 
 _COMMANDS: dict[str, ModuleType] = {
     "tune": tune,
     "compare": compare,
     "predict": predict,
+    "report": report,
 }
 _EXIT_ERROR = 2
+_OF_REPORTS = ("altair", "jinja2", "vl_convert")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if (error.name or "").startswith("sknethp"):
             raise
-        return _fail(f"{error}; pip install 'sknethp[tables]'")
+        extra = "report" if error.name in _OF_REPORTS else "tables"
+        return _fail(f"{error}; pip install 'sknethp[{extra}]'")
     except CommandError as error:
         return _fail(str(error), error.exit_code)
     except MemoryError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ _METHODS = {
     "bayes": "Bayesian search",
     "grow": "growing layers",
 }
-_MOST_CLASSES = 12
+_MOST_NAMES = 12
 
 Facts = list[tuple[str, str]]
 
@@ -37,9 +37,9 @@ def data_facts(run: Run) -> Facts:
     facts = [("Source", str(settings["arguments"].get("data", data.get("name", ""))))]
     if "n_rows" in data:
         facts.append(("Rows", _rows(settings)))
-    others = len(columns) - len(numbers)
-    facts.append(("Columns", f"{len(columns)}: {len(numbers)} of numbers, {others} of other kinds"))
-    facts.append(("Label", f"{data.get('target')}, {_classes(run.classes)}"))
+    facts.append(("Columns", f"{len(columns)}, {len(numbers)} of them numeric: {_listed(columns)}"))
+    facts.append(("Label", f"{data.get('target')}"))
+    facts.append(("Classes", f"{len(run.classes)}: {_listed(run.classes)}"))
     if data.get("group"):
         facts.append(("Groups", f"rows with the same {data['group']} stay together"))
     if dropped := settings["arguments"].get("drop"):
@@ -54,9 +54,9 @@ def _rows(settings: Mapping[str, Any]) -> str:
     return text
 
 
-def _classes(classes: list[str]) -> str:
-    shown = ", ".join(classes[:_MOST_CLASSES])
-    return f"{len(classes)} classes: {shown}{', …' if len(classes) > _MOST_CLASSES else ''}"
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(str, names[:_MOST_NAMES]))
+    return f"{shown}, …" if len(names) > _MOST_NAMES else shown
 
 
 def tried_facts(run: Run, search: SearchTable | None) -> Facts:

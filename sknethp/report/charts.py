@@ -1,7 +1,7 @@
 """Charts as Vega-Lite specifications, with colors from the page's style sheet.
 
-Vega writes SVG, in which a color may be a variable of CSS: the same chart is right in light and dark
-mode and on paper, without a line of code.
+Vega writes SVG, in which a color may be a variable of CSS: the same chart is right in light and
+dark mode and on paper, without a line of code.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def trade_off(text: str, table: pd.DataFrame, label: str) -> Chart:
     axis = alt.Axis(tickCount=5, format="~g", labelOverlap=True)
     base = alt.Chart(table).encode(
         x=alt.X("seconds:Q", title="seconds for a fit", scale=scale, axis=axis),
-        y=alt.Y(**_axis("mean", label)),
+        y=alt.Y(**_axis("mean", label, scale=alt.Scale(zero=False, padding=16))),
         tooltip=[
             tip("name", "model"), tip("mean", label, ".4f"), tip("seconds", "fit, s", ".3g"),
             tip("predict", "predict, s", ".3g"),

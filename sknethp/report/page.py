@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import altair as alt
 import jinja2
 import vl_convert
 from markupsafe import Markup
@@ -70,9 +72,12 @@ def render(run: Run) -> str:
     return template.render(**_context(run), vega=_vega())
 
 
+@cache
 def _vega() -> Markup:
     """Return the plotting library, as it may stand inside a script element."""
-    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))
+    release = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    library = vl_convert.javascript_bundle(None, release)
+    return Markup(library.replace("</script", "<\\/script"))
 
 
 def _context(run: Run) -> dict[str, Any]:

@@ -142,7 +142,9 @@ class HeldOut:
                 for i, name in enumerate(self.classes)
             ]
             parts = sorted((p for p in parts if len(p)), key=lambda p: p["area"].iloc[0])
-            parts = sorted(parts[:_MOST_CURVES], key=lambda p: self.classes.index(p["name"].iloc[0]))
+            parts = sorted(
+                parts[:_MOST_CURVES], key=lambda p: self.classes.index(p["name"].iloc[0])
+            )
         return pd.concat([part.reset_index() for part in parts]) if parts else pd.DataFrame()
 
 

@@ -73,7 +73,9 @@ def search_charts(search: SearchTable, importance: Importance | None) -> Iterato
         "and the best one is orange."
     )
     if n_below:
-        text += f" {n_below} worse than the axis shows {'lie' if n_below > 1 else 'lies'} at its foot."
+        text += (
+            f" {n_below} worse than the axis shows {'lie' if n_below > 1 else 'lies'} at its foot."
+        )
     yield charts.candidates("Every candidate", text, points, x, search.metric, limits)
     names = _varied(search)
     if importance is not None:

@@ -1,18 +1,27 @@
 "use strict";
 
 // Charts. Colors are variables of the style sheet, so nothing changes here in dark mode or on paper.
-const tooltip = { theme: "custom", disableDefaultStyle: false };
+const tooltip = { theme: "custom" };
+const PAPER = { wide: 660, narrow: 310 };
+const views = [];
 for (const figure of document.querySelectorAll("figure")) {
   const spec = JSON.parse(figure.querySelector("script").textContent);
   const chart = figure.querySelector(".chart");
   vegaEmbed(chart, spec, { renderer: "svg", actions: false, tooltip })
-    .then(() => (figure.dataset.drawn = "true"))
+    .then(({ view }) => {
+      views.push([view, figure.closest(".grid") ? PAPER.narrow : PAPER.wide]);
+      figure.dataset.drawn = "true";
+    })
     .catch((error) => {
       chart.textContent = "This chart could not be drawn.";
       console.error(error);
     });
   goThroughPoints(chart, figure.querySelector(".point"));
 }
+
+// Charts are drawn anew for paper, so that their text is not made smaller.
+addEventListener("beforeprint", () => views.forEach(([view, width]) => view.width(width).run()));
+addEventListener("afterprint", () => dispatchEvent(new Event("resize")));
 
 // Arrow keys go through a chart's points, and say what hovering would show.
 function goThroughPoints(chart, line) {
