@@ -14,12 +14,13 @@ from sknethp.cli.columns import listed
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError, failure_in_a_sentence
 from sknethp.cli.metrics import positive_class
-from sknethp.cli.output import RunFolder, write_settings
+from sknethp.cli.output import SETTINGS_FILE, RunFolder, write_settings
 from sknethp.cli.printing import show, warn
-from sknethp.cli.runs import of_dates, settings_of, warnings_as_lines
+from sknethp.cli.runs import of_dates, report_of, settings_of, warnings_as_lines
 from sknethp.cli.scoring import Scoring
 from sknethp.comparison import MODELS, Comparison
 from sknethp.comparison import compare as compared
+from sknethp.comparison.files import ABOUT, HELD_OUT, SCORES
 
 
 def compare(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> None:
@@ -46,7 +47,7 @@ def compare(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> 
             progress=True,
         )
     _write(comparison, folder, settings_of(arguments, data, data.X), time.monotonic() - start)
-    show(str(comparison), "", *(str(path) for path in sorted(folder.path.iterdir())))
+    show(str(comparison), "", *report_of(folder), *_files(folder))
 
 
 def _models(given: str | None) -> list[str]:
@@ -93,3 +94,12 @@ def _write(
         write_settings(path, settings | about)
 
     folder.write(fill)
+
+
+def _files(folder: RunFolder) -> list[str]:
+    return [
+        f"{folder.path / SCORES}  the scores of each model in each fold",
+        f"{folder.path / HELD_OUT}  predictions of the rows held out",
+        f"{folder.path / ABOUT}  for sknethp.comparison.Comparison.load",
+        f"{folder.path / SETTINGS_FILE}  arguments and versions",
+    ]

@@ -114,6 +114,23 @@ def settings_of(
     }
 
 
+def report_of(folder: RunFolder) -> list[str]:
+    """Make the report of a finished run; return lines about it, none if that failed."""
+    try:
+        from sknethp.report.page import make_report
+
+        return [f"{make_report(folder.path)}  all of it as a page"]
+    except ModuleNotFoundError as error:
+        warn(f"no report was made: {error}; pip install 'sknethp[report]'")
+    except (Exception, KeyboardInterrupt) as error:  # the results are there whatever happens
+        reason = (str(error).splitlines() or [""])[0]
+        warn(
+            f"no report was made ({type(error).__name__}: {reason}); "
+            f"sknethp report {folder.path} tries again"
+        )
+    return []
+
+
 def _categories(X: pd.DataFrame) -> dict[str, list[str]]:
     """Return the values of columns that have few and are neither numbers nor dates."""
     dates, found = date_columns(X), {}

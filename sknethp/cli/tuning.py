@@ -16,7 +16,7 @@ from sknethp.cli.metrics import positive_class
 from sknethp.cli.output import PIPELINE_FILE, RESULTS_FILE, SETTINGS_FILE, RunFolder, write_settings
 from sknethp.cli.pipelines import make_baselines
 from sknethp.cli.printing import best_table, score_table, show
-from sknethp.cli.runs import settings_of, warn_of_data, warnings_as_lines
+from sknethp.cli.runs import report_of, settings_of, warn_of_data, warnings_as_lines
 from sknethp.cli.scoring import Scored, Scoring, scored_baseline
 from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
 from sknethp.cli.splits import Rows, folds, split
@@ -55,7 +55,8 @@ def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Non
         write_settings(path, settings)
 
     folder.write(fill, keep_fits=tuned.is_interrupted)
-    show(best_table(settings["best_hyperparameters"]), "", score_table(scores), "", *_files(folder))
+    show(best_table(settings["best_hyperparameters"]), "", score_table(scores), "")
+    show(*report_of(folder), *_files(folder))
     if tuned.is_interrupted:
         show("interrupted: made of what was tried by then; the same line with --force goes on")
 
@@ -102,7 +103,10 @@ def _best(tuned: Tuned) -> dict[str, Any]:
 def _write_measures(model: Any, task: Task, path: Path) -> None:
     """Write what a report shows and only the fitted pipeline can tell."""
     training_curves(model).to_csv(path / CURVES, index=False)
-    importance = feature_importance(model, task.held_out.X, task.held_out.y, task.arguments.seed)
+    held_out = task.held_out
+    if len(set(held_out.y)) < len(model.classes_):
+        return  # a class that is only in groups that were not held out
+    importance = feature_importance(model, held_out.X, held_out.y, task.arguments.seed)
     if importance is not None:
         importance.to_csv(path / IMPORTANCE, index=False)
 

@@ -64,3 +64,16 @@ def refusal(capsys):
         return line
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def blank_pages(request, monkeypatch):
+    """Spare tests that are not about it the seconds that a page takes."""
+    if "whole_report" not in request.fixturenames:
+        monkeypatch.setattr("sknethp.report.page.render", lambda run: "blank")
+        monkeypatch.setattr("sknethp.cli.tuning.feature_importance", lambda *_: None)
+
+
+@pytest.fixture
+def whole_report():
+    """Let a run make its page, and what only the page needs."""

@@ -12,7 +12,7 @@ from sknethp.cli import main
 from sknethp.comparison import kept
 
 FAST = ["--models", "logisticregression,DeepNetClassifier", "--budget", "0.5s", "--cv", "3"]
-FILES = {"comparison.json", "scores.csv", "held_out.csv", "settings.json"}
+FILES = {"comparison.json", "scores.csv", "held_out.csv", "settings.json", "report.html"}
 
 
 def test_the_table_is_that_of_python(tmp_path, capsys):

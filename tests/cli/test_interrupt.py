@@ -122,6 +122,8 @@ def test_a_run_goes_on_where_a_signal_ended_it(
         "pipeline.joblib",
         "cv_results.csv",
         "held_out.csv",
+        "curves.csv",
+        "report.html",
         "settings.json",
     }
     assert joblib.load(out / "pipeline.joblib")["net"].memory is None

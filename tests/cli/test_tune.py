@@ -20,7 +20,14 @@ from sknethp.cli.splits import split
 from sknethp.hyperparameters import TABLE, Options
 from sknethp.model_selection.spaces import SIZES
 
-FILES = {"pipeline.joblib", "cv_results.csv", "held_out.csv", "settings.json"}
+FILES = {
+    "pipeline.joblib",
+    "cv_results.csv",
+    "held_out.csv",
+    "curves.csv",
+    "settings.json",
+    "report.html",
+}
 QUICK = ["--method", "random", "--candidates", "2", "--cv", "2"]
 
 
@@ -88,6 +95,36 @@ def test_files_agree_with_each_other(tmp_path):
     assert {name: net[name] for name in SIZES["medium"]} == settings["best_hyperparameters"]
     assert settings["arguments"]["seed"] == 3
     assert settings["versions"]["torch"] == version("torch")
+
+
+def test_the_page_of_a_run(whole_report, tmp_path, capsys):
+    assert main(["tune", "iris", *QUICK, "--out", str(tmp_path)]) == 0
+    assert f"{tmp_path / 'report.html'}  all of it as a page" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    importance = pd.read_csv(tmp_path / "importance.csv")
+    assert set(importance.feature) == set(load_iris().feature_names)
+    assert all(name in page for name in [*importance.feature, "versicolor", "tuned net"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("no such chart\nmore"), "(ValueError: no such chart); sknethp report"),
+        (KeyboardInterrupt(), "(KeyboardInterrupt: ); sknethp report"),
+        (ModuleNotFoundError("No module named 'jinja2'"), "pip install 'sknethp[report]'"),
+    ],
+)
+def test_without_a_page_the_results_are_there(error, words, tmp_path, monkeypatch, capsys):
+    def render(_):
+        raise error
+
+    monkeypatch.setattr("sknethp.report.page.render", render)
+    assert main(["tune", "iris", *QUICK, "--candidates", "1", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert "warning: no report was made" in printed.err
+    assert words in printed.err
+    assert "report.html" not in printed.out
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {"report.html"}
 
 
 def test_same_seed_same_scores(tmp_path):
