@@ -1,6 +1,7 @@
 """Tables as people have them, and a command that must fail."""
 
 import re
+import signal
 
 import pandas as pd
 import pytest
@@ -77,3 +78,15 @@ def blank_pages(request, monkeypatch):
 @pytest.fixture
 def whole_report():
     """Let a run make its page, and what only the page needs."""
+
+
+@pytest.fixture
+def default_handlers():
+    """Handle signals as in a shell's foreground."""
+    names = {"SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    wanted = {getattr(signal, name): h for name, h in names.items() if hasattr(signal, name)}
+    wanted[signal.SIGINT] = signal.default_int_handler
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -37,15 +37,6 @@ def after(monkeypatch, kind, method, n_calls, number):
     monkeypatch.setattr(kind, method, called)
 
 
-@pytest.fixture
-def default_handlers():
-    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")

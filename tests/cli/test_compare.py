@@ -44,9 +44,8 @@ def test_groups_and_metric(wine_csv, mixed_wine, tmp_path):
     assert folds.tolist() == [1] * 20
 
 
-def test_an_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
-    keep, before = kept.Kept.keep, signal.signal(signal.SIGINT, signal.default_int_handler)
-    n_kept = []
+def test_an_interrupt_keeps_what_is_finished(default_handlers, tmp_path, monkeypatch, capsys):
+    keep, n_kept = kept.Kept.keep, []
 
     def kept_once(self, *args):
         keep(self, *args)
@@ -56,13 +55,10 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
 
     line = ["compare", "iris", *FAST, "--out", str(tmp_path)]
     monkeypatch.setattr(kept.Kept, "keep", kept_once)
-    try:
-        assert main(line) == 130
-        assert "run the same line again to go on" in capsys.readouterr().err
-        assert main(line) == 0
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
+    assert main(line) == 130
+    assert "run the same line again to go on" in capsys.readouterr().err
+    assert main(line) == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert len(n_kept) == 2 * 3
     assert {path.name for path in tmp_path.iterdir()} == FILES
 

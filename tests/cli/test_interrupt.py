@@ -76,20 +76,6 @@ def uninterrupted(tmp_path_factory):
     return without_times(folder)
 
 
-@pytest.fixture
-def default_handlers():
-    """Handle signals as in a shell's foreground."""
-    wanted = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGTERM: signal.SIG_DFL,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize(
     ("name", "exit_code", "n_scored"),
     [
