@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,7 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         self._end = time.perf_counter() + self.max_time
         self.classes_ = np.unique(y)
         self.notes_: list[str] = []
+        self.n_threads_: int | None = None
         self._paces: list[float] = []
         with warnings.catch_warnings(), ExitStack() as limits:
             warnings.simplefilter("ignore")  # of convergence, and of what the data is like
@@ -92,6 +93,10 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             self.n_candidates_ = max(len(done), 1)
             self.best_estimator_ = clone(base).set_params(**best.params).fit(X, y)
         return self
+
+    def _threads(self) -> AbstractContextManager:
+        """Limit OpenMP's threads if that was faster."""
+        return threadpool_limits(self.n_threads_, "openmp") if self.n_threads_ else nullcontext()
 
     @property
     def _left(self) -> float:
@@ -128,7 +133,8 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             with threadpool_limits(1, "openmp"):
                 alone = _seconds(least, X, y)
             if alone < _seconds(least, X, y):
-                limits.enter_context(threadpool_limits(1, "openmp"))
+                self.n_threads_ = 1
+                limits.enter_context(self._threads())
         size = self.estimator.get_params()[name]
         probe = max(1, round(_PROBED_SHARE * size))
         return _seconds(clone(self.estimator).set_params(**{name: probe}), X, y) * size / probe
@@ -215,7 +221,11 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             start = time.perf_counter()
             fitted = clone(base).set_params(**params).fit(X[train], y[train])
             answers = Answered.of(fitted, X[test], self.classes_)
-            candidate.scores.append(score_of(self.scoring, answers, X[test], y[test]))
+            try:
+                score = score_of(self.scoring, answers, X[test], y[test])
+            except ValueError:  # of a fold without a class
+                score = math.nan
+            candidate.scores.append(score)
             candidate.seconds.append(time.perf_counter() - start)
         self._paces.append(float(np.mean(candidate.seconds)) / self._work(base, params, X))
         return candidate
@@ -223,12 +233,14 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Return the class probabilities of the best candidate."""
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict_proba(X)
+        with self._threads():
+            return self.best_estimator_.predict_proba(X)
 
     def predict(self, X):
         """Return the labels of the best candidate."""
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict(X)
+        with self._threads():
+            return self.best_estimator_.predict(X)
 
 
 def _seconds(estimator: Any, X: Any, y: np.ndarray) -> float:

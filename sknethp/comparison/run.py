@@ -77,7 +77,8 @@ def compare(
     groups : array-like of shape (n_samples,) or None
         Rows of the same group stay together, in outer and in inner folds.
     n_jobs : int or None
-        Threads that each model may use; None for all cores.
+        Threads that each built-in model may use, and the most of BLAS, OpenMP and torch for all;
+        None for one on each core.
     memory : path, joblib.Memory or None
         Where each model's result on each fold is kept, so that the same script goes on where it was
         killed; `random_state` must then be a number.
