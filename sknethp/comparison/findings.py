@@ -17,7 +17,7 @@ from sknethp.estimator.data_checks import listed
 _FEW_PER_FOLD = 5
 _DISTINCT = 0.95
 _FEWEST_ROWS = 30
-_LEAK = 0.99
+_LEAK = 0.98
 _MOST_ROWS = 2000
 _MISSING = "\0"
 
