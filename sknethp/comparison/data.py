@@ -198,9 +198,10 @@ def prepared(data: Data, train: np.ndarray, test: np.ndarray) -> tuple[Part, Par
     complete = numbers
     if any(np.isnan(part).any() for part in numbers):
         complete = impute.fit_transform(numbers[0]), impute.transform(numbers[1])
-    return tuple(
+    train_part, test_part = (
         Part({"as it is": raw[i], "numbers": numbers[i], "complete": complete[i]}) for i in (0, 1)
     )
+    return train_part, test_part
 
 
 def _array(table: Any) -> np.ndarray:

@@ -38,14 +38,12 @@ class Space:
     """Where to search.
 
     `distributions` are scikit-learn's, `size` names the number of trees or iterations, and `work`
-    tells what a fit costs, in any unit, given all parameters and the number of features. With
-    `tries_one_thread`, all threads of OpenMP are used only if one is not faster.
+    tells what a fit costs, in any unit, given all parameters and the number of features.
     """
 
     distributions: Mapping[str, Any]
     size: str | None = None
     work: Callable[[Mapping[str, Any], int], float] = lambda parameters, n_features: 1.0
-    tries_one_thread: bool = False
 
 
 @dataclass
@@ -95,8 +93,8 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         return self
 
     def _threads(self) -> AbstractContextManager:
-        """Limit OpenMP's threads if that was faster."""
-        return threadpool_limits(self.n_threads_, "openmp") if self.n_threads_ else nullcontext()
+        """Limit the threads if that was faster."""
+        return threadpool_limits(self.n_threads_) if self.n_threads_ else nullcontext()
 
     @property
     def _left(self) -> float:
@@ -120,24 +118,30 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
     def _probed(self, X: Any, y: np.ndarray, limits: ExitStack) -> float:
         """Estimate the seconds that the default takes, by a tenth of its size or of the rows.
 
-        OpenMP is limited to one thread if that is faster. On a busy machine several may take a
-        hundred times as long, so they are tried on the least that can be fitted.
+        OpenMP and BLAS are limited to one thread if that is faster. On a busy machine several may
+        take a hundred times as long, so they are tried on the least that can be fitted.
         """
         name = self.space.size
+        every = round(1 / _PROBED_SHARE) if name is None and len(y) > _FEW_ROWS else 1
+        rows = np.argsort(y, kind="stable")[::every]
+        X, y = X[rows], y[rows]
+        least = self._of_size(1)
+        with threadpool_limits(1):
+            alone = _seconds(least, X, y)
+        if alone < _seconds(least, X, y):
+            self.n_threads_ = 1
+            limits.enter_context(self._threads())
         if name is None:
-            every = round(1 / _PROBED_SHARE) if len(y) > _FEW_ROWS else 1
-            rows = np.argsort(y, kind="stable")[::every]
-            return every * _seconds(self.estimator, X[rows], y[rows])
-        if self.space.tries_one_thread:
-            least = clone(self.estimator).set_params(**{name: 1})
-            with threadpool_limits(1, "openmp"):
-                alone = _seconds(least, X, y)
-            if alone < _seconds(least, X, y):
-                self.n_threads_ = 1
-                limits.enter_context(self._threads())
+            return every * _seconds(least, X, y)
         size = self.estimator.get_params()[name]
         probe = max(1, round(_PROBED_SHARE * size))
-        return _seconds(clone(self.estimator).set_params(**{name: probe}), X, y) * size / probe
+        return _seconds(self._of_size(probe), X, y) * size / probe
+
+    def _of_size(self, size: int) -> Any:
+        """Return the default with another number of trees or iterations, if it has one."""
+        if self.space.size is None:
+            return self.estimator
+        return clone(self.estimator).set_params(**{self.space.size: size})
 
     def _reduced(self, share: float) -> Any:
         """Return the default with fewer trees or iterations."""
@@ -147,7 +151,7 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         size = self.estimator.get_params()[name]
         fewer = max(1, int(size * share))
         self.notes_.append(f"{name} below {size}")
-        return clone(self.estimator).set_params(**{name: fewer})
+        return self._of_size(fewer)
 
     def _tried(self, base: Any, splits: Splits, X: Any, y: np.ndarray) -> list[_Candidate]:
         done: list[_Candidate] = []

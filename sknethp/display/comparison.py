@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sknethp.display.figures import BEST, FAINT, FRAME, INK, LEGEND, apart, new_axes, tidy
+from sknethp.display.figures import BEST, FAINT, FRAME, INK, LEGEND, new_axes, tidy
 
 # Okabe & Ito's colours, which the colour-blind can tell apart, and a mark each.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D", "#8C6D31")
 _MARKS = "osD^vPX*"
 _N_BINS = 10
 _FEWEST_IN_BIN = 5
+_MOST_SPREAD = 15.0  # times the distance of the median from the best
 
 
 class ComparisonDisplay:
@@ -93,7 +94,7 @@ class ComparisonDisplay:
     @property
     def front(self) -> list[str]:
         """Models for which no other one is both faster and better, the fastest first."""
-        means = {model: np.nanmean(each) for model, each in self.scores.items()}
+        means = self._means
         front: list[str] = []
         for model in sorted(means, key=lambda m: (self.seconds[m], -means[m])):
             if not front or means[model] > means[front[-1]]:
@@ -124,18 +125,37 @@ class ComparisonDisplay:
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
+    @property
+    def _means(self) -> dict[str, float]:
+        return {model: float(np.nanmean(scores)) for model, scores in self.scores.items()}
+
+    @property
+    def _off(self) -> dict[str, float]:
+        """Means so far below the others that these could not be told apart beside them."""
+        means = self._means
+        high, middle = max(means.values()), float(np.median(list(means.values())))
+        floor = high - _MOST_SPREAD * (high - middle)
+        is_flat = middle == high
+        return {m: mean for m, mean in means.items() if mean < floor and not is_flat}
+
     def _look(self, model: str) -> dict[str, Any]:
         i = list(self.scores).index(model)
         return {"color": _COLORS[i % len(_COLORS)], "marker": _MARKS[i % len(_MARKS)]}
 
     def _draw_scores(self, ax: Any) -> None:
+        off = self._off
         for row, (model, scores) in enumerate(self.scores.items()):
+            if model in off:
+                ax.text(0.02, row, f"◂ off the scale: {off[model]:.3g}", color=INK, fontsize=9,
+                        va="center", transform=ax.get_yaxis_transform())  # fmt: skip
+                continue
             look, finite = self._look(model), scores[np.isfinite(scores)]
-            heights = row + apart(np.zeros(len(finite)), 0.3)
+            heights = np.full(len(finite), row)
             ax.scatter(finite, heights, 26, look["color"], marker=look["marker"], alpha=0.65,
                        linewidth=0)  # fmt: skip
             ax.plot([finite.mean()] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=2)
-        for fold in np.array(list(self.scores.values())).T:  # so that folds can be followed
+        shown = [scores for model, scores in self.scores.items() if model not in off]
+        for fold in np.array(shown).T:  # so that folds can be followed
             ax.plot(fold, np.arange(len(fold)), color=FAINT, linewidth=0.6, zorder=1)
         ax.set_yticks(range(len(self.scores)), list(self.scores))
         ax.set_ylim(len(self.scores) - 0.5, -0.5)
@@ -143,14 +163,18 @@ class ComparisonDisplay:
         tidy(ax, x=self.metric, title="each fold, and the mean", grid="x")
 
     def _draw_time(self, ax: Any) -> None:
-        front = self.front
-        means = {model: float(np.nanmean(each)) for model, each in self.scores.items()}
+        off, means = self._off, self._means
+        front = [model for model in self.front if model not in off]
         x, y = [self.seconds[m] for m in front], [means[m] for m in front]
         ax.plot(x, y, drawstyle="steps-post", color=BEST, linewidth=1.5, label="Pareto front")
         for model, mean in means.items():
             look = self._look(model)
+            at_bottom: dict[str, Any] = {}
+            if model in off:
+                mean, at_bottom = 0.03, {"transform": ax.get_xaxis_transform(), "alpha": 0.4}
             ax.scatter(self.seconds[model], mean, 58, look["color"], marker=look["marker"],
-                       label=model, edgecolor="white", linewidth=0.8, zorder=4)  # fmt: skip
+                       label=model, edgecolor="white", linewidth=0.8, zorder=4,
+                       **at_bottom)  # fmt: skip
         ax.set_xscale("log")
         low, high = min(self.seconds.values()), max(self.seconds.values())
         ax.set_xlim(low / 2, high * 2)
