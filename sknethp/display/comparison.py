@@ -14,7 +14,7 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4
 _MARKS = "osD^vPX*"
 _N_BINS = 10
 _FEWEST_IN_BIN = 5
-_MOST_SPREAD = 15.0  # times the distance of the median from the best
+_MOST_SPREAD = 15.0  # times the best model's over folds, or the median's distance from it
 
 
 class ComparisonDisplay:
@@ -134,9 +134,10 @@ class ComparisonDisplay:
         """Means so far below the others that these could not be told apart beside them."""
         means = self._means
         high, middle = max(means.values()), float(np.median(list(means.values())))
-        floor = high - _MOST_SPREAD * (high - middle)
-        is_flat = middle == high
-        return {m: mean for m, mean in means.items() if mean < floor and not is_flat}
+        best = self.scores[max(means, key=lambda model: means[model])]
+        spread = max(high - middle, float(np.nanmax(best) - np.nanmin(best)))
+        floor = high - _MOST_SPREAD * spread
+        return {m: mean for m, mean in means.items() if spread and mean < floor}
 
     def _look(self, model: str) -> dict[str, Any]:
         i = list(self.scores).index(model)
