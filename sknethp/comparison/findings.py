@@ -92,4 +92,4 @@ def _numbers(column: np.ndarray) -> np.ndarray:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ == "NAType"
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value

@@ -43,6 +43,17 @@ def test_leaks_are_found(leak):
     assert said(X.assign(leak=shuffled), y) == []
 
 
+def test_gaps_of_all_kinds_are_taken():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    gaps = {
+        "integer": pd.array([None, 1] * 89, "Int64"),
+        "text": pd.array([None, "a"] * 89, "string"),
+        "day": pd.to_datetime([None, "2020-01-01"] * 89),
+        "empty": [None] * 178,
+    }
+    assert said(X.assign(**gaps), y) == []
+
+
 def test_the_position_in_a_file_that_is_sorted_by_class_is_found():
     X, y = load_breast_cancer(return_X_y=True)
     order = np.argsort(y, kind="stable")
