@@ -83,13 +83,17 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         self._paces: list[float] = []
         with warnings.catch_warnings(), ExitStack() as limits:
             warnings.simplefilter("ignore")  # of convergence, and of what the data is like
-            base, splits = self._planned(self._probed(X, y, limits))
-            done = self._tried(base, splits, X, y) if splits else []
+            splits = self._planned(self._probed(X, y, limits))
+            done = self._tried(self.estimator, splits, X, y) if splits else []
             scored = [candidate for candidate in done if np.isfinite(candidate.score)]
             best = max(scored, key=lambda c: c.score) if scored else _Candidate({}, [math.nan], [])
             self.best_params_, self.best_score_ = best.params, best.score
             self.n_candidates_ = max(len(done), 1)
-            self.best_estimator_ = clone(base).set_params(**best.params).fit(X, y)
+            self.best_estimator_ = (
+                clone(self.estimator).set_params(**best.params).fit(X, y)
+                if splits
+                else self._grown(X, y)
+            )
         return self
 
     def _threads(self) -> AbstractContextManager:
@@ -100,8 +104,8 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
     def _left(self) -> float:
         return self._end - time.perf_counter()
 
-    def _planned(self, whole: float) -> tuple[Any, Splits]:
-        """Return the default and the folds, or less of them, so that the default fits the time.
+    def _planned(self, whole: float) -> Splits:
+        """Return the folds, or less of them, so that the default fits the time; maybe none.
 
         `whole` are the seconds that it takes on all rows.
         """
@@ -111,9 +115,9 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             if whole * (wanted * n_folds + 1) <= self._left:
                 if n_folds < len(self.splits):
                     self.notes_.append(f"{n_folds} of {len(self.splits)} folds")
-                return self.estimator, self.splits[:n_folds]
+                return self.splits[:n_folds]
         self.notes_.append("no tuning")
-        return self._reduced(self._left / whole), []
+        return []
 
     def _probed(self, X: Any, y: np.ndarray, limits: ExitStack) -> float:
         """Estimate the seconds that the default takes, by a tenth of its size or of the rows.
@@ -143,15 +147,21 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             return self.estimator
         return clone(self.estimator).set_params(**{self.space.size: size})
 
-    def _reduced(self, share: float) -> Any:
-        """Return the default with fewer trees or iterations."""
+    def _grown(self, X: Any, y: np.ndarray) -> Any:
+        """Fit the default to all rows, adding trees or iterations while there is time."""
         name = self.space.size
-        if name is None or share >= 1:
-            return self.estimator
-        size = self.estimator.get_params()[name]
-        fewer = max(1, int(size * share))
-        self.notes_.append(f"{name} below {size}")
-        return self._of_size(fewer)
+        if name is None:
+            return clone(self.estimator).fit(X, y)
+        whole = self.estimator.get_params()[name]
+        step = max(1, round(_PROBED_SHARE * whole))
+        grown = self._of_size(step).set_params(warm_start=True)
+        for size in [*range(step, whole, step), whole]:
+            start = time.perf_counter()
+            grown.set_params(**{name: size}).fit(X, y)
+            if size < whole and time.perf_counter() - start > self._left:
+                self.notes_.append(f"{name} below {whole}")
+                break
+        return grown
 
     def _tried(self, base: Any, splits: Splits, X: Any, y: np.ndarray) -> list[_Candidate]:
         done: list[_Candidate] = []
