@@ -219,11 +219,12 @@ def detach(module: nn.Module, n_steps: int) -> None:
     module.eval()
     with torch.no_grad():
         for part in module.modules():
-            for name, parameter in part.named_parameters(recurse=False):
-                own = parameter.clone(memory_format=torch.contiguous_format)
-                setattr(part, name, nn.Parameter(own))
-            for name, buffer in part.named_buffers(recurse=False):
-                setattr(part, name, buffer.clone())
+            for name, parameter in part._parameters.items():
+                if parameter is not None:
+                    own = parameter.clone(memory_format=torch.contiguous_format)
+                    part._parameters[name] = nn.Parameter(own)
+            for name, buffer in part._buffers.items():
+                part._buffers[name] = None if buffer is None else buffer.clone()
             if isinstance(part, nn.BatchNorm1d):
                 part.num_batches_tracked = torch.tensor(n_steps, device="cpu")
 
