@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -428,4 +428,12 @@ def _parameter_names(kind: Any) -> list[str]:
 
 
 def _seed(parameters: dict[str, Any]) -> int:
-    return int(check_random_state(parameters["random_state"]).randint(2**31 - 1))
+    given = parameters["random_state"]
+    return _first_seed(given) if type(given) is int else _next_seed(given)
+
+
+def _next_seed(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+_first_seed = lru_cache(_next_seed)  # NumPy takes longer to start a stream than to split the data

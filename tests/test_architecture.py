@@ -9,8 +9,9 @@ PACKAGE = ROOT / "sknethp"
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 # From the top; rooms beside each other do not know of one another.
 LEVELS = (
-    ("cli", "display"),
-    ("self_tuning",),
+    ("cli",),
+    ("comparison",),
+    ("display", "self_tuning"),
     ("model_selection",),
     ("estimator", "fusion"),
     ("hyperparameters", "session"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
@@ -190,13 +191,17 @@ def prepared(data: Data, train: np.ndarray, test: np.ndarray) -> tuple[Part, Par
     """Return training and test rows as they are, as numbers, and as complete numbers."""
     raw = data.rows(train), data.rows(test)
     encode, impute = encoder(data.X), imputer()
-    numbers = _array(encode.fit_transform(raw[0])), _array(encode.transform(raw[1]))
+    with warnings.catch_warnings():
+        # A rare category may well be missing from a fold; it is encoded as zeros.
+        warnings.filterwarnings("ignore", message="Found unknown categories")
+        numbers = _array(encode.fit_transform(raw[0])), _array(encode.transform(raw[1]))
     complete = numbers
     if any(np.isnan(part).any() for part in numbers):
         complete = impute.fit_transform(numbers[0]), impute.transform(numbers[1])
-    return tuple(
+    train_part, test_part = (
         Part({"as it is": raw[i], "numbers": numbers[i], "complete": complete[i]}) for i in (0, 1)
     )
+    return train_part, test_part
 
 
 def _array(table: Any) -> np.ndarray:

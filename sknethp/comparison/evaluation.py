@@ -83,6 +83,8 @@ def _evaluated(model: Model, job: Job, rows: Rows, metrics: dict[str, Any]) -> R
             warnings.simplefilter("ignore", UserWarning)
         fitted = estimator.fit(rows.X_train, rows.y_train, **extra)
     fitted_at = time.perf_counter()
+    if isinstance(fitted, DeepNetClassifierCV) and fitted.summary_.states.get("interrupted"):
+        raise KeyboardInterrupt  # which it has taken as the end of its time
     answers = Answered.of(fitted, rows.X_test, rows.classes)
     seconds = fitted_at - start, time.perf_counter() - fitted_at
     scores, failures = _scores(answers, metrics, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -33,7 +34,7 @@ def save(comparison: Comparison, folder: Path) -> None:
     }
     for name, table in ((SCORES, comparison.scores_), (HELD_OUT, comparison.held_out_)):
         if table is not None:
-            _write(folder / name, lambda path, table=table: table.to_csv(path, index=False))
+            _write(folder / name, partial(table.to_csv, index=False))
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     _write(folder / ABOUT, lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -17,7 +17,7 @@ from sknethp.estimator.data_checks import listed
 _FEW_PER_FOLD = 5
 _DISTINCT = 0.95
 _FEWEST_ROWS = 30
-_LEAK = 0.99
+_LEAK = 0.98
 _MOST_ROWS = 2000
 _MISSING = "\0"
 
@@ -92,4 +92,4 @@ def _numbers(column: np.ndarray) -> np.ndarray:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ == "NAType"
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value

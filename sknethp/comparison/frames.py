@@ -27,7 +27,7 @@ def pandas() -> Any:
 
 def scores_frame(results: Results, splits: Splits, metrics: list[str]) -> Any:
     """Return a row per model and fold, ordered by model."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "model": model,
             "fold": fold,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 _SLOWER = 2.0
+_NOTICED = 1.0  # in seconds
 
 
 def verdict(comparison: Comparison) -> str:
@@ -131,7 +132,7 @@ def _slower_than_boosting(comparison: Comparison) -> Iterator[str]:
         for column, verb in (("fit_seconds", "fit"), ("predict_seconds", "predict")):
             means = {m: np.mean(s) for m, s in comparison.fold_scores(column).items()}
             times = means[model] / means[BOOSTING]
-            if times >= _SLOWER:
+            if times >= _SLOWER and means[model] - means[BOOSTING] >= _NOTICED:
                 parts.append(f"{times:.1f} times as long to {verb}")
         if parts:
             yield (

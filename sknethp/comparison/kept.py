@@ -46,7 +46,7 @@ class Kept:
         try:
             arrays = load_arrays(file, [*_ARRAYS, "rest"])
             rest = json.loads(str(arrays.pop("rest")))
-            return Result(**arrays, **rest)
+            return Result(**rest, **dict[str, Any](arrays))
         except Exception as error:
             warnings.warn(
                 f"A model is fitted again, since {str(file)!r} cannot be read "

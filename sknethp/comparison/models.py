@@ -121,24 +121,21 @@ def _given(name: Any, estimator: Any) -> Model:
         raise ValueError(f"models[{name!r}] is a {type(estimator).__name__}, not a classifier.")
 
     def make(job: Job) -> Any:
-        return _seeded(NumberedClasses(estimator) if _needs_numbers(estimator) else estimator, job)
+        numbered = NumberedClasses(estimator) if _needs_numbers(estimator) else estimator
+        return _seeded(numbered, job.seed)
 
     return Model(name, make, _table_for(estimator), estimator)
 
 
-def _seeded(estimator: Any, job: Job) -> Any:
-    """Return a copy with a seed and threads wherever none are set; a search starts no processes."""
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Return a copy with a seed wherever none is set."""
     copy = clone(estimator)
-    parameters = copy.get_params()
-    values = {"random_state": job.seed}
-    if not any(isinstance(part, BaseSearchCV) for part in [copy, *parameters.values()]):
-        values["n_jobs"] = job.n_jobs
-    unset = {
-        name: values[last_part(name)]
-        for name, value in parameters.items()
-        if last_part(name) in values and value is None
-    }
-    return copy.set_params(**unset)
+    unset = [
+        name
+        for name, value in copy.get_params().items()
+        if last_part(name) == "random_state" and value is None
+    ]
+    return copy.set_params(**dict.fromkeys(unset, seed))
 
 
 def _needs_numbers(estimator: Any) -> bool:

@@ -63,7 +63,6 @@ BOOSTING = Space(
     },
     size="max_iter",
     work=_boosting_work,
-    tries_one_thread=True,
 )
 FOREST = Space(
     {

@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,12 @@ class Space:
     """Where to search.
 
     `distributions` are scikit-learn's, `size` names the number of trees or iterations, and `work`
-    tells what a fit costs, in any unit, given all parameters and the number of features. With
-    `tries_one_thread`, all threads of OpenMP are used only if one is not faster.
+    tells what a fit costs, in any unit, given all parameters and the number of features.
     """
 
     distributions: Mapping[str, Any]
     size: str | None = None
     work: Callable[[Mapping[str, Any], int], float] = lambda parameters, n_features: 1.0
-    tries_one_thread: bool = False
 
 
 @dataclass
@@ -81,24 +79,33 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         self._end = time.perf_counter() + self.max_time
         self.classes_ = np.unique(y)
         self.notes_: list[str] = []
+        self.n_threads_: int | None = None
         self._paces: list[float] = []
         with warnings.catch_warnings(), ExitStack() as limits:
             warnings.simplefilter("ignore")  # of convergence, and of what the data is like
-            base, splits = self._planned(self._probed(X, y, limits))
-            done = self._tried(base, splits, X, y) if splits else []
+            splits = self._planned(self._probed(X, y, limits))
+            done = self._tried(self.estimator, splits, X, y) if splits else []
             scored = [candidate for candidate in done if np.isfinite(candidate.score)]
             best = max(scored, key=lambda c: c.score) if scored else _Candidate({}, [math.nan], [])
             self.best_params_, self.best_score_ = best.params, best.score
             self.n_candidates_ = max(len(done), 1)
-            self.best_estimator_ = clone(base).set_params(**best.params).fit(X, y)
+            self.best_estimator_ = (
+                clone(self.estimator).set_params(**best.params).fit(X, y)
+                if splits
+                else self._grown(X, y)
+            )
         return self
+
+    def _threads(self) -> AbstractContextManager:
+        """Limit the threads if that was faster."""
+        return threadpool_limits(self.n_threads_) if self.n_threads_ else nullcontext()
 
     @property
     def _left(self) -> float:
         return self._end - time.perf_counter()
 
-    def _planned(self, whole: float) -> tuple[Any, Splits]:
-        """Return the default and the folds, or less of them, so that the default fits the time.
+    def _planned(self, whole: float) -> Splits:
+        """Return the folds, or less of them, so that the default fits the time; maybe none.
 
         `whole` are the seconds that it takes on all rows.
         """
@@ -108,40 +115,53 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             if whole * (wanted * n_folds + 1) <= self._left:
                 if n_folds < len(self.splits):
                     self.notes_.append(f"{n_folds} of {len(self.splits)} folds")
-                return self.estimator, self.splits[:n_folds]
+                return self.splits[:n_folds]
         self.notes_.append("no tuning")
-        return self._reduced(self._left / whole), []
+        return []
 
     def _probed(self, X: Any, y: np.ndarray, limits: ExitStack) -> float:
         """Estimate the seconds that the default takes, by a tenth of its size or of the rows.
 
-        OpenMP is limited to one thread if that is faster. On a busy machine several may take a
-        hundred times as long, so they are tried on the least that can be fitted.
+        OpenMP and BLAS are limited to one thread if that is faster. On a busy machine several may
+        take a hundred times as long, so they are tried on the least that can be fitted.
         """
         name = self.space.size
+        every = round(1 / _PROBED_SHARE) if name is None and len(y) > _FEW_ROWS else 1
+        rows = np.argsort(y, kind="stable")[::every]
+        X, y = X[rows], y[rows]
+        least = self._of_size(1)
+        with threadpool_limits(1):
+            alone = _seconds(least, X, y)
+        if alone < _seconds(least, X, y):
+            self.n_threads_ = 1
+            limits.enter_context(self._threads())
         if name is None:
-            every = round(1 / _PROBED_SHARE) if len(y) > _FEW_ROWS else 1
-            rows = np.argsort(y, kind="stable")[::every]
-            return every * _seconds(self.estimator, X[rows], y[rows])
-        if self.space.tries_one_thread:
-            least = clone(self.estimator).set_params(**{name: 1})
-            with threadpool_limits(1, "openmp"):
-                alone = _seconds(least, X, y)
-            if alone < _seconds(least, X, y):
-                limits.enter_context(threadpool_limits(1, "openmp"))
+            return every * _seconds(least, X, y)
         size = self.estimator.get_params()[name]
         probe = max(1, round(_PROBED_SHARE * size))
-        return _seconds(clone(self.estimator).set_params(**{name: probe}), X, y) * size / probe
+        return _seconds(self._of_size(probe), X, y) * size / probe
 
-    def _reduced(self, share: float) -> Any:
-        """Return the default with fewer trees or iterations."""
-        name = self.space.size
-        if name is None or share >= 1:
+    def _of_size(self, size: int) -> Any:
+        """Return the default with another number of trees or iterations, if it has one."""
+        if self.space.size is None:
             return self.estimator
-        size = self.estimator.get_params()[name]
-        fewer = max(1, int(size * share))
-        self.notes_.append(f"{name} below {size}")
-        return clone(self.estimator).set_params(**{name: fewer})
+        return clone(self.estimator).set_params(**{self.space.size: size})
+
+    def _grown(self, X: Any, y: np.ndarray) -> Any:
+        """Fit the default to all rows, adding trees or iterations while there is time."""
+        name = self.space.size
+        if name is None:
+            return clone(self.estimator).fit(X, y)
+        whole = self.estimator.get_params()[name]
+        step = max(1, round(_PROBED_SHARE * whole))
+        grown = self._of_size(step).set_params(warm_start=True)
+        for size in [*range(step, whole, step), whole]:
+            start = time.perf_counter()
+            grown.set_params(**{name: size}).fit(X, y)
+            if size < whole and time.perf_counter() - start > self._left:
+                self.notes_.append(f"{name} below {whole}")
+                break
+        return grown
 
     def _tried(self, base: Any, splits: Splits, X: Any, y: np.ndarray) -> list[_Candidate]:
         done: list[_Candidate] = []
@@ -215,7 +235,11 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
             start = time.perf_counter()
             fitted = clone(base).set_params(**params).fit(X[train], y[train])
             answers = Answered.of(fitted, X[test], self.classes_)
-            candidate.scores.append(score_of(self.scoring, answers, X[test], y[test]))
+            try:
+                score = score_of(self.scoring, answers, X[test], y[test])
+            except ValueError:  # of a fold without a class
+                score = math.nan
+            candidate.scores.append(score)
             candidate.seconds.append(time.perf_counter() - start)
         self._paces.append(float(np.mean(candidate.seconds)) / self._work(base, params, X))
         return candidate
@@ -223,12 +247,14 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Return the class probabilities of the best candidate."""
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict_proba(X)
+        with self._threads():
+            return self.best_estimator_.predict_proba(X)
 
     def predict(self, X):
         """Return the labels of the best candidate."""
         check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_.predict(X)
+        with self._threads():
+            return self.best_estimator_.predict(X)
 
 
 def _seconds(estimator: Any, X: Any, y: np.ndarray) -> float:

@@ -211,7 +211,7 @@ class Comparison:
             The mean, where a row was held out more than once; NaN where it never was.
         """
         own = self._held_out_of(model)
-        columns = [f"proba_{name}" for name in self.classes_]
+        columns = [name for name in own if str(name).startswith("proba_")]
         n_samples = int(self.held_out_["row"].max()) + 1
         return own.groupby("row")[columns].mean().reindex(range(n_samples)).to_numpy()
 

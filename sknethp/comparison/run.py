@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sknethp.comparison.data import Data, Part, checked, inner_folds, outer_folds, prepared
 from sknethp.comparison.evaluation import Result, Rows, evaluated
 from sknethp.comparison.findings import about_data
-from sknethp.comparison.frames import held_out_frame, pandas, scores_frame
+from sknethp.comparison.frames import Results, held_out_frame, pandas, scores_frame
 from sknethp.comparison.kept import Kept
 from sknethp.comparison.models import Job, Model, chosen
 from sknethp.comparison.progress import Progress
@@ -77,7 +77,8 @@ def compare(
     groups : array-like of shape (n_samples,) or None
         Rows of the same group stay together, in outer and in inner folds.
     n_jobs : int or None
-        Threads that each model may use; None for all cores.
+        Threads that each built-in model may use, and the most of BLAS, OpenMP and torch for all;
+        None for one on each core.
     memory : path, joblib.Memory or None
         Where each model's result on each fold is kept, so that the same script goes on where it was
         killed; `random_state` must then be a number.
@@ -116,10 +117,7 @@ def compare(
     >>> comparison.to_frame().shape
     (2, 10)
     """
-    given = {"max_time": max_time, "memory": memory, "rope": rope, "progress": progress}
-    for name, value in given.items():
-        if not _ALLOWED[name].allows(value):
-            raise ValueError(complaint(name, value, _ALLOWED[name]))
+    _check(max_time=max_time, memory=memory, rope=rope, progress=progress)
     pandas()  # missing, it should be known before an hour has passed
     wanted, metrics = chosen(models), scorers(scoring)
     data = checked(X, y, groups)
@@ -133,20 +131,16 @@ def compare(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     splits, notes = outer_folds(cv, data, seed)
     n_threads = _n_threads(n_jobs)
+    first = next(iter(metrics))
     kept = Kept(
         memory, data.X, data.y, data.groups, splits, seed, scoring, float(max_time), n_threads
     )
-    shown = Progress(progress, len(wanted), len(splits), next(iter(metrics)))
-    results: dict[tuple[str, int], Result] = {}
-    for fold, (train, test) in enumerate(splits):
-        job = Job(
-            inner_folds(data, train, seed + fold),
-            next(iter(metrics.values())),
-            float(max_time),
-            n_threads,
-            seed + fold,
-        )
-        for model, result in _fold(wanted, job, data, (train, test), metrics, kept, fold):
+    shown = Progress(progress, len(wanted), len(splits), first)
+    results: Results = {}
+    for fold, split in enumerate(splits):
+        inner = inner_folds(data, split[0], seed + fold)
+        job = Job(inner, metrics[first], float(max_time), n_threads, seed + fold)
+        for model, result in _fold(wanted, job, data, split, metrics, kept, fold):
             results[model.name, fold] = result
             shown.show(model.name, fold, result)
     _check_any(results)
@@ -159,6 +153,12 @@ def compare(
         rope=float(rope),
         findings=[*about_data(data, len(splits)), *notes],
     )
+
+
+def _check(**given: Any) -> None:
+    for name, value in given.items():
+        if not _ALLOWED[name].allows(value):
+            raise ValueError(complaint(name, value, _ALLOWED[name]))
 
 
 def _n_threads(n_jobs: Any) -> int:
@@ -198,7 +198,7 @@ def _fold(
         yield model, result
 
 
-def _check_any(results: dict[tuple[str, int], Result]) -> None:
+def _check_any(results: Results) -> None:
     """Raise an error if all fits failed."""
     if all(np.isnan(list(result.scores.values())).all() for result in results.values()):
         reasons = {f"{name}: {result.failure}" for (name, _), result in results.items()}

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names, log_loss
 
 from sknethp.hyperparameters.constraints import Choice
-from sknethp.self_tuning.scoring import decision_values, log_losses
+from sknethp.self_tuning.scoring import decision_values
 
 LOG_LOSS = "neg_log_loss"
 
@@ -54,9 +54,8 @@ class Answered(ClassifierMixin, BaseEstimator):
 
 def score_of(scoring: Any, answers: Answered, X: Any, y: np.ndarray) -> float:
     """Return a score, higher is better; raises an error where there is none."""
-    if scoring == LOG_LOSS:  # scikit-learn's fails where a class is missing
-        encoded = np.searchsorted(answers.classes_, y)
-        return -float(log_losses(answers.probabilities, encoded).mean())
+    if scoring == LOG_LOSS:  # the scorer of this name fails where a class is missing
+        return -float(log_loss(y, answers.probabilities, labels=answers.classes_))
     scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
     return float(scorer(answers, X, y))
 

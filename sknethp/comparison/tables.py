@@ -6,21 +6,26 @@ from typing import Any
 
 import numpy as np
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 # A column with fewer gaps has values in every training fold, so that none is dropped.
 _FEW_GAPS = 0.25
+_FLOATS = {"dtype": "float32"}
 
 
 def encoder(X: Any) -> Any:
     """Return a transformer of a table to numbers, in which gaps stay: skrub's TableVectorizer.
 
     Its date parts are periodic, as skrub has them before models that are not trees. Tables of
-    numbers are only converted, since the vectorizer would do no more, slowly.
+    numbers are only converted, since the vectorizer would do no more, slowly; that keeps the
+    columns' names, too.
     """
-    if not hasattr(X, "dtypes") or needs_only_conversion(X):
-        return FunctionTransformer(_as_numbers)
+    if not hasattr(X, "dtypes"):
+        return FunctionTransformer(np.asarray, kw_args=_FLOATS)
+    import pandas
+
+    if needs_only_conversion(X):
+        return FunctionTransformer(pandas.DataFrame.astype, kw_args=_FLOATS)
     from skrub import DatetimeEncoder, TableVectorizer
 
     return TableVectorizer(datetime=DatetimeEncoder(periodic_encoding="spline"))
@@ -31,11 +36,6 @@ def imputer() -> SimpleImputer:
     return SimpleImputer(add_indicator=True)
 
 
-def preparation(X: Any) -> Pipeline:
-    """Return a transformer of a table to numbers without gaps."""
-    return make_pipeline(encoder(X), imputer())
-
-
 def needs_only_conversion(X: Any) -> bool:
     """Whether skrub's TableVectorizer, which is slow, would do no more than convert to float32.
 
@@ -44,7 +44,3 @@ def needs_only_conversion(X: Any) -> bool:
     are_numbers = all(isinstance(t, np.dtype) and t.kind in "iuf" for t in X.dtypes)
     are_names = all(isinstance(name, str) for name in X.columns)
     return are_numbers and are_names and bool(X.isna().mean().max() < _FEW_GAPS)
-
-
-def _as_numbers(X: Any) -> np.ndarray:
-    return np.asarray(X, dtype=np.float32)

@@ -1,6 +1,7 @@
 """Plots of trainings and searches, in the style of scikit-learn's displays."""
 
 from sknethp.display.candidates import Candidates
+from sknethp.display.comparison import ComparisonDisplay
 from sknethp.display.growth import LayerGrowthDisplay
 from sknethp.display.importance import Importance, hyperparameter_importance
 from sknethp.display.importance_bars import ImportanceDisplay
@@ -9,6 +10,7 @@ from sknethp.display.training import TrainingDisplay
 
 __all__ = [
     "Candidates",
+    "ComparisonDisplay",
     "Importance",
     "ImportanceDisplay",
     "LayerGrowthDisplay",

@@ -25,8 +25,7 @@ _PLAIN_WORDS = {
     r"X has (\d+) features?, but \w+ is expecting (\d+)": "{X} has {0} features, but "
     "{name} is expecting {1} features as input.",
 }
-
-
+_FLOATS = (np.float32, np.float64)
 _ABOUT_CELLS = re.compile(
     r"Input X contains|could not convert string|float\(\) argument|setting an array element"
     r"|int too large|cannot convert signaling NaN"
@@ -46,6 +45,10 @@ def check_data(
     `estimator` learns the number and names of the features, or is held to them; `names` are what
     the caller calls `X` and `y`. `X` is returned in float32, as an array or a CSR matrix.
     """
+    if _is_plain(X, y):
+        checked = _checked_plain(estimator, X, reset)
+        if checked is not None:
+            return checked if isinstance(y, str) else (checked, y)
     reject_times(X, names[0])
     if not (isinstance(y, str) or y is None):
         reject_odd_labels(y, names[1])
@@ -65,6 +68,28 @@ def check_data(
         if better := _ABOUT_CELLS.match(str(error)) and odd_cell(X, names[0], error):
             raise better from error
         raise
+
+
+def _is_plain(X: Any, y: Any) -> bool:
+    """Tell whether samples are an array of floats, with an array of integers as labels or none."""
+    if type(X) is not np.ndarray or X.dtype not in _FLOATS or X.ndim != 2 or X.size == 0:
+        return False
+    is_labels = type(y) is np.ndarray and y.dtype.kind in "biu" and y.shape == (len(X),)
+    return is_labels or isinstance(y, str)
+
+
+def _checked_plain(estimator: Any, X: np.ndarray, reset: bool) -> np.ndarray | None:
+    """Check a plain array in a tenth of the time; None where scikit-learn has something to say."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        checked = np.asarray(X, np.float32)
+        is_finite = np.isfinite(checked.sum())
+    if not is_finite or hasattr(estimator, "feature_names_in_"):
+        return None
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    elif getattr(estimator, "n_features_in_", None) != X.shape[1]:
+        return None
+    return checked
 
 
 def warn_of_unscaled(estimator: Any, X: Any, input_scaling: str | None) -> None:

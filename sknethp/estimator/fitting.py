@@ -152,6 +152,7 @@ def rebuilt(
         network.moments = new_moments(network.settings, network.parameters)
     net = new_net(networks, request)
     net.history.extend(history)
+    net.take_module(networks)
     detach(net.module_, networks[0].n_steps)
     return Fitted(net, networks, best_epoch)
 

@@ -14,6 +14,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
+from skorch.history import History
 
 from sknethp.estimator.batches import BatchEvents, follows_batches
 from sknethp.estimator.calibration import calibrate
@@ -61,6 +62,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
     ``save_params`` and ``load_params`` are skorch's. It is trained through ``DeepNetClassifier``.
     """
 
+    history: Any
     objective_: Objective
     temperature_: float = 1.0
 
@@ -84,6 +86,19 @@ class EpochNet(ClassifierMixin, NeuralNet):
             super().initialize_optimizer(triggered_directly)
         return self
 
+    def take_module(self, networks: Sequence[Network]) -> None:
+        """Initialise the net, but for its history, around a module that follows the networks."""
+        if self.module is not None:
+            return
+        members = [build_module(net.architecture, net.settings.dropout) for net in networks]
+        for member, network in zip(members, networks, strict=True):
+            attach(member, network)
+        # As its constructor would: skorch takes an assignment for one of another module.
+        self.__dict__["module"] = build_ensemble(members, self.objective_)
+        history, self.history = self.history, None
+        self.initialize()
+        self.history = history
+
     def train_epochs(self, plan: FitPlan) -> EpochNet:
         """Train for the epochs of a plan; the module follows the networks' parameters."""
         parts = plan.request.train, plan.request.valid
@@ -101,6 +116,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
         except _StopTraining:
             pass
         plan.progress.restore(plan.networks)
+        self.take_module(plan.networks)
         self.notify("on_train_end", X=X, y=y)  # may load the weights of another epoch
         if plan.request.held_out:
             self.temperature_ = calibrate(
@@ -225,13 +241,14 @@ def _check_finite(result: EpochResult, epoch: int, lr: float) -> None:
 
 
 def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
-    """Make a skorch net, initialised, around the networks of a fit."""
+    """Make a skorch net for the networks of a fit.
+
+    With callbacks, which look at it, it has its module from the beginning. Otherwise `take_module`
+    adds it later, so that fits that wait for each other hold no modules.
+    """
     parameters, objective = request.parameters, request.objective
-    members = [build_module(network.architecture, network.settings.dropout) for network in networks]
-    for member, network in zip(members, networks, strict=True):
-        attach(member, network)
     net = EpochNet(
-        build_ensemble(members, objective),
+        None,
         objective.criterion,
         optimizer=OPTIMIZERS[parameters["optimizer"]].torch,
         lr=parameters["lr"],
@@ -242,6 +259,9 @@ def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
         callbacks=list(parameters["callbacks"]) if parameters["callbacks"] else "disable",
         verbose=int(parameters["verbose"]),
         use_caching=False,
+        history=History(),
     )
-    net.objective_ = objective
-    return net.initialize()
+    net.objective_, net.callbacks_ = objective, []
+    if parameters["callbacks"]:
+        net.take_module(networks)
+    return net

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,11 +82,12 @@ class FitRequest:
     @cached_property
     def architecture(self) -> Architecture:
         """The structure that the parameters define."""
-        return Architecture(
+        return _architecture(
             n_features=self.train.samples.X.shape[1],
             activations=self.parameters["activation"],
             n_outputs=self.objective.n_outputs,
             inputs=self._inputs,
+            frequency_scale=self._inputs.frequency_scale,
             **_named(self.parameters, "hidden_units", "normalization", "residual"),
         )
 
@@ -158,6 +159,15 @@ class FitRequest:
     def schedule(self) -> Schedule:
         """The learning rates that the parameters define."""
         return Schedule(**_named(self.parameters, *(field.name for field in fields(Schedule))))
+
+
+@lru_cache(256)
+def _architecture(frequency_scale: float, **structure: Any) -> Architecture:
+    """Return an architecture, the same for equal fits: its slots are found once for all of them.
+
+    (To its inputs' comparison the `frequency_scale` makes no difference.)
+    """
+    return Architecture(**structure)
 
 
 def _named(parameters: Mapping[str, Any], *names: str) -> dict[str, Any]:

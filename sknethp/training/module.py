@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from copy import copy, deepcopy
 from dataclasses import replace
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import fx, nn
 
 from sknethp.training.activations import ACTIVATIONS, formula
 from sknethp.training.architecture import Architecture
-from sknethp.training.inputs import SOFT_LIMIT
+from sknethp.training.inputs import SOFT_LIMIT, Inputs
 from sknethp.training.layers import NORMALIZATION_EPS
 from sknethp.training.network import Network
 from sknethp.training.objectives import Objective
@@ -42,10 +44,20 @@ def _normalization(kind: str, units: int) -> nn.Module:
     return nn.BatchNorm1d(units, NORMALIZATION_EPS, device="meta")
 
 
-def _inputs(architecture: Architecture) -> nn.Module:
+def _inputs(inputs: Inputs) -> nn.Module:
     """Make the module of what happens to the inputs before the first layer."""
-    inputs, root, graph = architecture.inputs, nn.Module(), fx.Graph()
-    for slot in inputs.statistics(architecture.n_features):
+    module = _twin(_template(inputs.scaling, inputs.is_trained, inputs.is_encoded))
+    if inputs.n_added:
+        module.columns = torch.tensor(inputs.columns, device="cpu")
+    return module
+
+
+@cache
+def _template(scaling: str | None, is_trained: bool, is_encoded: bool) -> fx.GraphModule:
+    """Make such a module for a single column; cached, as torch takes milliseconds for its code."""
+    inputs = Inputs(scaling, (0,), is_trained, is_trained, n_bins=is_encoded)
+    root, graph = nn.Module(), fx.Graph()
+    for slot in inputs.statistics(1):
         root.register_buffer(slot.own_name, torch.empty(0, device="cpu"))
     for slot in inputs.parameters:
         root.register_parameter(slot.own_name, None)
@@ -60,7 +72,7 @@ def _inputs(architecture: Architecture) -> nn.Module:
     if inputs.scaling == "robust":
         x = x / torch.sqrt(1 + (x / SOFT_LIMIT) ** 2)
     if inputs.n_added:
-        root.register_buffer("columns", torch.tensor(inputs.columns, device="cpu"))
+        root.register_buffer("columns", torch.empty(0, device="cpu"))
         columns = torch.index_select(x, 1, own("columns")).unsqueeze(-1)
         parts: list[Any] = []
         if inputs.is_trained:
@@ -72,6 +84,29 @@ def _inputs(architecture: Architecture) -> nn.Module:
         x = torch.cat([x, added.flatten(1)], 1)
     graph.output(x.node)
     return fx.GraphModule(root, graph)
+
+
+def _own_graph(module: Any) -> fx.Graph:
+    """Return a twin's graph, which may be edited: from now on it is not that of the template."""
+    if module._graph.owning_module is not module:
+        module._graph = deepcopy(module._graph)
+        module._graph.owning_module = module
+    return module._graph
+
+
+def _twin(template: fx.GraphModule) -> nn.Module:
+    """Return a module with the template's code, and with parameters of its own.
+
+    Torch gives each graph module a class to itself, whose code follows its graph.
+    """
+    twin = fx.GraphModule.__new__(fx.GraphModule)
+    kind: Any = type(twin)
+    kind.__name__, kind.forward = type(template).__name__, type(template).forward
+    kind.graph = fx.GraphModule.graph.getter(_own_graph)  # type: ignore[attr-defined]
+    twin.__dict__ = {
+        name: value if name == "_graph" else copy(value) for name, value in vars(template).items()
+    }
+    return twin
 
 
 def _hidden_layer(architecture: Architecture, layer: int, dropout: float) -> _Parts:
@@ -94,7 +129,7 @@ def build_module(architecture: Architecture, dropout: tuple[float, ...]) -> nn.M
     until `attach`.
     """
     inputs = architecture.inputs
-    first: _Parts = [("inputs", _inputs(architecture))] if inputs.scaling or inputs.n_added else []
+    first: _Parts = [("inputs", _inputs(inputs))] if inputs.scaling or inputs.n_added else []
     first += [("dropout_input", nn.Dropout(dropout[0]))] if dropout[0] else []
     hidden = [
         _hidden_layer(architecture, layer, dropout[layer + 1])
@@ -184,11 +219,12 @@ def detach(module: nn.Module, n_steps: int) -> None:
     module.eval()
     with torch.no_grad():
         for part in module.modules():
-            for name, parameter in part.named_parameters(recurse=False):
-                copy = parameter.clone(memory_format=torch.contiguous_format)
-                setattr(part, name, nn.Parameter(copy))
-            for name, buffer in part.named_buffers(recurse=False):
-                setattr(part, name, buffer.clone())
+            for name, parameter in part._parameters.items():
+                if parameter is not None:
+                    own = parameter.clone(memory_format=torch.contiguous_format)
+                    part._parameters[name] = nn.Parameter(own)
+            for name, buffer in part._buffers.items():
+                part._buffers[name] = None if buffer is None else buffer.clone()
             if isinstance(part, nn.BatchNorm1d):
                 part.num_batches_tracked = torch.tensor(n_steps, device="cpu")
 
@@ -200,15 +236,15 @@ def read(module: nn.Module, network: Network) -> tuple[Network, nn.Module]:
     another structure raises a ValueError.
     """
     architecture = network.architecture
-    copy = replace(
+    twin = replace(
         network,
         parameters=torch.empty(architecture.n_parameters, dtype=torch.float32, device="cpu"),
         statistics=torch.empty(architecture.n_statistics, dtype=torch.float32, device="cpu"),
     )
-    twin = build_module(architecture, (0.0,) * (1 + len(architecture.hidden_units)))
-    attach(twin, copy)
+    plain = build_module(architecture, (0.0,) * (1 + len(architecture.hidden_units)))
+    attach(plain, twin)
     with torch.no_grad():
-        for name, own in (*twin.named_parameters(), *twin.named_buffers()):
+        for name, own in (*plain.named_parameters(), *plain.named_buffers()):
             try:
                 theirs = attrgetter(name)(module)
             except AttributeError:
@@ -221,4 +257,4 @@ def read(module: nn.Module, network: Network) -> tuple[Network, nn.Module]:
                     "start anew with a clone."
                 )
             own.copy_(theirs)
-    return copy, twin
+    return twin, plain

@@ -1,6 +1,8 @@
 """The plain module: it follows the network, and runs where this package is not."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 
@@ -76,6 +78,25 @@ def test_runs_without_this_package(make_network, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["read", str(len(paths))]
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_editing_a_graph_changes_no_other_module(make_network, copied):
+    """The code of the inputs is made once for all modules, and edited for one alone."""
+    network = make_network(units=(6, 6), inputs=next(iter(INPUTS.values())))
+    edited, other = new_module(network), new_module(network)
+    edited = copy.deepcopy(edited) if copied else edited
+    x = torch.randn(4, 6)
+    before = other(x)
+    assert torch.equal(edited(x), before)
+    graph = edited.inputs.graph
+    (output,) = (node for node in graph.nodes if node.op == "output")
+    with graph.inserting_before(output):
+        output.args = (graph.call_function(torch.neg, output.args),)
+    edited.inputs.recompile()
+    assert not torch.equal(edited(x), before)
+    for untouched in (other, new_module(network), pickle.loads(pickle.dumps(other))):
+        assert torch.equal(untouched(x), before)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
