@@ -11,6 +11,8 @@ pytest.importorskip("matplotlib")
 
 DOCS = Path(__file__).parent.parent / "docs"
 GUIDE = DOCS / "guide.md"
+README = DOCS.parent / "README.md"
+PICTURES = [path.name for path in (DOCS / "pictures").iterdir()]
 TEXT = GUIDE.read_text()
 
 
@@ -53,13 +55,22 @@ def test_the_guide_runs_and_is_up_to_date():
 
 
 def test_every_picture_is_shown_and_every_section_linked_exists():
-    shown = set(re.findall(r"\(pictures/([^)]+)\)", TEXT))
-    assert shown == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert set(re.findall(r"\(pictures/([^)]+)\)", TEXT)) <= set(PICTURES)
+    pages = [README, *DOCS.glob("*.md")]
+    shown = re.findall(r"\(\S*pictures/([^)]+)\)", "".join(page.read_text() for page in pages))
+    assert set(shown) == set(PICTURES)
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     linked = re.findall(r"\(#([^)]+)\)", TEXT)
     assert linked
     assert set(linked) <= anchors
+
+
+@pytest.mark.parametrize("page", ["searches.md"])
+def test_the_other_pages_run_and_are_up_to_date(page):
+    parts = execute.executed((DOCS / page).read_text(), page)
+    assert parts
+    assert execute.stale(parts) == []
 
 
 def test_output_is_put_below_its_block_once():
