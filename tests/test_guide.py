@@ -43,7 +43,8 @@ Text after.
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)  # a minute on two idle cores
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.timeout(400)  # three quarters of a minute on an idle core
 def test_the_guide_runs_and_is_up_to_date():
     parts = execute.executed(TEXT)
     assert execute.stale(parts) == []
@@ -66,6 +67,7 @@ def test_every_picture_is_shown_and_every_section_linked_exists():
     assert set(linked) <= anchors
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", ["searches.md"])
 def test_the_other_pages_run_and_are_up_to_date(page):
     parts = execute.executed((DOCS / page).read_text(), page)
