@@ -59,7 +59,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         The labels.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X has names that are all strings.
     n_iter_ : int
         Epochs trained.

@@ -91,7 +91,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         The labels.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X has names that are all strings.
     best_estimator_ : DeepNetClassifier
         The best candidate by itself: an ensemble of its folds' networks, or with `refit` one
