@@ -24,7 +24,8 @@ NEEDS = {
 PAGES = [
     str(page.relative_to(DOCS))
     for page in sorted(DOCS.rglob("*.md"))
-    if page.name not in ("guide.md", "extending.md", "errors.md") and "\n```python\n" in page.read_text()
+    if page.name not in ("guide.md", "extending.md", "errors.md")
+    and "\n```python\n" in page.read_text()
 ]
 
 

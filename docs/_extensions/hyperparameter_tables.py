@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
@@ -11,54 +13,60 @@ from sphinx.util.docutils import SphinxDirective
 
 from sknethp.hyperparameters import TABLE, Hyperparameter, Options, Range
 
-_COLUMNS = ("hyperparameter", "default", "allowed", "searched", "meaning")
+_COLUMNS = ("hyperparameter", "default", "meaning")
 
 
 def _code(value: object) -> str:
     return f"``{value!r}``"
 
 
-def _searched(search: Range | Options | None) -> str:
-    """Say where the default spaces look."""
-    if search is None:
-        return "–"
+def _searched(search: Range | Options) -> str:
     if isinstance(search, Options):
-        return ", ".join(_code(value) for value in search.values)
-    return f"{search.low:g} to {search.high:g}{', log' if search.log else ''}"
+        return ", ".join(map(_code, search.values))
+    return f"{search.low:g} to {search.high:g}{' on a log scale' if search.log else ''}"
 
 
 def _condition(entry: Hyperparameter) -> str:
     """Say what the others must be for this one to have an effect."""
     conditions = (
-        f"``{name}`` is {' or '.join(_code(value) for value in values)}"
-        for name, values in entry.needs.items()
+        f"``{name}`` is {' or '.join(map(_code, values))}" for name, values in entry.needs.items()
     )
     condition = " and ".join(conditions)
     return f" Used if {condition}." if condition else ""
 
 
-def _source(entry: Hyperparameter) -> str:
-    return f" Range: {entry.source}." if entry.source else ""
+def _meaning(entry: Hyperparameter) -> list[str]:
+    """Return paragraphs: the meaning, what is allowed, and where the default spaces look."""
+    allowed = re.sub(r"'[^']*'", r"``\g<0>``", entry.allowed.describe())
+    paragraphs = [f"{entry.meaning}{_condition(entry)}", f"Allowed: {allowed}."]
+    if entry.search is not None:
+        source = f" ({entry.source})" if entry.source else ""
+        paragraphs.append(f"Searched: {_searched(entry.search)}{source}.")
+    return paragraphs
 
 
-def row(entry: Hyperparameter) -> tuple[str, ...]:
-    """Return the cells of a hyperparameter, as reStructuredText."""
-    return (
-        f"``{entry.name}``",
-        _code(entry.default),
-        entry.allowed.describe(),
-        _searched(entry.search),
-        f"{entry.meaning}{_condition(entry)}{_source(entry)}",
-    )
+def _rows() -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield the role and the cells of each hyperparameter, in paragraphs of reStructuredText."""
+    for entry in TABLE.values():
+        yield entry.role, [[f"``{entry.name}``"], [_code(entry.default)], _meaning(entry)]
 
 
 def list_table(role: str) -> list[str]:
     """Return the lines of a table of all hyperparameters of a role."""
-    rows = [_COLUMNS, *(row(entry) for entry in TABLE.values() if entry.role == role)]
-    lines = [".. list-table::", "   :header-rows: 1", "   :class: hyperparameters", ""]
-    for cells in rows:
-        marks = ["*", *[" "] * (len(cells) - 1)]
-        lines += [f"   {mark} - {cell}" for mark, cell in zip(marks, cells, strict=True)]
+    lines = [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "   :widths: 22 12 66",
+        "   :class: hyperparameters",
+        "",
+    ]
+    rows = [cells for of_role, cells in _rows() if of_role == role]
+    for cells in [[[name] for name in _COLUMNS], *rows]:
+        for column, paragraphs in enumerate(cells):
+            first, *others = paragraphs
+            lines.append(f"   {' ' if column else '*'} - {first}")
+            for other in others:
+                lines += ["", f"       {other}"]
     return lines
 
 
