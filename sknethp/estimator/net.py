@@ -265,6 +265,6 @@ def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
         history=History(),
     )
     net.objective_, net.callbacks_ = objective, []
-    if parameters["callbacks"]:
+    if parameters["callbacks"] or request.tasks:
         net.take_module(networks)
     return net
