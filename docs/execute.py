@@ -20,6 +20,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -213,6 +214,7 @@ def main() -> int:
     parser.add_argument("file", nargs="?", type=Path, default=_GUIDE)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if it is stale")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", FutureWarning)  # of packages about each other
     text = arguments.file.read_text()
     parts = executed(text, arguments.file.name)
     if arguments.check:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sknethp.compat import CallbackSupportMixin, with_callbacks
 from sknethp.estimator.data_checks import (
     check_classes,
     check_data,
@@ -21,6 +22,7 @@ from sknethp.estimator.data_checks import (
     listed,
     warn_of_unscaled,
 )
+from sknethp.estimator.fit_tasks import fit_tasks
 from sknethp.estimator.fitting import Fitted, fit_network, fitted_as_it_is
 from sknethp.estimator.memory import fit_or_recall
 from sknethp.estimator.prediction import forward_in_double, log_probabilities, probabilities
@@ -39,7 +41,7 @@ from sknethp.training.threads import one_torch_thread
 _ONE_MORE_EPOCH = {"lr_schedule": "constant", "warmup_fraction": 0.0, "early_stopping": False}
 
 
-class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
+class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # noqa: D101
     __doc__ = f"""A fully connected deep net for classification.
 
     It is trained in minibatches on the cross-entropy, with one sigmoid unit for two classes and
@@ -59,7 +61,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         The labels.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X has names that are all strings.
     n_iter_ : int
         Epochs trained.
@@ -226,6 +228,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
                 raise ValueError(no_parameter(self, name, names))
         return super().set_params(**params)
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the net.
 
@@ -252,6 +255,7 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
             If the loss becomes NaN or infinite; a ``ValueError`` too.
         """
         parameters = check_hyperparameters(hyperparameters_of(self))
+        given = X, y, sample_weight
         X, y = check_data(self, X, y)
         check_targets(y)
         classes, encoded = np.unique(y, return_inverse=True)
@@ -261,9 +265,15 @@ class DeepNetClassifier(ClassifierMixin, BaseEstimator):  # noqa: D101
         validation = self._validation_samples(X_val, y_val, classes)
         inputs = self._inputs() if parameters["warm_start"] else None
         request = fit_request(parameters, samples, validation, _seed(parameters), inputs=inputs)
+        if (tasks := fit_tasks(self, *given)) is not None:
+            tasks.classes = classes
+            tasks.begin_fit(request.n_epochs)
+            request = replace(request, tasks=tasks)
         with one_torch_thread(), torch.inference_mode(False):
             earlier = self._earlier(classes) if parameters["warm_start"] else None
             self._keep(fit_or_recall(request, earlier), classes)
+        if tasks is not None:
+            tasks.end_fit()
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):

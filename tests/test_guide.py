@@ -11,7 +11,22 @@ pytest.importorskip("matplotlib")
 
 DOCS = Path(__file__).parent.parent / "docs"
 GUIDE = DOCS / "guide.md"
+README = DOCS.parent / "README.md"
+PICTURES = [path.name for path in (DOCS / "pictures").iterdir()]
 TEXT = GUIDE.read_text()
+
+
+NEEDS = {
+    "howto/callbacks.md": ["sklearn.callback"],
+    "howto/onnx.md": ["onnxruntime", "onnxscript"],
+    "howto/skops.md": ["onnxruntime", "onnxscript", "skops"],
+}
+PAGES = [
+    str(page.relative_to(DOCS))
+    for page in sorted(DOCS.rglob("*.md"))
+    if page.name not in ("guide.md", "extending.md", "errors.md")
+    and "\n```python\n" in page.read_text()
+]
 
 
 _SPEC = importlib.util.spec_from_file_location("docs_execute", DOCS / "execute.py")
@@ -41,7 +56,8 @@ Text after.
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)  # a minute on two idle cores
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.timeout(400)  # three quarters of a minute on an idle core
 def test_the_guide_runs_and_is_up_to_date():
     parts = execute.executed(TEXT)
     assert execute.stale(parts) == []
@@ -53,13 +69,26 @@ def test_the_guide_runs_and_is_up_to_date():
 
 
 def test_every_picture_is_shown_and_every_section_linked_exists():
-    shown = set(re.findall(r"\(pictures/([^)]+)\)", TEXT))
-    assert shown == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert set(re.findall(r"\(pictures/([^)]+)\)", TEXT)) <= set(PICTURES)
+    pages = [README, *DOCS.rglob("*.md")]
+    shown = re.findall(r"\(\S*pictures/([^)]+)\)", "".join(page.read_text() for page in pages))
+    assert set(shown) == set(PICTURES)
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     linked = re.findall(r"\(#([^)]+)\)", TEXT)
     assert linked
     assert set(linked) <= anchors
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch's exporter, about torch
+def test_the_other_pages_run_and_are_up_to_date(page, tmp_path, monkeypatch):
+    for package in NEEDS.get(page, ()):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    parts = execute.executed((DOCS / page).read_text(), page)
+    assert execute.stale(parts) == []
 
 
 def test_output_is_put_below_its_block_once():

@@ -14,17 +14,21 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.timeout(400)  # half a minute on two idle cores
+@pytest.mark.usefixtures("one_thread")
 def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     found = blocks("python")
     for number, block in enumerate(found, start=1):
         exec(compile(block, f"README.md, python block {number}", "exec"), namespace)
-    assert len(found) >= 4
+    assert len(found) >= 2
     assert "DeepNetClassifierCV" in found[0]
-    assert all(name in "".join(found) for name in ("GridSearch", "RandomizedSearch", "BayesSearch"))
+    assert "fused()" in "".join(found)
     assert capsys.readouterr().out
+
+
+def test_it_is_read_in_minutes():
+    assert 400 < len(README.read_text().split()) < 900
 
 
 def test_a_wrong_block_would_fail():

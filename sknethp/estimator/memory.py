@@ -18,7 +18,7 @@ from sknethp.estimator.stored_fit import StoredFit, load, save
 from sknethp.session import current_session
 
 # To be incremented when the result of a fit, or what is kept of it, changes.
-_FORMAT = 5
+_FORMAT = 6
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 
@@ -34,7 +34,8 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
     optimizer's moments are reset, whether the net was trained or loaded. Raises
     UnwritableMemoryError, which ends all fused fits, or DivergenceError.
     """
-    memory = None if request.parameters["callbacks"] else request.parameters["memory"]
+    is_watched = request.parameters["callbacks"] or request.tasks
+    memory = None if is_watched else request.parameters["memory"]
     session = current_session()
     try:
         folder = memory_folder(memory)

@@ -104,14 +104,16 @@ class EpochNet(ClassifierMixin, NeuralNet):
         parts = plan.request.train, plan.request.valid
         train, valid = (_dataset(part) if self.callbacks_ else None for part in parts)
         X, y = (None, None) if train is None else (train.X, train.y)
-        observer = self._observer(plan)
+        observer, tasks = self._observer(plan), plan.request.tasks
         self.notify("on_train_begin", X=X, y=y)
         try:
             for epoch in range(plan.request.n_epochs):
                 self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
+                if tasks is not None:
+                    tasks.begin_epoch()
                 stop = self._train_epoch(plan, epoch, observer)
                 self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
-                if stop:
+                if (tasks is not None and tasks.end_epoch(self)) or stop:
                     break
         except _StopTraining:
             pass
@@ -158,7 +160,8 @@ class EpochNet(ClassifierMixin, NeuralNet):
         """Train for an epoch and record it; return whether to stop."""
         start = time.perf_counter()
         batch_size = plan.networks[0].settings.batch_size
-        may_stop = bool(self.callbacks_) or np.isfinite(plan.progress.patience)
+        is_watched = bool(self.callbacks_) or plan.request.tasks is not None
+        may_stop = is_watched or np.isfinite(plan.progress.patience)
         requests = [
             Epoch(
                 network=network,
@@ -262,6 +265,6 @@ def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
         history=History(),
     )
     net.objective_, net.callbacks_ = objective, []
-    if parameters["callbacks"]:
+    if parameters["callbacks"] or request.tasks:
         net.take_module(networks)
     return net

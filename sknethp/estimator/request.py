@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sknethp.estimator.batches import follows_batches
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.devices import resolve_device
+from sknethp.estimator.fit_tasks import FitTasks
 from sknethp.hyperparameters.automatic import AUTO, resolve
 from sknethp.hyperparameters.constraints import Number
 from sknethp.training.architecture import Architecture
@@ -67,7 +68,7 @@ class FitRequest:
     """A fit that has passed all checks.
 
     `parameters` are as returned by ``check_hyperparameters``, without "auto"; `n_epochs` may
-    differ from the schedule's.
+    differ from the schedule's. `tasks` are scikit-learn's, if the estimator has callbacks.
     """
 
     parameters: dict[str, Any]
@@ -78,6 +79,7 @@ class FitRequest:
     device: torch.device
     seed: int
     n_epochs: int
+    tasks: FitTasks | None = None
 
     @cached_property
     def architecture(self) -> Architecture:

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sknethp.classifier import DeepNetClassifier
+from sknethp.compat import CallbackSupportMixin, with_callbacks
 from sknethp.estimator.data_checks import (
     check_classes,
     check_data,
@@ -20,6 +21,7 @@ from sknethp.estimator.data_checks import (
     check_weights,
     warn_of_unscaled,
 )
+from sknethp.estimator.fit_tasks import fit_tasks
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.fusion.arguments import PROGRESS
@@ -46,7 +48,7 @@ _ALLOWED: dict[str, Constraint] = {
 }
 
 
-class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
+class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Deep nets that tune themselves by cross-validation, and predict together.
 
     In ``fit``, candidates (sets of hyperparameters) are trained on the folds of the data, all side
@@ -91,7 +93,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         The labels.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X has names that are all strings.
     best_estimator_ : DeepNetClassifier
         The best candidate by itself: an ensemble of its folds' networks, or with `refit` one
@@ -167,6 +169,7 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         self.progress = progress
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, groups=None):
         """Tune the nets, and keep the best.
 
@@ -191,6 +194,9 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
         """
         clock = Clock(self.max_time if self.n_candidates is None else None)
         net = self._checked()
+        tasks = fit_tasks(self, X, y, sample_weight)
+        if tasks is not None:
+            tasks.begin_fit(0)
         given = X, y
         X, y = check_data(self, X, y)
         check_targets(y)
@@ -230,6 +236,8 @@ class DeepNetClassifierCV(ClassifierMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=2,
             )
+        if tasks is not None:
+            tasks.end_fit()
         return self
 
     def _checked(self) -> DeepNetClassifier:

@@ -137,8 +137,9 @@ class BinaryCrossEntropy(Objective):
 
     def average(self, logits: Any) -> Any:
         """Return the logit of the second class's mean probability."""
-        positive, negative = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
-        return torch.logsumexp(positive, 0) - torch.logsumexp(negative, 0)
+        both = torch.stack([-logits / 2, logits / 2])  # of log_softmax, as ONNX has no logsigmoid
+        means = torch.logsumexp(torch.log_softmax(both, 0), 1)
+        return means[1] - means[0]
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Return the second class where its logit is positive."""

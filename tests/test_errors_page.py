@@ -1,0 +1,48 @@
+"""The messages in docs/reference/errors.md are those that the package gives."""
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "errors.md").read_text()
+_BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<message>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+(SETUP, _), *CASES = _BLOCK.findall(TEXT)
+
+
+def message_of(code, namespace):
+    """Return what the code raises, or else warns of first."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            exec(code, namespace)
+        except (ValueError, TypeError) as error:
+            return f"{type(error).__name__}: {error}"
+    return f"{type(caught[0].message).__name__}: {caught[0].message}"
+
+
+def agrees(shown, message):
+    """Tell whether a message is the one shown, which may have gaps, on several lines."""
+    parts = map(re.escape, " ".join(shown.split()).split("…"))
+    return re.fullmatch(".+".join(parts), " ".join(message.split())) is not None
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_messages_are_those_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(SETUP, namespace)
+    given = [(shown, message_of(code, namespace)) for code, shown in CASES]
+    assert len(given) > 12
+    assert [pair for pair in given if not agrees(*pair)] == []
+
+
+def test_another_message_is_noticed():
+    assert agrees("ValueError: took\n… s", "ValueError: took 1.2 s")
+    assert not agrees("ValueError: took … s", "ValueError: took s")
+    assert not agrees("ValueError: took 1.2 s", "TypeError: took 1.2 s")
+    assert not agrees("ValueError: a.b", "ValueError: a_b")
