@@ -54,6 +54,8 @@ def make_ours(n_units, n_epochs, optimizer="adam", lr=1e-3, momentum=None, **oth
         "activation": "relu",
         "dropout": 0.0,
         "input_dropout": 0.0,
+        "input_scaling": None,
+        "embedding": None,
         "normalization": None,
         "residual": False,
         "optimizer": optimizer,

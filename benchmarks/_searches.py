@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 from _contenders import FACTORIES, LR_NAME, MLP, MOMENTUM_NAME, OURS, SKORCH
 from _report import interleave, timed
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -77,11 +78,11 @@ def time_proposals(search_library):
     return time_methods(_bayes_classes(search_library)[1], "ask", "tell")
 
 
-def fit_fused(search, X, y, n_jobs=None):
+def fit_fused(search, X, y, n_jobs=None, silent=False):
     """Fit a search with its nets trained together, in this process or in several."""
     import sknethp
 
-    with sknethp.fused(n_jobs):
+    with sknethp.fused(n_jobs, silent=silent):
         return search.fit(X, y)
 
 
@@ -159,8 +160,34 @@ def score_difference(first, second):
     return float(np.nanmax(np.abs(first - second)))
 
 
+class Dummy(DummyClassifier):
+    """A classifier with the hyperparameters of a grid, of which none has an effect."""
+
+    def __init__(self, lr=0.1, momentum=0.9):
+        super().__init__()
+        self.lr, self.momentum = lr, momentum
+
+
+def time_beside_training(net, X, y, n_candidates, n_folds):
+    """Return the seconds of processor time per fit of a search, its training left out.
+
+    With a network the search is fused. It is not refitted.
+    """
+    from sknethp.fusion.rounds import CountedRounds
+
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", net)])
+    grid = make_grid(OURS, n_candidates)
+    search = GridSearchCV(pipeline, grid, cv=n_folds, refit=False)
+    fit = fit_plain if isinstance(net, Dummy) else functools.partial(fit_fused, silent=True)
+    with time_methods(CountedRounds, "train_all", clock=time.process_time) as training:
+        start = time.process_time()
+        fit(search, X, y)
+        seconds = time.process_time() - start
+    return (seconds - sum(training)) / (len(search.cv_results_["params"]) * n_folds)
+
+
 @contextlib.contextmanager
-def time_methods(owner, *names):
+def time_methods(owner, *names, clock=time.perf_counter):
     """Add up the time spent in a class's methods; calls inside one another count once.
 
     Yields
@@ -174,13 +201,13 @@ def time_methods(owner, *names):
         @functools.wraps(method)
         def wrapped(*args, **kwargs):
             depth[0] += 1
-            start = time.perf_counter()
+            start = clock()
             try:
                 return method(*args, **kwargs)
             finally:
                 depth[0] -= 1
                 if depth[0] == 0:
-                    seconds.append(time.perf_counter() - start)
+                    seconds.append(clock() - start)
 
         return wrapped
 

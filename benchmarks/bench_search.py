@@ -11,12 +11,15 @@ grid   GridSearchCV over a scaled pipeline, 12 learning rates x 5 momenta x 5 fo
        row is compared with ours without it.
 small  4 candidates x 3 folds on 150 rows, where fusing can hardly gain: against the
        same search unfused with n_jobs=None. Everything is included in the time.
+fits   What a fit costs beside its steps: processor time of a fused search on 500 rows,
+       16 units, without its training, per fit, beyond that of scikit-learn's search of
+       a pipeline whose net does nothing. Wanted: at most 1 ms.
 bayes  BayesSearchCV with n_points=8, 64 evaluations, 5 folds, against MLPClassifier
        with n_jobs=-1, with the surrogate model's share of the time: each with
        scikit-optimize's search and with ours, whose proposals are cheaper. Wanted: at
        most 30% on 2000 rows (--rows 2000), without finding worse.
 
-Times are wall times of the whole `fit` call, refit included, after a warm-up that
+Times are wall times of the whole `fit` call, refit included (but for `fits`), after a warm-up that
 starts the worker processes. Repeats are interleaved and ratios taken within each.
 """
 
@@ -26,7 +29,9 @@ import sys
 import _report as report
 import _searches as searches
 import numpy as np
-from _contenders import MLP, OURS, SKORCH, make_data, silence_expected_warnings
+import torch
+from _contenders import MLP, OURS, SKORCH, make_data, make_ours, silence_expected_warnings
+from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 PEERS = {"mlp": MLP, "skorch": SKORCH, "unfused": searches.UNFUSED}
@@ -39,6 +44,8 @@ WANTED_WITH_DROPOUT = 0.7
 SMALL = {"n_candidates": 4, "n_folds": 3}
 SMALL_ROWS = 150
 WANTED_SMALL = 1.1
+FITS_ROWS, FITS_UNITS = 500, 16
+WANTED_FITS = 1.0  # milliseconds
 WANTED_BAYES = 3.0
 WANTED_SURROGATE = 30  # percent, of our search on our nets
 
@@ -46,7 +53,7 @@ WANTED_SURROGATE = 30  # percent, of our search on our nets
 def parse_arguments():
     """Return the command line's options."""
     parser = report.make_parser(__doc__)
-    parts = ["grid", "small", "bayes"]
+    parts = ["grid", "small", "fits", "bayes"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--units", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
@@ -193,6 +200,41 @@ def report_small(options):
     )
 
 
+def report_fits(options):
+    """Run searches of many short fits and print what a fit costs beside its steps."""
+    X, y = make_data(FITS_ROWS)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # others would be counted while they wait
+    ours = make_ours(FITS_UNITS, 1, optimizer="sgd")
+    nets = {
+        "net that does nothing": searches.Dummy(),
+        "ours, fused": ours,
+        "ours, fused, inputs scaled and embedded": clone(ours).set_params(
+            input_scaling="robust", embedding="periodic"
+        ),
+    }
+    measure = functools.partial(
+        searches.time_beside_training, X=X, y=y, n_candidates=options.candidates, n_folds=5
+    )
+    runs = {name: functools.partial(measure, net) for name, net in nets.items()}
+    report.interleave(runs, 1)
+    results = report.interleave(runs, 3 * options.repeats)
+    torch.set_num_threads(n_threads)
+    nothing, *_ = results.values()
+    rows = []
+    for name, seconds in results.items():
+        beyond = f"{1e3 * np.median(np.subtract(seconds, nothing)):.2f}"
+        wanted = f"{WANTED_FITS}" if name == "ours, fused" else None
+        own = [None, None] if seconds is nothing else [beyond, wanted]
+        rows.append([name, report.spread(seconds, scale=1e3, digits=2), *own])
+    report.print_table(
+        f"GridSearchCV, {options.candidates} candidates x 5 folds, {FITS_ROWS} x 20 rows, 1 epoch: "
+        f"processor time per fit beside training; median [quartiles] of {3 * options.repeats}",
+        ["contender", "ms", "beyond nothing", "wanted at most"],
+        rows,
+    )
+
+
 def run_bayes(library, search_library, options, X, y):
     """Return best score, seconds and the surrogate's seconds of one Bayesian search."""
     search = searches.make_bayes_search(
@@ -246,6 +288,8 @@ def main():
         report_grid(options)
     if "small" in options.parts and not options.no_ours:
         report_small(options)
+    if "fits" in options.parts and not options.no_ours:
+        report_fits(options)
     if "bayes" in options.parts:
         report_bayes(options)
 

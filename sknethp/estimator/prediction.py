@@ -54,6 +54,8 @@ def _forward(twin: nn.Module, X: Any) -> Tensor:
 
 def _in_double(module: nn.Module) -> nn.Module:
     """Return a module that computes the same in float64, in evaluation mode, hooks included."""
+    if not (module._parameters or module._buffers or module._modules or module.training):
+        return module
     twin = object.__new__(type(module))
     own = {
         "_parameters": {name: _double(value) for name, value in module._parameters.items()},

@@ -28,14 +28,16 @@ def check_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     That is Python numbers, and tuples with one entry per layer.
     """
-    for name, value in parameters.items():
+    changed = {n: value for n, value in parameters.items() if value is not TABLE[n].default}
+    for name, value in changed.items():
         if not TABLE[name].allowed.allows(value):
             raise ValueError(complaint(name, value, TABLE[name].allowed))
     _check_lengths(parameters)
     _check_monitor(parameters["monitor"])
     _check_combinations(parameters)
     _check_callbacks(parameters["callbacks"] or ())
-    plain = {name: TABLE[name].allowed.parse(value) for name, value in parameters.items()}
+    plain = {name: TABLE[name].plain_default for name in parameters}
+    plain |= {name: TABLE[name].allowed.parse(value) for name, value in changed.items()}
     n_layers = plain["hidden_layers"]
     for name in PER_LAYER:
         if not isinstance(plain[name], tuple):

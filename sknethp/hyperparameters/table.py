@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -82,6 +83,11 @@ class Hyperparameter:
     search: Range | Options | None = None
     source: str = ""
     needs: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def plain_default(self) -> Any:
+        """The default in its plain form."""
+        return self.allowed.parse(self.default)
 
 
 def _are_callbacks(value: Any) -> bool:

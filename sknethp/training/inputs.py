@@ -107,6 +107,8 @@ def measured(inputs: Inputs, X: Any) -> dict[str, np.ndarray]:
 
     Sparse columns are not centred.
     """
+    if not (inputs.scaling or inputs.is_encoded):
+        return {}
     if X.shape[0] > _MOST_ROWS:
         X = X[np.random.default_rng(0).choice(X.shape[0], _MOST_ROWS, replace=False)]
     center, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])

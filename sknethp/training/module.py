@@ -83,7 +83,11 @@ def _template(scaling: str | None, is_trained: bool, is_encoded: bool) -> fx.Gra
         added: Any = torch.cat(parts, 2)
         x = torch.cat([x, added.flatten(1)], 1)
     graph.output(x.node)
-    return fx.GraphModule(root, graph)
+    module = fx.GraphModule(root, graph)
+    for slot in inputs.parameters:  # that are None, which torch copies as other attributes
+        delattr(module, slot.own_name)
+        module.register_parameter(slot.own_name, None)
+    return module
 
 
 def _own_graph(module: Any) -> fx.Graph:
@@ -202,11 +206,11 @@ def attach(module: nn.Module, network: Network) -> None:
     parameters = views(network.parameters, architecture.parameters)
     for slot, value in zip(architecture.parameters, parameters.values(), strict=True):
         part = module.get_submodule(slot.module)
-        setattr(part, slot.own_name, nn.Parameter(slot.for_module(value)))
+        part._parameters[slot.own_name] = nn.Parameter(slot.for_module(value))
     statistics = views(network.statistics, architecture.statistics)
     for slot, value in zip(architecture.statistics, statistics.values(), strict=True):
         part = module.get_submodule(slot.module)
-        setattr(part, slot.own_name, value)
+        part._buffers[slot.own_name] = value
         if isinstance(part, nn.BatchNorm1d):
             part.num_batches_tracked = torch.tensor(network.n_steps, device="cpu")
 
