@@ -10,6 +10,7 @@ TEXT = (ROOT / "docs" / "architecture.md").read_text()
 # From the top; rooms beside each other do not know of one another.
 LEVELS = (
     ("cli",),
+    ("report",),
     ("comparison",),
     ("display", "self_tuning"),
     ("model_selection",),

@@ -5,13 +5,21 @@ import warnings
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_wine
+
+from sknethp.cli import main
 
 TEXT = (Path(__file__).parent.parent / "docs" / "reference" / "errors.md").read_text()
-_BLOCK = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<message>.*?)^```\n)?",
-    re.DOTALL | re.MULTILINE,
-)
-(SETUP, _), *CASES = _BLOCK.findall(TEXT)
+
+
+def blocks(language, text=TEXT):
+    """Return pairs of code and the message below it."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", text, re.DOTALL | re.MULTILINE
+    )
+
+
+(SETUP, _), *CASES = blocks("python")
 
 
 def message_of(code, namespace):
@@ -39,6 +47,22 @@ def test_messages_are_those_shown(tmp_path, monkeypatch):
     given = [(shown, message_of(code, namespace)) for code, shown in CASES]
     assert len(given) > 12
     assert [pair for pair in given if not agrees(*pair)] == []
+
+
+def test_errors_of_the_command_are_those_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    table = load_wine(as_frame=True).frame
+    table.to_csv("wine.csv", index=False)
+    table.head(0).to_csv("empty.csv", index=False)
+    found = blocks("sh")
+    assert len(found) > 4
+    for line, shown in found:
+        try:
+            assert main(line.split()[1:]) == 2
+        except SystemExit as error:
+            assert error.code == 2
+        message = capsys.readouterr().err
+        assert agrees(shown, message), message
 
 
 def test_another_message_is_noticed():
