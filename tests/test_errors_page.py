@@ -33,6 +33,14 @@ def message_of(code, namespace):
     return f"{type(caught[0].message).__name__}: {caught[0].message}"
 
 
+def status(arguments):
+    """Return the exit status of the command."""
+    try:
+        return main(arguments)
+    except SystemExit as error:
+        return error.code
+
+
 def agrees(shown, message):
     """Tell whether a message is the one shown, which may have gaps, on several lines."""
     parts = map(re.escape, " ".join(shown.split()).split("…"))
@@ -57,10 +65,7 @@ def test_errors_of_the_command_are_those_shown(tmp_path, monkeypatch, capsys):
     found = blocks("sh")
     assert len(found) > 4
     for line, shown in found:
-        try:
-            assert main(line.split()[1:]) == 2
-        except SystemExit as error:
-            assert error.code == 2
+        assert status(line.split()[1:]) == 2
         message = capsys.readouterr().err
         assert agrees(shown, message), message
 
