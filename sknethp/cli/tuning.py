@@ -20,6 +20,7 @@ from sknethp.cli.runs import report_of, settings_of, warn_of_data, warnings_as_l
 from sknethp.cli.scoring import Scored, Scoring, scored_baseline
 from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
 from sknethp.cli.splits import Rows, folds, split
+from sknethp.hyperparameters.automatic import AUTO
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.spaces import SIZES
 from sknethp.report.files import CURVES, IMPORTANCE
@@ -96,8 +97,13 @@ def _fitted(task: Task) -> tuple[Tuned, dict[str, Scored]]:
 
 
 def _best(tuned: Tuned) -> dict[str, Any]:
+    """Return the most important hyperparameters; what was "auto" has become a value in the fit."""
     parameters = tuned.net.get_params()
-    return {name: as_python(parameters[name]) for name in SIZES[SIZE]}
+    return {
+        name: as_python(getattr(tuned.net.net_, name) if value == AUTO else value)
+        for name in SIZES[SIZE]
+        for value in (parameters[name],)
+    }
 
 
 def _write_measures(model: Any, task: Task, path: Path) -> None:

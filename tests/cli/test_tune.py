@@ -91,8 +91,10 @@ def test_files_agree_with_each_other(tmp_path):
     best = pd.read_csv(out / "cv_results.csv").iloc[0]
     assert best.mean_test_accuracy == pytest.approx(scores["cv_accuracy"])
     assert -best.mean_test_neg_log_loss == pytest.approx(scores["cv_log_loss"])
-    net = pipeline[-1].get_params()
-    assert {name: net[name] for name in SIZES["medium"]} == settings["best_hyperparameters"]
+    net, best = pipeline[-1], settings["best_hyperparameters"]
+    assert best.pop("batch_size") == net.net_.batch_size  # "auto"
+    assert {name: net.get_params()[name] for name in SIZES["medium"] if name in best} == best
+    assert len(best) == len(SIZES["medium"]) - 1
     assert settings["arguments"]["seed"] == 3
     assert settings["versions"]["torch"] == version("torch")
 
