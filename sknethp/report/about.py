@@ -87,7 +87,7 @@ def _candidates(search: SearchTable) -> str:
         n_failed = int(search.candidates.failed.sum())
         return f"{text}, {n_failed} of which failed" if n_failed else text
     counts = {state: int((states == state).sum()) for state in dict.fromkeys(states)}
-    return f"{text}: {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    return f"{text} ({', '.join(f'{count} {state}' for state, count in counts.items())})"
 
 
 def best_facts(run: Run) -> Facts:

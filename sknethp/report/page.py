@@ -76,7 +76,7 @@ def render(run: Run) -> str:
 def _vega() -> Markup:
     """Return the plotting library, as it may stand inside a script element."""
     release = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    library = vl_convert.javascript_bundle(None, release)
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", release)
     return Markup(library.replace("</script", "<\\/script"))
 
 

@@ -165,6 +165,14 @@ def test_the_command_makes_the_page(tuned, tuned_page, capsys):
         (lambda run: (run / "settings.json").write_text("{"), "is not valid JSON"),
         (lambda run: (run / "settings.json").write_text("[]"), "does not say what was run"),
         (lambda run: (run / "held_out.csv").write_text("a,b\n1,2\n"), "lacks the column 'model'"),
+        (
+            lambda run: (run / "held_out.csv").write_text("model,label,predicted\na,b,c\n"),
+            "lacks a column proba_<class>",
+        ),
+        (
+            lambda run: (run / "importance.csv").write_text("feature,mean,std\na,b,1\n"),
+            "cannot be read",
+        ),
         (lambda run: (run / "curves.csv").write_text(""), "cannot be read"),
         (lambda run: (run / "importance.csv").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
     ],
