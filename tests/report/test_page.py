@@ -73,6 +73,18 @@ def test_scores_are_those_of_the_run(tuned, tuned_content):
         assert f"{scores['test_log_loss']:.4f} (" in tuned_content.text
 
 
+def test_the_metric_of_the_run_is_there(tuned, tmp_path):
+    folder = shutil.copytree(tuned, tmp_path / "run")
+    settings = json.loads((folder / "settings.json").read_text())
+    for scores in settings["scores"].values():
+        scores["test_f1_macro"] = 0.98765
+    (folder / "settings.json").write_text(json.dumps(settings))
+    text = Page(make_report(folder)).text
+    assert "f1_macro" in text
+    assert "0.9877" in text
+    assert "nan" not in text
+
+
 def test_names_are_escaped(tuned_content):
     assert NASTY in tuned_content.text
     assert "<b>bold" in tuned_content.text
