@@ -125,7 +125,10 @@ def code_blocks(run: Run) -> Iterator[tuple[str, str]]:
             "model.predict_proba(new_rows)",
         )
     if best := run.settings.get("best_hyperparameters"):
-        yield "A net with the best hyperparameters", _net(best, run.settings["arguments"].get("seed"))
+        yield (
+            "A net with the best hyperparameters",
+            _net(best, run.settings["arguments"].get("seed")),
+        )
     if run.comparison is not None:
         yield (
             "Load the comparison",
