@@ -19,8 +19,6 @@ _MOST_POINTS = 150
 _BINS = 10
 _FEWEST_IN_BIN = 10
 
-Binary = tuple[np.ndarray, np.ndarray]
-
 
 def roc_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """Return the points of a ROC curve; none if there is only one class."""
