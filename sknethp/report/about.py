@@ -20,6 +20,8 @@ _METHODS = {
     "grow": "growing layers",
 }
 _MOST_NAMES = 12
+_HELD_OUT = "test_"
+_COMPUTED = ("accuracy", "balanced_accuracy", "log_loss", "roc_auc", "roc_auc_ovr")
 
 Facts = list[tuple[str, str]]
 
@@ -87,13 +89,23 @@ def _candidates(search: SearchTable) -> str:
         n_failed = int(search.candidates.failed.sum())
         return f"{text}, {n_failed} of which failed" if n_failed else text
     counts = {state: int((states == state).sum()) for state in dict.fromkeys(states)}
-    return f"{text}: {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    return f"{text} ({', '.join(f'{count} {state}' for state, count in counts.items())})"
 
 
 def best_facts(run: Run) -> Facts:
     """Return the best hyperparameters."""
     best = run.settings.get("best_hyperparameters") or {}
     return [(name, label_of(_as_given(value))) for name, value in best.items()]
+
+
+def known_scores(run: Run) -> dict[str, dict[str, float]]:
+    """Return held-out scores of each model by metrics that are the run's own."""
+    found = {}
+    for model, scores in run.settings.get("scores", {}).items():
+        names = [name for name in scores if name.startswith(_HELD_OUT)]
+        own = {name.removeprefix(_HELD_OUT): scores[name] for name in names}
+        found[model] = {name: value for name, value in own.items() if name not in _COMPUTED}
+    return found
 
 
 def version_facts(run: Run) -> Facts:
@@ -113,7 +125,10 @@ def code_blocks(run: Run) -> Iterator[tuple[str, str]]:
             "model.predict_proba(new_rows)",
         )
     if best := run.settings.get("best_hyperparameters"):
-        yield "Make the best net by itself", _net(best, run.settings["arguments"].get("seed"))
+        yield (
+            "A net with the best hyperparameters",
+            _net(best, run.settings["arguments"].get("seed")),
+        )
     if run.comparison is not None:
         yield (
             "Load the comparison",

@@ -18,8 +18,6 @@ PALETTE = tuple(f"var(--c{i})" for i in range(1, 11))
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 _HEIGHT = 260
 _ROW = 26
-# Points that are not seen, only met by the mouse.
-_TARGET = {"opacity": 0, "size": 90}
 
 
 @dataclass(frozen=True)
@@ -102,11 +100,16 @@ def rate_curves(
     )  # fmt: skip
     layers = [
         base.mark_line(strokeWidth=2, interpolate="linear").encode(order="index:Q"),
-        base.mark_point(filled=True, **_TARGET),
+        _targets(base),
     ]
     if baseline is not None:
         layers.insert(0, reference(baseline))
     return chart(title, text, alt.layer(*layers), 320, names)
+
+
+def _targets(base: Any) -> Any:
+    """Return points that are not seen, only met by the mouse and the keys."""
+    return base.mark_point(filled=True, opacity=0, size=90)
 
 
 def reference(line: pd.DataFrame) -> Any:
@@ -176,7 +179,7 @@ def losses(text: str, table: pd.DataFrame, best: int | None) -> Chart:
         detail="net:N",
         tooltip=[tip("name", "rows"), tip("epoch", "epoch", "d"), tip("loss", "loss", ".4f")],
     )
-    layers = [base.mark_line(strokeWidth=2), base.mark_point(filled=True, **_TARGET)]
+    layers = [base.mark_line(strokeWidth=2), _targets(base)]
     if best is not None:
         mark = alt.Chart(pd.DataFrame({"epoch": [best], "text": [f"best epoch, {best}"]}))
         at = {"x": "epoch:Q"}

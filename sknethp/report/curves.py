@@ -19,15 +19,13 @@ _MOST_POINTS = 150
 _BINS = 10
 _FEWEST_IN_BIN = 10
 
-Binary = tuple[np.ndarray, np.ndarray]
-
 
 def roc_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     """Return the points of a ROC curve; none if there is only one class."""
     if len(np.unique(is_positive)) < 2:
         return pd.DataFrame()
     false_rate, true_rate, threshold = roc_curve(is_positive, scores)
-    kept = _thinned(len(false_rate))
+    kept = _thinned(false_rate, true_rate)
     area = roc_auc_score(is_positive, scores)
     return pd.DataFrame(
         {
@@ -45,7 +43,7 @@ def precision_recall_points(name: str, is_positive: np.ndarray, scores: np.ndarr
     if len(np.unique(is_positive)) < 2:
         return pd.DataFrame()
     precision, recall, threshold = precision_recall_curve(is_positive, scores)
-    kept = _thinned(len(recall))
+    kept = _thinned(recall, precision)
     return pd.DataFrame(
         {
             "name": name,
@@ -57,8 +55,12 @@ def precision_recall_points(name: str, is_positive: np.ndarray, scores: np.ndarr
     )
 
 
-def _thinned(n: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(int))
+def _thinned(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the points of a curve to draw: its ends, and others at equal distances along it."""
+    if len(x) <= _MOST_POINTS:
+        return np.arange(len(x))
+    length = np.r_[0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))]
+    return np.unique(np.searchsorted(length, np.linspace(0, length[-1], _MOST_POINTS)))
 
 
 def calibration_points(name: str, answers: Answers) -> pd.DataFrame:

@@ -90,7 +90,10 @@ def _settings(folder: Path) -> dict[str, Any]:
         settings = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"{str(file)!r} is not valid JSON: {error}") from error
-    if not isinstance(settings, dict) or not {"arguments", "data"} <= set(settings):
+    is_known = isinstance(settings, dict) and all(
+        isinstance(settings.get(name), dict) for name in ("arguments", "data")
+    )
+    if not is_known:
         raise RunError(f"{str(file)!r} does not say what was run: it lacks arguments or data")
     return settings
 
@@ -100,13 +103,18 @@ def _table(file: Path) -> pd.DataFrame | None:
     if not file.is_file():
         return None
     texts = dict.fromkeys(("model", "label", "predicted", "feature", "net"), str)
+    numbers = dict.fromkeys(("train_loss", "valid_loss", "mean", "std"), float)
     is_results = file.name == CANDIDATES
     try:
-        table = pd.read_csv(file, dtype=texts, keep_default_na=is_results, na_values=[""])
+        table = pd.read_csv(
+            file, dtype={**texts, **numbers}, keep_default_na=is_results, na_values=[""]
+        )
     except (ValueError, UnicodeError) as error:
         raise RunError(f"{str(file)!r} cannot be read: {error}") from error
     if missing := [name for name in _NEEDED[file.name] if name not in table]:
         raise RunError(f"{str(file)!r} lacks the column {missing[0]!r}")
+    if file.name == HELD_OUT and sum(name.startswith(_PROBABILITY) for name in table) < 2:
+        raise RunError(f"{str(file)!r} lacks a column {_PROBABILITY}<class> for each class")
     return table if len(table) else None
 
 

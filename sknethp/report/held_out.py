@@ -18,7 +18,8 @@ def answers_by_model(run: Run) -> dict[str, Answers]:
     names = sorted(groups, key=lambda name: name != first)
     if run.comparison:
         names = [name for name in run.comparison.models_ if name in groups]
-    return {str(name): _answers(groups[name], run.classes) for name in names}
+    found = {str(name): _answers(groups[name], run.classes) for name in names}
+    return {name: answers for name, answers in found.items() if len(answers.label)}
 
 
 def _answers(table: pd.DataFrame, classes: list[str]) -> Answers:

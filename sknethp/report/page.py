@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from sknethp.display.importance import Importance
 from sknethp.report import about
+from sknethp.report.bootstrap import Answers
 from sknethp.report.compared import comparison_charts, comparison_table
 from sknethp.report.files import Run, read_run
 from sknethp.report.held_out import answers_by_model
@@ -76,7 +77,7 @@ def render(run: Run) -> str:
 def _vega() -> Markup:
     """Return the plotting library, as it may stand inside a script element."""
     release = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    library = vl_convert.javascript_bundle(None, release)
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", release)
     return Markup(library.replace("</script", "<\\/script"))
 
 
@@ -92,7 +93,7 @@ def _context(run: Run) -> dict[str, Any]:
         "versions": about.version_facts(run),
         "code": list(about.code_blocks(run)),
         "warnings": _warnings(run),
-        "held_out": _held_out(HeldOut.of(run.classes, answers)) if answers else None,
+        "held_out": _held_out(run, answers) if answers else None,
         "compared": _compared(run),
         "search": _search(search),
         "losses": loss_chart(run.curves) if run.curves is not None else None,
@@ -107,13 +108,14 @@ def _warnings(run: Run) -> list[str]:
     return found
 
 
-def _held_out(held_out: HeldOut) -> dict[str, Any]:
+def _held_out(run: Run, answers: dict[str, Answers]) -> dict[str, Any]:
+    held_out = HeldOut.of(run.classes, answers, about.known_scores(run))
     return {
         "model": held_out.model,
         "scores": held_out.scores[held_out.model],
         "sentence": held_out.sentence(),
         "table": held_out.table(),
-        "intervals": held_out.interval_charts() if len(held_out.answers) > 1 else [],
+        "intervals": held_out.interval_charts(),
         "matrices": held_out.matrices(),
         "curves": list(held_out.curve_charts()),
     }
@@ -135,7 +137,7 @@ def _search(search: SearchTable | None) -> dict[str, Any] | None:
     importance = search.importance()
     known = importance if isinstance(importance, Importance) else None
     if known is not None and not known.r2 > 0:
-        known, importance = None, "the scores of the candidates do not follow from them."
+        known, importance = None, "The scores of the candidates do not follow from them."
     return {
         "table": candidate_table(search),
         "charts": list(search_charts(search, known)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +37,18 @@ class HeldOut:
     scores: dict[str, dict[str, Score]]
 
     @classmethod
-    def of(cls, classes: list[str], answers: dict[str, Answers]) -> HeldOut:
-        """Compute the scores."""
-        return cls(classes, answers, {name: held_out_scores(a) for name, a in answers.items()})
+    def of(
+        cls,
+        classes: list[str],
+        answers: dict[str, Answers],
+        known: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> HeldOut:
+        """Compute the scores; others that the run has `known`, by model, have no intervals."""
+        scores = {name: held_out_scores(a) for name, a in answers.items()}
+        for model, own in scores.items():
+            for name, value in (known or {}).get(model, {}).items():
+                own.setdefault(name, Score(value, float("nan"), float("nan")))
+        return cls(classes, answers, scores)
 
     @property
     def model(self) -> str:
@@ -75,11 +84,17 @@ class HeldOut:
         )
 
     def interval_charts(self) -> list[charts.Chart]:
-        """Return a chart per score."""
-        return [self._intervals(name) for name in self.scores[self.model]]
+        """Return a chart per score with intervals, if there are models to compare by it.
 
-    def _intervals(self, name: str) -> charts.Chart:
-        found = {model: scores[name] for model, scores in self.scores.items()}
+        One that answers the same for every row is far off, and would hide how near others are.
+        """
+        if len(models := list(self._varied())) < 2:
+            return []
+        names = [name for name, s in self.scores[self.model].items() if np.isfinite(s.low)]
+        return [self._intervals(name, models) for name in names]
+
+    def _intervals(self, name: str, models: list[str]) -> charts.Chart:
+        found = {model: self.scores[model][name] for model in models}
         rows = pd.DataFrame([{"name": m, **vars(s)} for m, s in found.items()]).dropna()
         better = "lower is better" if name == LOSS else "higher is better"
         return charts.intervals(name, f"95% intervals; {better}.", rows)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.importance import Importance, hyperparameter_importance
-from sknethp.display.scales import UNSET, label_of
+from sknethp.display.scales import UNSET
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.results import metrics_of
 
@@ -34,14 +34,6 @@ class SearchTable:
             return hyperparameter_importance(self.results, metric=self.metric)
         except ValueError as error:
             return str(error)
-
-    def shown(self, index: int) -> dict[str, str]:
-        """Return a candidate's hyperparameters, those that it sets, as texts."""
-        values = {
-            self.candidates.labels[name]: column[index]
-            for name, column in self.candidates.values.items()
-        }
-        return {name: label_of(value) for name, value in values.items() if value is not UNSET}
 
 
 def search_table(table: pd.DataFrame | None) -> SearchTable | None:

@@ -21,6 +21,7 @@ _MOST_PANELS = 12
 _MOST_BARS = 20
 _FEWEST_CANDIDATES = 3
 _FEW_VALUES = 6
+_MOST_LETTERS = 32
 # A smaller number is shorter as a power of ten.
 _SMALL = 1e-3
 
@@ -55,10 +56,6 @@ def _value_cell(value: Any) -> Cell:
         return Cell("")
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return Cell(label_of(value), float(value) if is_number else None)
-
-
-def _named(value: Any) -> str:
-    return "not set" if value is UNSET else label_of(value)
 
 
 def search_charts(search: SearchTable, importance: Importance | None) -> Iterator[charts.Chart]:
@@ -102,7 +99,7 @@ def _points(search: SearchTable) -> pd.DataFrame:
     )
     titles = {f"value {i}": candidates.labels[name] for i, name in enumerate(names)}
     for key, name in zip(titles, names, strict=True):
-        points[key] = [_named(value) for value in candidates.values[name]]
+        points[key] = [label_of(value) for value in candidates.values[name]]
     points.attrs["titles"] = titles
     return points[~candidates.failed]
 
@@ -123,9 +120,10 @@ def _panel(search: SearchTable, points: pd.DataFrame, name: str) -> charts.Chart
     is_number = [isinstance(v, (int, float)) and not isinstance(v, bool) for v in values]
     distinct = [v for v in scale.distinct() if v in values]
     if scale.kind == "categories" or not any(is_number) or len(distinct) <= _FEW_VALUES:
-        column = points.assign(x=[_named(v) for v in values])
-        order = [_named(v) for v in distinct]
-        axis = alt.Axis(labelAngle=0, labelLimit=80)
+        column = points.assign(x=[label_of(v) for v in values])
+        order = [label_of(v) for v in distinct]
+        is_narrow = sum(map(len, order)) + 2 * len(order) > _MOST_LETTERS
+        axis = alt.Axis(labelAngle=-40 if is_narrow else 0, labelLimit=80)
         x = alt.X("x:N", title=None, axis=axis, sort=order)
         return _kept(column, points, label, x, search, "")
     column = points.assign(x=[v if ok else np.nan for v, ok in zip(values, is_number, strict=True)])

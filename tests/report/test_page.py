@@ -73,6 +73,18 @@ def test_scores_are_those_of_the_run(tuned, tuned_content):
         assert f"{scores['test_log_loss']:.4f} (" in tuned_content.text
 
 
+def test_the_metric_of_the_run_is_there(tuned, tmp_path):
+    folder = shutil.copytree(tuned, tmp_path / "run")
+    settings = json.loads((folder / "settings.json").read_text())
+    for scores in settings["scores"].values():
+        scores["test_f1_macro"] = 0.98765
+    (folder / "settings.json").write_text(json.dumps(settings))
+    text = Page(make_report(folder)).text
+    assert "f1_macro" in text
+    assert "0.9877" in text
+    assert "nan" not in text
+
+
 def test_names_are_escaped(tuned_content):
     assert NASTY in tuned_content.text
     assert "<b>bold" in tuned_content.text
@@ -165,6 +177,14 @@ def test_the_command_makes_the_page(tuned, tuned_page, capsys):
         (lambda run: (run / "settings.json").write_text("{"), "is not valid JSON"),
         (lambda run: (run / "settings.json").write_text("[]"), "does not say what was run"),
         (lambda run: (run / "held_out.csv").write_text("a,b\n1,2\n"), "lacks the column 'model'"),
+        (
+            lambda run: (run / "held_out.csv").write_text("model,label,predicted\na,b,c\n"),
+            "lacks a column proba_<class>",
+        ),
+        (
+            lambda run: (run / "importance.csv").write_text("feature,mean,std\na,b,1\n"),
+            "cannot be read",
+        ),
         (lambda run: (run / "curves.csv").write_text(""), "cannot be read"),
         (lambda run: (run / "importance.csv").write_bytes(b"\xff\xfe\x00"), "cannot be read"),
     ],
