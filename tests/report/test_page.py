@@ -159,8 +159,9 @@ def test_the_code_rebuilds_the_net(tuned, tuned_page):
     names["new_rows"] = pd.read_csv(tuned.parent / "iris.csv").drop(columns="target")
     exec(load_block, names)
     fitted, net = names["model"][-1], names["net"]
-    for name in ("hidden_units", "lr", "activation", "batch_size"):
+    for name in ("hidden_units", "lr", "activation"):
         assert getattr(net, name) == getattr(fitted, name)
+    assert net.batch_size == fitted.net_.batch_size  # "auto"
 
 
 def test_the_command_makes_the_page(tuned, tuned_page, capsys):
