@@ -80,6 +80,7 @@ def test_every_picture_is_shown_and_every_section_linked_exists():
     assert set(linked) <= anchors
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch's exporter, about torch
