@@ -7,3 +7,8 @@ class DivergenceError(ArithmeticError, ValueError):
 
 class UnscaledInputWarning(UserWarning):
     """Columns are so large that a net can hardly learn from them."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

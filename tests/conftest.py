@@ -7,8 +7,8 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
-import torch
 
+from sknethp.training.threads import torch_threads
 from tests.helpers import BREAST_CANCER
 
 
@@ -20,7 +20,5 @@ def data():
 @pytest.fixture
 def one_thread():
     """Threads of torch beside other tests wait for each other; the results are the same."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+    with torch_threads(1):
+        yield

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-import torch
 
 from sknethp import DeepNetClassifierCV
 from sknethp.cli.errors import failure_in_a_sentence
@@ -18,6 +17,7 @@ from sknethp.cli.scoring import Scored, Scoring, answers_of
 from sknethp.cli.search import Task, Tuned
 from sknethp.comparison.scoring import Answered
 from sknethp.self_tuning.scoring import decided
+from sknethp.training.threads import torch_threads
 
 SECONDS = 60.0
 
@@ -50,16 +50,9 @@ def tuned_by_itself(task: Task, announce: Callable[[str], None]) -> Tuned:
     )
 
 
-@contextmanager
-def _threads(n_jobs: int | None) -> Iterator[None]:
-    """Let torch use so many threads."""
-    before = torch.get_num_threads()
-    if n_jobs is not None:
-        torch.set_num_threads(joblib.effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _threads(n_jobs: int | None) -> AbstractContextManager[None]:
+    """Let torch use so many threads, if that is wanted."""
+    return nullcontext() if n_jobs is None else torch_threads(joblib.effective_n_jobs(n_jobs))
 
 
 def _of_folds(nets: Any, task: Task) -> dict[str, np.ndarray]:

@@ -23,6 +23,11 @@ def check_columns(X: pd.DataFrame, source: str) -> None:
             f"{source!r} has lists or records in {listed(nested)}; "
             "columns must hold numbers, text, categories or dates"
         )
+    check_finite(X, source)
+
+
+def check_finite(X: pd.DataFrame, source: str) -> None:
+    """Raise a CommandError if numbers do not fit 32-bit floats."""
     if infinite := [name for name in X if has_infinity(X[name])]:
         raise CommandError(
             f"{source!r} has numbers that are infinite or too large for 32-bit floats in "

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from sknethp.exceptions import first_line
 
 
 class CommandError(Exception):
@@ -22,6 +25,16 @@ def failure_in_a_sentence(what: str) -> Iterator[None]:
     except ValueError as error:
         from sknethp.model_selection.results import why_all_failed
 
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        reason = why_all_failed(error) or first_line
+        reason = why_all_failed(error) or first_line(error)
         raise CommandError(f"the {what} failed: {reason}") from error
+
+
+@contextmanager
+def written_to(where: Any, advice: str = "") -> Iterator[None]:
+    """Turn an error of writing to a file or folder into a CommandError, with advice if any."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        what = f"cannot write to {str(where)!r} ({reason})"
+        raise CommandError(f"{what}; {advice}" if advice else what) from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sknethp.cli.columns import has_infinity, is_number, listed
+from sknethp.cli.columns import check_finite, is_number, listed
 from sknethp.cli.errors import CommandError
 
 
@@ -29,11 +29,7 @@ def aligned(frame: pd.DataFrame, known: dict[str, Any], source: str) -> tuple[pd
     for name in known["numbers"]:
         X[name], note = _numbers(X[name], name)
         notes += [note] if note else []
-    if infinite := [name for name in X if has_infinity(X[name])]:
-        raise CommandError(
-            f"{source!r} has numbers that are infinite or too large for 32-bit floats in "
-            f"{listed(infinite)}; replace them by smaller ones or leave these cells empty"
-        )
+    check_finite(X, source)
     return X, [*notes, *_of_unknown(X, known["categories"])]
 
 

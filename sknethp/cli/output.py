@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sknethp.cli.errors import CommandError
+from sknethp.cli.errors import CommandError, written_to
+from sknethp.estimator.whole_files import whole_file
 
 PIPELINE_FILE = "pipeline.joblib"
 RESULTS_FILE = "cv_results.csv"
@@ -33,7 +34,7 @@ class RunFolder:
     def write(self, fill: Callable[[Path], Any], *, keep_fits: bool = False) -> None:
         """Take all files that `fill` writes into a folder, or none; then forget finished fits."""
         with (
-            _os_errors(self.path, _how_to_go_on(self.fits)),
+            written_to(self.path, _how_to_go_on(self.fits)),
             tempfile.TemporaryDirectory(dir=self.fits) as scratch,
         ):
             fill(Path(scratch))
@@ -59,12 +60,13 @@ def output_folder(folder: Path, line: Mapping[str, Any], *, force: bool) -> Iter
     fits = folder / FITS_FOLDER
     made: list[Path] = []
     try:
-        with _os_errors(folder, "give another folder with --out"):
+        with written_to(folder, "give another folder with --out"):
             _check_unused(folder, force=force)
             made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
             _check_line(fits, line, force=force)
             fits.mkdir(parents=True, exist_ok=True)
-            _write_text(fits / _LINE_FILE, json.dumps(line, indent=2))
+            with whole_file(fits / _LINE_FILE) as scratch:
+                scratch.write_text(json.dumps(line, indent=2) + "\n", encoding="utf-8")
         yield RunFolder(folder, fits)
     except (KeyboardInterrupt, SystemExit) as stop:
         code = stop.code if isinstance(stop, SystemExit) else 128 + signal.SIGINT
@@ -81,24 +83,6 @@ def line_of(command: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what makes a line of the command another run."""
     given = {name: value for name, value in vars(arguments).items() if name not in _FREE}
     return {**given, "command": command}
-
-
-def _write_text(file: Path, text: str) -> None:
-    scratch = file.with_suffix(".tmp")
-    try:
-        scratch.write_text(text + "\n", encoding="utf-8")
-        os.replace(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-@contextmanager
-def _os_errors(folder: Path, advice: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CommandError(f"cannot write to {str(folder)!r} ({reason}); {advice}") from error
 
 
 def _check_unused(folder: Path, *, force: bool) -> None:

@@ -9,24 +9,24 @@ import platform
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import joblib
 import numpy as np
 import pandas as pd
 
 from sknethp.cli.data import load_table
-from sknethp.cli.errors import CommandError
+from sknethp.cli.errors import CommandError, written_to
 from sknethp.cli.known_columns import aligned
 from sknethp.cli.output import PIPELINE_FILE, SETTINGS_FILE
 from sknethp.cli.printing import tell
+from sknethp.cli.reading import PARQUET_ENDINGS
+from sknethp.estimator.whole_files import whole_file
 
 PREDICTION = "prediction"
-_PARQUET = (".parquet", ".pq")
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -127,21 +127,16 @@ def _check_out(out: Path | None, *, force: bool) -> None:
 def _write(table: pd.DataFrame, out: Path | None) -> None:
     """Write a file as a whole, or to standard output."""
     if out is None:
-        with _os_errors("standard output"):
+        with written_to("standard output"):
             _print(table)
         return
-    scratch = out.with_name(f".{uuid4().hex}-{out.name}")
-    try:
-        with _os_errors(str(out)):
-            if out.suffix.lower() in _PARQUET:
-                table.to_parquet(scratch, index=False)
-            else:
-                tabs = ".tsv" in out.suffixes or ".tab" in out.suffixes
-                table.to_csv(scratch, index=False, sep="\t" if tabs else ",")
-            os.replace(scratch, out)
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
+    # pandas compresses by the ending.
+    with written_to(out), whole_file(out, "".join(out.suffixes)) as scratch:
+        if out.suffix.lower() in PARQUET_ENDINGS:
+            table.to_parquet(scratch, index=False)
+        else:
+            tabs = ".tsv" in out.suffixes or ".tab" in out.suffixes
+            table.to_csv(scratch, index=False, sep="\t" if tabs else ",")
 
 
 def _print(table: pd.DataFrame) -> None:
@@ -151,12 +146,3 @@ def _print(table: pd.DataFrame) -> None:
     except BrokenPipeError:  # as by ``| head -1``; Python would try again at exit
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _os_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CommandError(f"cannot write to {what!r} ({reason})") from error

@@ -16,10 +16,11 @@ import pandas as pd
 
 from sknethp.cli.errors import CommandError
 from sknethp.cli.text_files import Look, check_names, look_at, ragged, too_large
+from sknethp.exceptions import first_line
 
 TEXT_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip")
-_PARQUET = (".parquet", ".pq")
+PARQUET_ENDINGS = (".parquet", ".pq")
 # A table, and what is made of it, takes about so many times the size of its file in memory.
 _TIMES_TEXT, _TIMES_PARQUET = 3, 4
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -36,12 +37,12 @@ class Table:
 def read_table(path: Path, separator: str | None = None, encoding: str | None = None) -> Table:
     """Read a file by its name; raises a CommandError that says what is wrong with it."""
     name = path.name.lower()
-    is_parquet = name.endswith(_PARQUET)
+    is_parquet = name.endswith(PARQUET_ENDINGS)
     bare = name.removesuffix(path.suffix.lower()) if name.endswith(COMPRESSIONS) else name
     if not is_parquet and not bare.endswith(TEXT_ENDINGS):
         raise CommandError(
             f"{str(path)!r} is neither CSV nor Parquet by its name, which must end in "
-            f"{', '.join(TEXT_ENDINGS + _PARQUET)}, or for compressed text in "
+            f"{', '.join(TEXT_ENDINGS + PARQUET_ENDINGS)}, or for compressed text in "
             f"{', '.join('.csv' + ending for ending in COMPRESSIONS)}"
         )
     with _errors_of(path, "Parquet" if is_parquet else "CSV"):
@@ -58,8 +59,7 @@ def _errors_of(path: Path, kind: str) -> Iterator[None]:
     except MemoryError as error:
         raise too_large(path) from error
     except (ValueError, OSError, EOFError, LZMAError, zlib.error, zipfile.BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CommandError(f"cannot read {str(path)!r} as {kind}: {reason}") from error
+        raise CommandError(f"cannot read {str(path)!r} as {kind}: {first_line(error)}") from error
 
 
 def _read_text(path: Path, separator: str | None, encoding: str | None) -> Table:

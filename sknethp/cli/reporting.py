@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sknethp.cli.errors import CommandError
+from sknethp.cli.errors import CommandError, written_to
 from sknethp.cli.printing import show
 from sknethp.report.files import RunError
 from sknethp.report.page import make_report
@@ -13,10 +13,8 @@ def report(folder: Path) -> None:
     if not folder.is_dir():
         raise CommandError(f"there is no folder {str(folder)!r}; give that of a run")
     try:
-        page = make_report(folder)
+        with written_to(folder):
+            page = make_report(folder)
     except RunError as error:
         raise CommandError(str(error)) from error
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CommandError(f"cannot write to {str(folder)!r} ({reason})") from error
     show(str(page))

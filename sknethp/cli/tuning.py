@@ -20,13 +20,14 @@ from sknethp.cli.runs import report_of, settings_of, warn_of_data, warnings_as_l
 from sknethp.cli.scoring import Scored, Scoring, scored_baseline
 from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
 from sknethp.cli.splits import Rows, folds, split
+from sknethp.comparison.files import HELD_OUT
+from sknethp.comparison.frames import named_probabilities
 from sknethp.hyperparameters.automatic import AUTO
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.spaces import SIZES
 from sknethp.report.files import CURVES, IMPORTANCE
 from sknethp.report.measures import feature_importance, training_curves
 
-HELD_OUT_FILE = "held_out.csv"
 TUNED = "tuned net"
 
 
@@ -51,7 +52,7 @@ def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Non
     def fill(path: Path) -> None:
         joblib.dump(tuned.scored.model, path / PIPELINE_FILE)
         tuned.results.to_csv(path / RESULTS_FILE, index=False)
-        held_out_table(models, task.held_out).to_csv(path / HELD_OUT_FILE, index=False)
+        held_out_table(models, task.held_out).to_csv(path / HELD_OUT, index=False)
         _write_measures(tuned.scored.model, task, path)
         write_settings(path, settings)
 
@@ -122,11 +123,10 @@ def held_out_table(models: dict[str, Scored], held_out: Rows) -> pd.DataFrame:
     tables = []
     for name, scored in models.items():
         answers = scored.answers
-        table = pd.DataFrame({"model": name, "row": held_out.index, "label": held_out.y})
-        table["predicted"] = answers.predicted
-        for column, label in enumerate(answers.classes_):
-            table[f"proba_{label}"] = answers.probabilities[:, column]
-        tables.append(table)
+        columns = {"model": name, "row": held_out.index, "label": held_out.y}
+        columns |= {"predicted": answers.predicted}
+        columns |= named_probabilities(answers.probabilities, answers.classes_)
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -134,6 +134,6 @@ def _files(folder: RunFolder) -> list[str]:
     return [
         f"{folder.path / PIPELINE_FILE}  the fitted pipeline, for sknethp predict or joblib.load",
         f"{folder.path / RESULTS_FILE}  every candidate with its scores",
-        f"{folder.path / HELD_OUT_FILE}  predictions of the rows held out",
+        f"{folder.path / HELD_OUT}  predictions of the rows held out",
         f"{folder.path / SETTINGS_FILE}  arguments, versions and scores",
     ]

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.model_selection._search import BaseSearchCV
 from threadpoolctl import threadpool_limits
 
 from sknethp.comparison.edges import at_edge
 from sknethp.comparison.models import Job, Model
 from sknethp.comparison.scoring import Answered, score_of
+from sknethp.compat import BaseSearchCV
+from sknethp.exceptions import first_line
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.self_tuning import DeepNetClassifierCV
+from sknethp.training.threads import torch_threads
 
 _MOST_TRAINING_ROWS = 2000
 
@@ -69,7 +70,7 @@ def evaluated(model: Model, job: Job, rows: Rows, metrics: dict[str, Any]) -> Re
             dict.fromkeys(metrics, np.nan),
             nothing,
             np.full(len(rows.y_test), -1),
-            failure=_first_line(error),
+            failure=first_line(error),
         )
 
 
@@ -113,20 +114,15 @@ def _scores(
             scores[name] = score_of(scoring, answers, rows.X_test, rows.y_test)
         except ValueError as error:
             scores[name] = np.nan
-            failures.append(f"no {name}, since {_first_line(error)}")
+            failures.append(f"no {name}, since {first_line(error)}")
     return scores, failures
 
 
 @contextmanager
 def limited(n_jobs: int) -> Iterator[None]:
     """Let BLAS, OpenMP and torch use so many threads, afterwards as before."""
-    before = torch.get_num_threads()
-    try:
-        with threadpool_limits(n_jobs):
-            torch.set_num_threads(n_jobs)
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(n_jobs), threadpool_limits(n_jobs):
+        yield
 
 
 def _train_score(fitted: Any, scoring: Any, rows: Rows) -> float:
@@ -152,7 +148,3 @@ def _notes(fitted: Any) -> list[str]:
         return list(getattr(fitted, "notes_", []))
     unfinished = [] if fitted.summary_.states.get("finished") else ["no net trained to its end"]
     return [*fitted.summary_.notes, *unfinished]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

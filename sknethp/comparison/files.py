@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sknethp.comparison.frames import pandas
+from sknethp.estimator.whole_files import whole_file
 from sknethp.hyperparameters.constraints import as_python
 
 if TYPE_CHECKING:
@@ -34,18 +31,11 @@ def save(comparison: Comparison, folder: Path) -> None:
     }
     for name, table in ((SCORES, comparison.scores_), (HELD_OUT, comparison.held_out_)):
         if table is not None:
-            _write(folder / name, partial(table.to_csv, index=False))
+            with whole_file(folder / name) as scratch:
+                table.to_csv(scratch, index=False)
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    _write(folder / ABOUT, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _write(file: Path, write: Callable[[Path], Any]) -> None:
-    scratch = file.with_name(f"{file.name}-{uuid4().hex}.tmp")
-    try:
-        write(scratch)
-        os.replace(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with whole_file(folder / ABOUT) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 def load(kind: type[Comparison], folder: Path) -> Comparison:

@@ -63,8 +63,10 @@ def held_out_frame(results: Results, splits: Splits, data: Data) -> Any:
                 continue
             part = {"model": model, "fold": fold, "row": test, "label": data.y[test]}
             part |= {"predicted": data.classes[result.predicted]}
-            part |= {
-                f"proba_{name}": result.probabilities[:, i] for i, name in enumerate(data.classes)
-            }
-            parts.append(frame(part))
+            parts.append(frame(part | named_probabilities(result.probabilities, data.classes)))
     return pandas().concat(parts, ignore_index=True)
+
+
+def named_probabilities(probabilities: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns of probabilities, ``(n_rows, n_classes)``, by name."""
+    return {f"proba_{name}": probabilities[:, i] for i, name in enumerate(classes)}

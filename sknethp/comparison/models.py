@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from sknethp.classifier import DeepNetClassifier
 from sknethp.comparison import peers
 from sknethp.comparison.random_search import Space, TimedRandomSearch
+from sknethp.compat import BaseSearchCV
 from sknethp.hyperparameters import last_part
 from sknethp.hyperparameters.constraints import Choice, complaint
 from sknethp.self_tuning import DeepNetClassifierCV

@@ -84,7 +84,7 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         with warnings.catch_warnings(), ExitStack() as limits:
             warnings.simplefilter("ignore")  # of convergence, and of what the data is like
             splits = self._planned(self._probed(X, y, limits))
-            done = self._tried(self.estimator, splits, X, y) if splits else []
+            done = self._tried(splits, X, y) if splits else []
             scored = [candidate for candidate in done if np.isfinite(candidate.score)]
             best = max(scored, key=lambda c: c.score) if scored else _Candidate({}, [math.nan], [])
             self.best_params_, self.best_score_ = best.params, best.score
@@ -163,17 +163,17 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
                 break
         return grown
 
-    def _tried(self, base: Any, splits: Splits, X: Any, y: np.ndarray) -> list[_Candidate]:
+    def _tried(self, splits: Splits, X: Any, y: np.ndarray) -> list[_Candidate]:
         done: list[_Candidate] = []
         n_passed_over = 0
         for params in self._proposed():
-            if done and not self._fits(base, params, splits, X, done):
+            if done and not self._fits(params, splits, X, done):
                 n_passed_over += 1
                 if n_passed_over > _MOST_PASSED_OVER:
                     break
                 continue
             n_passed_over = 0
-            candidate = self._evaluated(base, params, splits, X, y, done)
+            candidate = self._evaluated(params, splits, X, y, done)
             if candidate is None:
                 break
             done.append(candidate)
@@ -192,18 +192,16 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
                     seen.add(key)
                     yield params
 
-    def _work(self, base: Any, params: Mapping[str, Any], X: Any) -> float:
-        return self.space.work({**base.get_params(), **params}, X.shape[1])
+    def _work(self, params: Mapping[str, Any], X: Any) -> float:
+        return self.space.work({**self.estimator.get_params(), **params}, X.shape[1])
 
-    def _expected(self, base: Any, params: Mapping[str, Any], X: Any) -> float:
+    def _expected(self, params: Mapping[str, Any], X: Any) -> float:
         """Return the seconds that a fold of a candidate should take."""
         pace = float(np.quantile(self._paces, 0.8)) if self._paces else 0.0
-        return _MARGIN * pace * self._work(base, params, X)
+        return _MARGIN * pace * self._work(params, X)
 
-    def _fits(
-        self, base: Any, params: dict[str, Any], splits: Splits, X: Any, done: list[_Candidate]
-    ) -> bool:
-        expected = self._expected(base, params, X)
+    def _fits(self, params: dict[str, Any], splits: Splits, X: Any, done: list[_Candidate]) -> bool:
+        expected = self._expected(params, X)
         refit = max(expected * len(self.splits) / (len(self.splits) - 1), self._refit_of_best(done))
         return expected * len(splits) + refit < self._left
 
@@ -217,7 +215,6 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
 
     def _evaluated(
         self,
-        base: Any,
         params: dict[str, Any],
         splits: Splits,
         X: Any,
@@ -233,7 +230,7 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
                 if n_left * mean + max(refit, self._refit_of_best(done)) > self._left:
                     return None
             start = time.perf_counter()
-            fitted = clone(base).set_params(**params).fit(X[train], y[train])
+            fitted = clone(self.estimator).set_params(**params).fit(X[train], y[train])
             answers = Answered.of(fitted, X[test], self.classes_)
             try:
                 score = score_of(self.scoring, answers, X[test], y[test])
@@ -241,7 +238,7 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
                 score = math.nan
             candidate.scores.append(score)
             candidate.seconds.append(time.perf_counter() - start)
-        self._paces.append(float(np.mean(candidate.seconds)) / self._work(base, params, X))
+        self._paces.append(float(np.mean(candidate.seconds)) / self._work(params, X))
         return candidate
 
     def predict_proba(self, X):

@@ -90,8 +90,7 @@ class Comparison:
         self.classes_ = None if classes is None else np.asarray(classes)
         self.max_time_, self.rope_ = max_time, rope
         self.findings_ = list(findings)
-        means = self._means(self.metrics_[0])
-        self.models_ = sorted(means, key=lambda name: -np.nan_to_num(means[name], nan=-np.inf))
+        self.models_ = self._ranked()
         self.leader_ = self.models_[0]
 
     @property
@@ -123,8 +122,13 @@ class Comparison:
         by_model = self.scores_.sort_values("fold", kind="stable").groupby("model")[name]
         return {model: by_model.get_group(model).to_numpy(float) for model in models}
 
-    def _means(self, metric: str | None) -> dict[str, float]:
+    def _means(self, metric: str | None = None) -> dict[str, float]:
         return {model: float(scores.mean()) for model, scores in self.fold_scores(metric).items()}
+
+    def _ranked(self, metric: str | None = None) -> list[str]:
+        """Return the models, the best first, and those without a score last."""
+        means = self._means(metric)
+        return sorted(means, key=lambda model: -np.nan_to_num(means[model], nan=-np.inf))
 
     def _sizes(self) -> list[tuple[int, int]]:
         folds = self.scores_.drop_duplicates("fold").sort_values("fold")
@@ -147,9 +151,8 @@ class Comparison:
             -`rope_` (``p_worse``), or neither (``p_equivalent``).
         """
         scores, sizes = self.fold_scores(metric), self._sizes()
-        order = sorted(scores, key=lambda m: -np.nan_to_num(scores[m].mean(), nan=-np.inf))
         rows = []
-        for model, other in combinations(order, 2):
+        for model, other in combinations(self._ranked(metric), 2):
             worse, equivalent, better = equivalence(scores[other], scores[model], sizes, self.rope_)
             rows.append(
                 {
@@ -183,15 +186,14 @@ class Comparison:
             ``behind`` (the difference of the means), ``p_value``, ``p_holm`` and ``p_equivalent``
             as in `pairs`.
         """
-        means = self._means(metric)
-        order = sorted(means, key=lambda name: -np.nan_to_num(means[name], nan=-np.inf))
+        means, order = self._means(metric), self._ranked(metric)
         table = pandas().DataFrame(index=pandas().Index(order, name="model"))
         for name in self.metrics_:
             scores = self.fold_scores(name)
             table[name] = [scores[model].mean() for model in order]
             table[f"{name}_se"] = [standard_error(scores[model]) for model in order]
         for name in ("fit_seconds", "predict_seconds"):
-            table[name] = [self._means(name)[model] for model in order]
+            table[name] = pandas().Series(self._means(name))
         table["behind"] = [means[order[0]] - means[model] for model in order]
         pairs = self.pairs(metric).query("model == @order[0]").set_index("other")
         for name in ("p_value", "p_holm", "p_equivalent"):

@@ -18,13 +18,13 @@ def encoder(X: Any) -> Any:
 
     Its date parts are periodic, as skrub has them before models that are not trees. Tables of
     numbers are only converted, since the vectorizer would do no more, slowly; that keeps the
-    columns' names, too.
+    columns' names, too, by which the next step of a pipeline notices another order.
     """
     if not hasattr(X, "dtypes"):
         return FunctionTransformer(np.asarray, kw_args=_FLOATS)
     import pandas
 
-    if needs_only_conversion(X):
+    if _needs_only_conversion(X):
         return FunctionTransformer(pandas.DataFrame.astype, kw_args=_FLOATS)
     from skrub import DatetimeEncoder, TableVectorizer
 
@@ -36,7 +36,7 @@ def imputer() -> SimpleImputer:
     return SimpleImputer(add_indicator=True)
 
 
-def needs_only_conversion(X: Any) -> bool:
+def _needs_only_conversion(X: Any) -> bool:
     """Whether skrub's TableVectorizer, which is slow, would do no more than convert to float32.
 
     It also drops empty columns; of one with few gaps, every training fold has values.

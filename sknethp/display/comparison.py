@@ -211,6 +211,23 @@ def reliability(confidence: np.ndarray, is_right: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n_bins, 2)
     """
-    n_bins = max(1, min(_N_BINS, len(confidence) // _FEWEST_IN_BIN))
-    bins = np.array_split(np.argsort(confidence, kind="stable"), n_bins)
+    bins = equal_bins(confidence, _FEWEST_IN_BIN)
     return np.array([(confidence[rows].mean(), is_right[rows].mean()) for rows in bins])
+
+
+def equal_bins(values: np.ndarray, fewest: int) -> list[np.ndarray]:
+    """Divide positions by their values into at most ten bins of equally many.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+    fewest : int
+        In a bin, if there are as many.
+
+    Returns
+    -------
+    list of ndarray
+        The positions in each bin, the lowest values first.
+    """
+    n_bins = max(1, min(_N_BINS, len(values) // fewest))
+    return np.array_split(np.argsort(values, kind="stable"), n_bins)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 
+from sknethp.estimator.whole_files import whole_file
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import Network, Settings, Streams
 
@@ -139,12 +138,8 @@ def save_arrays(arrays: Mapping[str, np.ndarray], file: Path) -> None:
     """Write named arrays, completely or not at all."""
     content = io.BytesIO()
     np.savez(content, **dict[str, Any](arrays))
-    scratch = file.with_name(f"{file.stem}-{uuid4().hex}.tmp")
-    try:
+    with whole_file(file) as scratch:
         scratch.write_bytes(content.getbuffer())
-        os.replace(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def load(

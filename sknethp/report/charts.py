@@ -79,6 +79,25 @@ def _axis(
     return {"shorthand": f"{field}:Q", "title": title, "scale": scale, "axis": axis} | how
 
 
+def _name_axis(names: Sequence[str]) -> Any:
+    """Return an axis with a row per name, in this order."""
+    axis = alt.Axis(ticks=False, domain=False)
+    return alt.Y("name:N", sort=list(names), title=None, axis=axis)
+
+
+def _unit_square(
+    points: pd.DataFrame, names: Sequence[str], kind: str, labels: tuple[str, str], *tips: Any
+) -> Any:
+    """Return a chart of shares against shares, a color per name; hovering shows `tips`, too."""
+    shares = [tip(axis, label, ".3f") for axis, label in zip("xy", labels, strict=True)]
+    return alt.Chart(points).encode(
+        x=alt.X(**_axis("x", labels[0], domain=(0, 1))),
+        y=alt.Y(**_axis("y", labels[1], domain=(0, 1))),
+        color=color_of(names),
+        tooltip=[tip("name", kind), *shares, *tips],
+    )
+
+
 def rate_curves(
     title: str,
     text: str,
@@ -89,15 +108,8 @@ def rate_curves(
 ) -> Chart:
     """Draw curves in the unit square; hovering tells the threshold and the area."""
     names = list(dict.fromkeys(points["name"]))
-    base = alt.Chart(points).encode(
-        x=alt.X(**_axis("x", labels[0], domain=(0, 1))),
-        y=alt.Y(**_axis("y", labels[1], domain=(0, 1))),
-        color=color_of(names),
-        tooltip=[
-            tip("name", "curve"), tip("x", labels[0], ".3f"), tip("y", labels[1], ".3f"),
-            tip("threshold", "threshold", ".3f"), tip("area", "area", ".4f"),
-        ],
-    )  # fmt: skip
+    tips = tip("threshold", "threshold", ".3f"), tip("area", "area", ".4f")
+    base = _unit_square(points, names, "curve", labels, *tips)
     layers = [
         base.mark_line(strokeWidth=2, interpolate="linear").encode(order="index:Q"),
         _targets(base),
@@ -120,15 +132,7 @@ def reference(line: pd.DataFrame) -> Any:
 def calibration(text: str, points: pd.DataFrame, labels: tuple[str, str]) -> Chart:
     """Draw how often came true what was predicted with some probability."""
     names = list(dict.fromkeys(points["name"]))
-    base = alt.Chart(points).encode(
-        x=alt.X(**_axis("x", labels[0], domain=(0, 1))),
-        y=alt.Y(**_axis("y", labels[1], domain=(0, 1))),
-        color=color_of(names),
-        tooltip=[
-            tip("name", "model"), tip("x", labels[0], ".3f"), tip("y", labels[1], ".3f"),
-            tip("count", "rows", "d"),
-        ],
-    )  # fmt: skip
+    base = _unit_square(points, names, "model", labels, tip("count", "rows", "d"))
     diagonal = reference(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
     lines = [base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=55, opacity=1)]
     return chart("Calibration", text, alt.layer(diagonal, *lines), 320, names)
@@ -138,7 +142,7 @@ def intervals(title: str, text: str, table: pd.DataFrame) -> Chart:
     """Draw a score with its confidence interval for each model."""
     names = table["name"].tolist()
     base = alt.Chart(table).encode(
-        y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False)),
+        y=_name_axis(names),
         tooltip=[
             tip("name", "model"), tip("value", title, ".4f"), tip("low", "from", ".4f"),
             tip("high", "to", ".4f"),
@@ -159,7 +163,7 @@ def bars(title: str, text: str, table: pd.DataFrame, label: str, form: str) -> C
     """Draw a bar per name with its standard deviation."""
     names = table["name"].tolist()
     base = alt.Chart(table).encode(
-        y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False)),
+        y=_name_axis(names),
         tooltip=[tip("name", "name"), tip("mean", label, form), tip("std", "± std", form)],
     )
     body = base.mark_bar(color=ACCENT, height={"band": 0.62}, cornerRadiusEnd=2).encode(
@@ -234,8 +238,7 @@ def trade_off(text: str, table: pd.DataFrame, label: str) -> Chart:
 def fold_scores(text: str, table: pd.DataFrame, label: str) -> Chart:
     """Draw each model's score on each fold, and the mean."""
     names = list(dict.fromkeys(table["name"]))
-    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False))
-    base = alt.Chart(table).encode(y=y)
+    base = alt.Chart(table).encode(y=_name_axis(names))
     dots = base.mark_point(filled=True, size=60, opacity=0.75, color=ACCENT).encode(
         x=alt.X(**_axis("score", label, axis=alt.Axis(tickCount=5))),
         tooltip=[tip("name", "model"), tip("fold", "fold", "d"), tip("score", label, ".4f")],

@@ -13,10 +13,10 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from sknethp.display.comparison import equal_bins
 from sknethp.report.bootstrap import Answers
 
 _MOST_POINTS = 150
-_BINS = 10
 _FEWEST_IN_BIN = 10
 
 
@@ -78,7 +78,5 @@ def calibration_points(name: str, answers: Answers) -> pd.DataFrame:
 
 
 def _binned(given: np.ndarray, came_true: np.ndarray) -> Iterator[dict[str, float]]:
-    order = np.argsort(given, kind="stable")
-    n_bins = int(np.clip(len(given) // _FEWEST_IN_BIN, 1, _BINS))
-    for rows in np.array_split(order, n_bins):
+    for rows in equal_bins(given, _FEWEST_IN_BIN):
         yield {"x": given[rows].mean(), "y": came_true[rows].mean(), "count": len(rows)}

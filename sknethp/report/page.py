@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import altair as alt
 import jinja2
@@ -14,6 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from sknethp.display.importance import Importance
+from sknethp.estimator.whole_files import whole_file
 from sknethp.report import about
 from sknethp.report.bootstrap import Answers
 from sknethp.report.compared import comparison_charts, comparison_table
@@ -51,12 +50,8 @@ def make_report(folder: Path) -> Path:
     """
     page = folder / REPORT
     text = render(read_run(folder))
-    scratch = page.with_name(f"{page.name}-{uuid4().hex}.tmp")
-    try:
+    with whole_file(page) as scratch:
         scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, page)
-    finally:
-        scratch.unlink(missing_ok=True)
     return page
 
 

@@ -98,6 +98,17 @@ def one_torch_thread() -> Iterator[None]:
             torch.set_num_threads(around)
 
 
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let torch use so many threads, afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 # Scans all loaded libraries, which takes longer than a small matrix.
 _blas = cache(ThreadpoolController)
 

@@ -1,6 +1,7 @@
 """What is on a page, and what is not where a file is missing."""
 
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -10,7 +11,6 @@ import pandas as pd
 import pytest
 
 from sknethp.cli import main
-from sknethp.report import page
 from sknethp.report.files import RunError, read_run
 from sknethp.report.page import make_report
 from tests.report.conftest import NASTY
@@ -213,7 +213,7 @@ def test_an_earlier_page_stays_if_the_disk_is_full(tuned, tuned_page, monkeypatc
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(page.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert main(["report", str(tuned)]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert sorted(path.name for path in tuned.iterdir()) == before
