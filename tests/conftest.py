@@ -1,6 +1,7 @@
 """One thread of BLAS for each process of the tests, and data that many tests use."""
 
 import os
+import signal
 
 # Tests run side by side, on small matrices, for which threads of BLAS wait for each other longer
 # than they compute. Processes that a test starts have it, too.
@@ -22,3 +23,11 @@ def one_thread():
     """Threads of torch beside other tests wait for each other; the results are the same."""
     with torch_threads(1):
         yield
+
+
+@pytest.fixture
+def can_be_interrupted():
+    """SIGINT is ignored in a shell's background, where it would not arrive."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import multiprocessing
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -177,15 +176,7 @@ LOCKS = {
 }
 
 
-@pytest.fixture
-def _can_be_interrupted():
-    """SIGINT is ignored in a shell's background, where nothing else ends the wait for a lock."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_can_be_interrupted")
+@pytest.mark.usefixtures("can_be_interrupted")
 @pytest.mark.parametrize("kind", LOCKS)
 def test_a_lock_held_around_fits_is_an_error(kind, monkeypatch):
     monkeypatch.setattr(deadlock, "SECONDS_BEFORE_ERROR", 1.0)

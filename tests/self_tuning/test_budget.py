@@ -152,6 +152,7 @@ def test_ctrl_c_before_any_result_is_raised(interrupt_after):
         budgeted(None, n_candidates=2).fit(X, Y)
 
 
+@pytest.mark.usefixtures("can_be_interrupted")
 def test_ctrl_c_from_the_keyboard(monkeypatch):
     own = tuning.Tuning._ended
 
@@ -162,6 +163,5 @@ def test_ctrl_c_from_the_keyboard(monkeypatch):
 
     monkeypatch.setattr(tuning.Tuning, "_ended", press)
     nets = DeepNetClassifierCV(small_net(), SPACE, n_candidates=100, random_state=0).fit(X, Y)
-    states = nets.summary_.states
-    assert states["finished"] > 0
-    assert sum(states.values()) < 100
+    assert nets.summary_.states["interrupted"] > 0
+    assert nets.summary_.states["finished"] > 0
