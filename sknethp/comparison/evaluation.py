@@ -146,5 +146,5 @@ def _notes(fitted: Any) -> list[str]:
     """Return what was less than asked for."""
     if not isinstance(fitted, DeepNetClassifierCV):
         return list(getattr(fitted, "notes_", []))
-    unfinished = [] if fitted.summary_.states.get("finished") else ["no net trained to its end"]
+    unfinished = [] if fitted.summary_.n_complete else ["no net trained to its end"]
     return [*fitted.summary_.notes, *unfinished]

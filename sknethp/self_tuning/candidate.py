@@ -10,19 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sknethp.estimator.calibration import divide_logits, most_probable_temperature
 from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
 from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.kept import KeptCandidate
-from sknethp.training.epoch import Epoch, EpochResult, Evaluation, n_steps
+from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.network import Network
 
 # For a paired test.
 _FEWEST_BLOCKS = 3
 
-State = Literal["running", "finished", "behind", "out of time", "interrupted", "diverged"]
+State = Literal[
+    "running", "finished", "past its best", "behind", "out of time", "interrupted", "diverged"
+]
+# Of candidates that more epochs would not make better.
+COMPLETE: tuple[State, ...] = ("finished", "past its best")
 
 
 @dataclass(frozen=True)
@@ -39,24 +44,24 @@ class Snapshot:
     """The networks of all folds after an epoch, counted from 1.
 
     They have no moments; `logits` are what they predict of the samples held out from them,
-    ``(n_held_out, n_outputs)``.
+    ``(n_held_out, n_outputs)``, divided by the `temperature`.
     """
 
     epoch: int
     networks: list[Network]
     logits: Tensor
+    temperature: float
 
 
 class _FoldFit:
     """The network of one fold, and what it needs for an epoch."""
 
-    def __init__(self, fold: int, request: FitRequest, folds: Folds, n_blocks: int):
+    def __init__(self, fold: int, request: FitRequest, folds: Folds):
         assert request.valid is not None
         self.request = request
         (self.network,) = new_networks(request, folds.statistics(fold, request))
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
         self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
-        self._n_blocks = min(n_blocks, len(self.valid))
         self.last_rate = 0.0
         self.progress = Progress(
             patience=np.inf,
@@ -65,23 +70,41 @@ class _FoldFit:
             keep_best=False,
         )
 
-    def losses(self, evaluation: Evaluation) -> np.ndarray:
-        """Return the held-out loss, or those of several blocks of samples, ``(n_blocks,)``."""
-        if self._n_blocks == 1:
-            return np.array([evaluation.measures.loss])
-        index = torch.from_numpy(self.valid.index).long()
-        targets = self.valid.targets[index]
-        losses = self.request.objective.sample_losses(evaluation.logits, targets).numpy()
-        if self.valid.weight is not None:
-            losses = losses * self.valid.weight[index].numpy()
-        return np.array([block.mean() for block in np.array_split(losses, self._n_blocks)])
-
     def epoch(self) -> Epoch:
         """Request the next epoch."""
         progress, request = self.progress, self.request
         rates = request.schedule.rates(progress.epoch, self.n_steps, progress.drops)
         self.last_rate = float(rates[-1])
         return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
+
+
+class _HeldOut:
+    """What was held out from the folds, to compare predictions with."""
+
+    def __init__(self, folds: Folds):
+        self._objective = folds.objective
+        self._targets = torch.from_numpy(folds.objective.encode(folds.y)).double()
+        self._weight = None if folds.weight is None else torch.from_numpy(folds.weight).double()
+        n_blocks = -(-_FEWEST_BLOCKS // len(folds))
+        self._blocks = [
+            block
+            for part in folds.slices
+            for block in np.array_split(np.arange(part.start, part.stop), n_blocks)
+            if len(block)
+        ]
+
+    def _sample_losses(self, logits: Tensor) -> Tensor:
+        losses = self._objective.sample_losses(logits, self._targets)
+        return losses if self._weight is None else losses * self._weight
+
+    def losses(self, logits: Tensor) -> np.ndarray:
+        """Return the loss of each block of samples, ``(n_blocks,)``."""
+        losses = self._sample_losses(logits).numpy()
+        return np.array([losses[block].mean() for block in self._blocks])
+
+    def temperature(self, logits: Tensor) -> float:
+        """Return the temperature that gives the lowest loss, drawn towards 1."""
+        return most_probable_temperature(lambda t: float(self._sample_losses(logits / t).sum()))
 
 
 def copied(network: Network) -> Network:
@@ -99,7 +122,9 @@ class Candidate:
     """A candidate in the race, and how it has done so far.
 
     `losses` has, for each epoch trained, the held-out loss of every fold, or of several blocks of
-    each fold where there are few, ``(n_blocks,)``. `best` is the epoch with the lowest mean;
+    each fold where there are few, ``(n_blocks,)``, at the temperature that suits all of them best
+    unless it is not to `calibrate`: overconfidence can be undone later, so that it is no reason to
+    prefer an earlier epoch (Berta et al., 2025). `best` is the epoch with the lowest mean;
     `history` is that of the first fold. At its end it has `scores`, ``(n_folds,)``. What was `kept`
     by an earlier run is not trained again.
     """
@@ -107,7 +132,9 @@ class Candidate:
     number: int
     proposal: Proposal
     requests: list[FitRequest]
+    _held_out: _HeldOut
     kept: KeptCandidate | None = None
+    calibrate: bool = True
     state: State = "running"
     losses: list[np.ndarray] = field(default_factory=list)
     best: Snapshot | None = None
@@ -125,13 +152,14 @@ class Candidate:
         folds: Folds,
         seed: int,
         kept: KeptCandidate | None = None,
+        calibrate: bool = True,
     ) -> Candidate:
         """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
         requests = list(folds.requests(proposal.parameters, seed))
-        n_blocks = -(-_FEWEST_BLOCKS // len(folds))
         own = [] if kept else requests
-        fits = [_FoldFit(fold, request, folds, n_blocks) for fold, request in enumerate(own)]
-        return cls(number, proposal, requests, kept, _fits=fits)
+        fits = [_FoldFit(fold, request, folds) for fold, request in enumerate(own)]
+        held_out = _HeldOut(folds)
+        return cls(number, proposal, requests, held_out, kept, calibrate, _fits=fits)
 
     @property
     def n_epochs(self) -> int:
@@ -178,13 +206,13 @@ class Candidate:
             self._replay(self.kept)
             return
         valid = [result.valid for result in results if result.valid is not None]
-        losses = np.concatenate(
-            [fit.losses(evaluation) for fit, evaluation in zip(self._fits, valid, strict=True)]
-        )
+        logits = torch.cat([evaluation.logits for evaluation in valid]).double()
         is_finite = all(r.is_finite and np.isfinite(r.train.loss) for r in results)
-        if not (is_finite and np.isfinite(losses).all()):
+        if not (is_finite and logits.isfinite().all()):
             self.end("diverged")
             return
+        temperature = self._held_out.temperature(logits) if self.calibrate else 1.0
+        losses = self._held_out.losses(logits / temperature)
         is_best = not losses.mean() >= self.lowest
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
@@ -192,8 +220,9 @@ class Candidate:
             fit.progress.update(-evaluation.measures.loss, [fit.network])
         if is_best:
             networks = [copied(fit.network) for fit in self._fits]
-            logits = torch.cat([evaluation.logits for evaluation in valid])
-            self.best = Snapshot(len(self.losses), networks, logits)
+            divide_logits(networks, temperature)
+            logits = (logits / temperature).float()
+            self.best = Snapshot(len(self.losses), networks, logits, temperature)
         if len(self.losses) == self.n_epochs:
             self.end("finished")
 
@@ -225,7 +254,8 @@ class Candidate:
         self.history = kept.rows()
         if kept.counts[0]:
             networks = kept.networks([new_networks(request)[0] for request in self.requests])
-            self.best = Snapshot(int(kept.counts[0]), networks, torch.from_numpy(kept.logits))
+            logits, temperature = torch.from_numpy(kept.logits), float(kept.temperature)
+            self.best = Snapshot(int(kept.counts[0]), networks, logits, temperature)
 
     def to_keep(self) -> KeptCandidate:
         """Return what is to be kept of a candidate at its end."""
@@ -245,6 +275,7 @@ class Candidate:
             statistics=stacked([n.statistics.numpy() for n in networks], architecture.n_statistics),
             streams=np.array([n.streams.states() for n in networks], np.uint64),
             logits=np.zeros((0, n_outputs), np.float32) if best is None else best.logits.numpy(),
+            temperature=np.array(1.0 if best is None else best.temperature),
             columns=np.array(columns, dtype=str),
             history=np.array([[row[name] for name in columns] for row in self.history]).reshape(
                 len(self.history), len(columns)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknethp.estimator.calibration import divide_logits, fitted_temperature
 from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
 from sknethp.self_tuning import temperature as of_probabilities
@@ -22,7 +21,8 @@ class Choice:
     """The weights of all candidates in the ensemble, and the best by itself.
 
     `scores` are ``(n_candidates, n_folds)``, NaN for candidates without predictions; `held_out` is
-    what the ensemble predicts of what was held out, ``(n_held_out, n_classes)``.
+    what the ensemble predicts of what was held out, ``(n_held_out, n_classes)``, by networks of one
+    fold each; `temperature` is for new samples.
     """
 
     weights: np.ndarray
@@ -45,8 +45,12 @@ def choose(
     scorer: Scorer,
     ensemble_size: int,
     calibrate: bool,
+    are_bags: bool,
 ) -> Choice:
-    """Choose by what was held out; a ValueError if no candidate has predictions."""
+    """Choose by what was held out; a ValueError if no candidate has predictions.
+
+    `are_bags` tells whether the networks of all folds will predict new samples together.
+    """
     held_out = {
         i: probabilities(folds.objective, candidate.best.logits)
         for i, candidate in enumerate(candidates)
@@ -63,15 +67,15 @@ def choose(
     weights = np.zeros(len(candidates))
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
     mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
-    temperature = (
-        of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
-    )
+    own = of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
+    temperature = own * of_probabilities.OF_BAGS if calibrate and are_bags else own
     predicted = of_probabilities.scaled(mean, temperature)
     means = scores.mean(axis=1)
     losses = np.array([candidate.lowest for candidate in candidates])
     best = np.nanargmin(losses) if np.isnan(means).all() else np.nanargmax(means)
     threshold = best_threshold(scorer, predicted) if scorer.has_threshold else 0.5
-    return Choice(weights, int(best), scores, predicted, temperature, threshold)
+    held_out_at_own = of_probabilities.scaled(mean, own)
+    return Choice(weights, int(best), scores, held_out_at_own, temperature, threshold)
 
 
 def ensemble_of(
@@ -91,22 +95,11 @@ def ensemble_of(
     return Ensemble(members, choice.temperature, folds.objective)
 
 
-def best_of(candidate: Candidate, folds: Folds, calibrate: bool) -> Fitted:
+def best_of(candidate: Candidate) -> Fitted:
     """Return the networks of a candidate's folds as the fit of one classifier."""
-    assert candidate.best is not None
-    networks = [copied(network) for network in candidate.best.networks]
-    temperature = 1.0
-    if calibrate:
-        pieces = []
-        for request, part in zip(candidate.requests, folds.slices, strict=True):
-            assert request.valid is not None
-            held_out = folds.part(request.valid)
-            weight = None if held_out.weight is None else held_out.weight[held_out.index].double()
-            logits = candidate.best.logits[part].double().unsqueeze(0)
-            pieces.append((logits, held_out.targets[held_out.index].double(), weight))
-        temperature = fitted_temperature(folds.objective, pieces)
-        divide_logits(networks, temperature)
-    request, history = candidate.requests[0], candidate.history
-    fitted = rebuilt(request, networks, history, candidate.best.epoch)
-    fitted.net.temperature_ = temperature
+    best = candidate.best
+    assert best is not None
+    networks = [copied(network) for network in best.networks]
+    fitted = rebuilt(candidate.requests[0], networks, candidate.history, best.epoch)
+    fitted.net.temperature_ = best.temperature
     return fitted

@@ -75,7 +75,9 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ensemble_size : int
         Candidates in the ensemble, at most.
     calibrate : bool
-        Whether to choose the temperature of the probabilities by what was held out.
+        Whether to choose temperatures of the probabilities by what was held out: of each candidate
+        after each epoch, so that its best epoch is that of the best calibrated probabilities, and
+        of the ensemble.
     refit : bool
         Whether to fit the chosen candidates to all samples, as far as there is time, instead of
         keeping the networks of the folds.
@@ -125,6 +127,8 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     References
     ----------
+    Berta et al. (2025), Rethinking early stopping: refine, then calibrate, arXiv 2501.19195.
+
     Caruana et al. (2004), Ensemble selection from libraries of models, ICML.
 
     Examples
@@ -215,6 +219,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 clock,
                 seed,
                 scoring=self.scoring or "accuracy",
+                calibrate=self.calibrate,
                 memory=self.memory,
                 progress=self.progress,
                 n_refits=self.ensemble_size + 1 if self.refit else 0,
@@ -222,7 +227,12 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
                 choice = choose(
-                    candidates, tuning.folds, tuning.scorer, self.ensemble_size, self.calibrate
+                    candidates,
+                    tuning.folds,
+                    tuning.scorer,
+                    self.ensemble_size,
+                    self.calibrate,
+                    are_bags=not self.refit and len(tuning.folds) > 1,
                 )
             refits = tuning.refitted(choice) if self.refit else {}
             self._keep(net, candidates, choice, tuning.folds, refits)
@@ -290,8 +300,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
         fitted = refits.get(choice.best_index)
         if fitted is None:
-            best = candidates[choice.best_index]
-            fitted = best_of(best, folds, hyperparameters_of(net)["calibrate"])
+            fitted = best_of(candidates[choice.best_index])
         size = {"ensemble_size": len(fitted.networks)}
         estimator = clone(net).set_params(**self.best_params_, **size)
         estimator.n_features_in_ = self.n_features_in_

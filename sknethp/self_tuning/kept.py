@@ -19,8 +19,8 @@ from sknethp.self_tuning.folds import Splits
 from sknethp.training.network import Network, Streams
 
 # To be incremented when the result of a candidate, or what is kept of it, changes.
-_FORMAT = 1
-KEPT_STATES = ("finished", "behind", "diverged")
+_FORMAT = 2
+KEPT_STATES = ("finished", "past its best", "behind", "diverged")
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class KeptCandidate:
 
     `losses` are ``(n_epochs, n_blocks)``; of the best epoch, `parameters` ``(n_folds,
     n_parameters)``, `statistics` ``(n_folds, n_statistics)``, `streams` ``(n_folds, n_streams,
-    6)`` and `logits` ``(n_held_out, n_outputs)``. `history` ``(n_epochs, n_columns)`` has the first
-    fold's named `columns`. `counts` holds the best epoch, from 1 (0 for none), and the optimizers'
-    steps.
+    6)``, `logits` ``(n_held_out, n_outputs)`` and `temperature` ``()``. `history` ``(n_epochs,
+    n_columns)`` has the first fold's named `columns`. `counts` holds the best epoch, from 1 (0 for
+    none), and the optimizers' steps.
     """
 
     state: np.ndarray
@@ -41,6 +41,7 @@ class KeptCandidate:
     statistics: np.ndarray
     streams: np.ndarray
     logits: np.ndarray
+    temperature: np.ndarray
     columns: np.ndarray
     history: np.ndarray
 
@@ -79,6 +80,7 @@ class KeptCandidate:
             and self.streams.dtype == np.uint64
             and self.logits.shape == (n_held_out if best else 0, requests[0].objective.n_outputs)
             and np.isfinite(self.parameters).all()
+            and self.temperature.shape == ()
             and self.history.shape == (n_epochs, len(self.columns))
         )
         if not is_possible:
@@ -88,11 +90,10 @@ class KeptCandidate:
 class Kept:
     """The candidates of one fit that are kept in a folder; without a `memory`, none."""
 
-    def __init__(self, memory: Any, samples: Samples, splits: Splits, seed: int):
+    def __init__(self, memory: Any, samples: Samples, splits: Splits, seed: int, calibrate: bool):
         self._folder = memory_folder(memory)
-        self._key = (
-            None if self._folder is None else joblib.hash((samples, splits, seed), coerce_mmap=True)
-        )
+        of_all = samples, splits, seed, calibrate
+        self._key = None if self._folder is None else joblib.hash(of_all, coerce_mmap=True)
 
     def _file(self, parameters: dict[str, Any]) -> Path:
         key = joblib.hash((self._key, deciding(parameters), _FORMAT, torch.__version__))

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from rich.progress import Progress as Bar
 
 from sknethp.fusion.progress import new_bar, on_terminal, show_on, tell, wanted
-from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.candidate import COMPLETE, Candidate
 from sknethp.self_tuning.clock import Clock
 
 _SECONDS_BEFORE = 0.5
@@ -52,7 +52,7 @@ class Progress:
 def _words(candidates: Sequence[Candidate]) -> str:
     states = [candidate.state for candidate in candidates]
     lowest = min((c.lowest for c in candidates if c.lowest == c.lowest), default=float("nan"))
-    n_running, n_finished = states.count("running"), states.count("finished")
+    n_running, n_finished = states.count("running"), sum(map(states.count, COMPLETE))
     stopped = len(states) - n_running - n_finished
     return (
         f"{n_running} candidates running, {n_finished} finished, {stopped} stopped, "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sknethp.self_tuning.candidate import Candidate, State
+from sknethp.self_tuning.candidate import COMPLETE, Candidate, State
 from sknethp.self_tuning.clock import Clock, work_of
 from sknethp.self_tuning.trainer import RoundTrainer
 
@@ -17,17 +17,21 @@ from sknethp.self_tuning.trainer import RoundTrainer
 # higher, and the ensemble the same.
 _RUNGS = 0.1, 0.25, 0.5
 _CLEARLY = 1.5
+# A candidate also stops when it has not improved for this share of its epochs, and is more standard
+# errors than this behind its own best.
+_PATIENCE = 0.2
+_PAST = 1.0
 # Share of a new candidate's work that is expected once there is a finished one: most stop early.
 _EXPECTED = 0.4
 # Share of the time left that may be planned before one is finished, since the pace may drop.
 _SAFE = 0.7
 
 
-def is_behind(losses: np.ndarray, leader: np.ndarray) -> bool:
+def is_behind(losses: np.ndarray, leader: np.ndarray, n_errors: float = _CLEARLY) -> bool:
     """Tell whether losses of the same blocks, ``(n_blocks,)``, are clearly above a leader's."""
     behind = losses - leader
     error = behind.std(ddof=1) / math.sqrt(len(behind)) if len(behind) > 1 else 0.0
-    return bool(behind.mean() > _CLEARLY * error)
+    return bool(behind.mean() > n_errors * error)
 
 
 class Race:
@@ -65,7 +69,7 @@ class Race:
 
     @property
     def _has_finished(self) -> bool:
-        return any(candidate.state == "finished" for candidate in self.candidates)
+        return any(c.state in COMPLETE for c in self.candidates)
 
     def run(self) -> None:
         """Train until there is nothing more to propose, no time or an interrupt.
@@ -99,6 +103,15 @@ class Race:
             elif is_behind(losses, leader):
                 candidate.end("behind")
                 return
+
+    @staticmethod
+    def _stop_past_best(candidate: Candidate) -> None:
+        """Stop a candidate that is clearly past its best epoch."""
+        n_since = len(candidate.losses) - candidate.best_epoch
+        if n_since > _PATIENCE * candidate.n_epochs:
+            best = candidate.losses[candidate.best_epoch - 1]
+            if is_behind(candidate.losses[-1], best, _PAST):
+                candidate.end("past its best")
 
     def _fill(self) -> None:
         """Give free places to new candidates, half of the places at a time."""
@@ -157,5 +170,7 @@ class Race:
             candidate.record(answers)
             if candidate.state == "running":
                 self._stop_behind(candidate)
+            if candidate.state == "running":
+                self._stop_past_best(candidate)
             if candidate.state != "running":
                 self._ended(candidate)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from joblib import Parallel, delayed
 
-from sknethp.estimator.fitting import Fitted, fit_network
+from sknethp.estimator.calibration import divide_logits
+from sknethp.estimator.fitting import Fitted, fit_network, rebuilt
 from sknethp.estimator.request import FitRequest, Samples, request_on
 from sknethp.fusion import fused
-from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.candidate import Candidate, copied
 from sknethp.self_tuning.clock import Clock, step_work
 from sknethp.training.epoch import n_steps
 
@@ -31,7 +32,20 @@ def refitted(
             chosen[candidate.number] = request
     with fused(silent=True, progress=False):
         fits = Parallel()(delayed(fit_network)(request, None) for request in chosen.values())
-    return dict(zip(chosen, fits, strict=True))
+    temperatures = {c.number: c.best.temperature for c in candidates if c.best is not None}
+    return {
+        number: _calibrated(request, fitted, temperatures[number])
+        for (number, request), fitted in zip(chosen.items(), fits, strict=True)
+    }
+
+
+def _calibrated(request: FitRequest, fitted: Fitted, temperature: float) -> Fitted:
+    """Return a fit with its logits divided by what suited the networks of the folds."""
+    networks = [copied(network) for network in fitted.networks]
+    divide_logits(networks, temperature)
+    calibrated = rebuilt(request, networks, list(fitted.net.history), fitted.best_epoch)
+    calibrated.net.temperature_ = temperature
+    return calibrated
 
 
 def _request(candidate: Candidate, samples: Samples, seed: int) -> FitRequest:

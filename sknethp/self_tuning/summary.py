@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 from sknethp.fusion.summary import Summary
+from sknethp.self_tuning.candidate import COMPLETE
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class TuningSummary:
     Attributes
     ----------
     states : dict of str to int
-        How many candidates were finished, stopped behind others, out of time and so on.
+        How many candidates were finished, past their best, behind others, out of time and so on.
     n_folds : int
         Folds on which each was trained.
     seconds : float
@@ -34,6 +35,11 @@ class TuningSummary:
     notes: list[str]
     fused: Summary
 
+    @property
+    def n_complete(self) -> int:
+        """How many candidates more epochs would not make better."""
+        return sum(self.states.get(state, 0) for state in COMPLETE)
+
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         phases = ", ".join(f"{name} {s:.1f} s" for name, s in self.seconds_by_phase.items())
@@ -46,7 +52,7 @@ class TuningSummary:
 
     def warn(self, max_time: float) -> None:
         """Warn if no candidate was trained to its end."""
-        if self.states.get("finished"):
+        if self.n_complete:
             return
         if self.states.get("interrupted"):
             reason = "Before fit was interrupted"

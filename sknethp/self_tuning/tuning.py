@@ -54,11 +54,12 @@ class Tuning:
         clock: Clock,
         seed: int,
         scoring: Any,
+        calibrate: bool = True,
         memory: Any = None,
         progress: bool | None = None,
         n_refits: int = 0,
     ):
-        self._clock, self._seed = clock, seed
+        self._clock, self._seed, self._calibrate = clock, seed, calibrate
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
@@ -67,7 +68,7 @@ class Tuning:
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
                 splits = self._planned(samples, splits, n_refits)
-        self._kept = Kept(memory, samples, splits, seed)
+        self._kept = Kept(memory, samples, splits, seed, calibrate)
         self.scorer = Scorer(scoring, self.folds, samples.X)
 
     def _planned(self, samples: Samples, splits: Splits, n_refits: int) -> Splits:
@@ -110,7 +111,7 @@ class Tuning:
         """Start a candidate, or recall one."""
         requests = list(self.folds.requests(proposal.parameters, self._seed))
         kept = self._kept.recall(proposal.parameters, requests, len(self.folds.held_out))
-        return Candidate.start(number, proposal, self.folds, self._seed, kept)
+        return Candidate.start(number, proposal, self.folds, self._seed, kept, self._calibrate)
 
     def refitted(self, choice: Choice) -> dict[int, Fitted]:
         """Fit the chosen candidates to all samples, the best first."""

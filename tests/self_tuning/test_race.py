@@ -32,6 +32,7 @@ def test_the_others_train_as_without_a_race(cv, monkeypatch):
     if cv == 1:
         order = np.random.default_rng(0).permutation(len(Y))
         cv = [(order[:130], order[130:])]
+    monkeypatch.setattr(race, "_PATIENCE", 1.0)
     nets = raced(cv=cv).fit(X, Y)
     monkeypatch.setattr(race, "_RUNGS", ())
     whole = raced(cv=cv).fit(X, Y)
@@ -53,3 +54,18 @@ def test_a_stopped_candidate_has_its_best_epoch(monkeypatch):
     assert (results["best_epoch"] <= results["n_epochs"]).all()
     assert np.isfinite(results["mean_test_score"]).all()
     assert len(weights_of(nets.best_estimator_.module_))
+
+
+def test_a_candidate_stops_when_it_is_clearly_past_its_best(monkeypatch):
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(len(Y)) < 0.3, 1 - Y, Y)  # noise, which nets learn by heart
+    settings = {"estimator": small_net(max_epochs=40, lr=0.02), "n_candidates": 1, "cv": 3}
+    nets = tuned(**settings).fit(X, y)
+    monkeypatch.setattr(race, "_PATIENCE", 1.0)
+    whole = tuned(**settings).fit(X, y)
+    assert nets.cv_results_["state"].tolist() == ["past its best"]
+    assert whole.cv_results_["state"].tolist() == ["finished"]
+    assert nets.cv_results_["n_epochs"][0] < 40 == whole.cv_results_["n_epochs"][0]
+    assert nets.cv_results_["best_epoch"] == whole.cv_results_["best_epoch"]
+    assert nets.best_score_ == whole.best_score_
+    np.testing.assert_array_equal(nets.predict_proba(X), whole.predict_proba(X))

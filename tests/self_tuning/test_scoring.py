@@ -150,8 +150,8 @@ def test_rare_classes_get_fewer_folds():
 
 
 def test_refit_trains_on_all_samples():
-    nets = tuned(refit=True, n_candidates=3).fit(X, Y)
-    kept = tuned(n_candidates=3).fit(X, Y)
+    nets = tuned(refit=True, calibrate=False, n_candidates=3).fit(X, Y)
+    kept = tuned(calibrate=False, n_candidates=3).fit(X, Y)
     assert [len(member.modules) for member in nets.ensemble_.members] == [1] * len(
         nets.ensemble_.members
     )
