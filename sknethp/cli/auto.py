@@ -14,7 +14,7 @@ from sknethp import DeepNetClassifierCV
 from sknethp.cli.errors import failure_in_a_sentence
 from sknethp.cli.pipelines import STEP, make_net_pipeline
 from sknethp.cli.scoring import Scored, Scoring, answers_of
-from sknethp.cli.search import Task, Tuned
+from sknethp.cli.search import Task, Tuned, ranked
 from sknethp.comparison.scoring import Answered
 from sknethp.self_tuning.scoring import decided
 from sknethp.training.threads import torch_threads
@@ -70,25 +70,18 @@ def _of_folds(nets: Any, task: Task) -> dict[str, np.ndarray]:
 
 
 def _ranked(nets: Any, scoring: Scoring) -> pd.DataFrame:
-    """Return a row per candidate, the best first, with scores named by the metric."""
+    """Return a row per candidate, the best first, with its weight in the ensemble."""
     weights = nets.leaderboard_.set_index("candidate")["weight"]
-    table = pd.DataFrame(nets.cv_results_).drop(columns="params")
-    table["weight"] = weights.reindex(range(len(table))).to_numpy()
-    table = table.rename(columns=lambda name: name.replace("test_score", f"test_{scoring.chosen}"))
-    rank, mean = f"rank_test_{scoring.chosen}", f"mean_test_{scoring.chosen}"
-    rest = [name for name in table.columns if name not in (rank, mean)]
-    return table[[rank, mean, *rest]].sort_values(rank, kind="stable")
+    return ranked(nets, scoring).assign(weight=weights)
 
 
 def _notes(nets: Any) -> list[str]:
-    summary, n_members = nets.summary_, int((nets.leaderboard_["weight"] > 0).sum())
+    summary, members = nets.summary_, nets.ensemble_.members
     states = ", ".join(f"{count} {state}" for state, count in summary.states.items())
-    notes = [
-        f"{sum(summary.states.values())} candidates ({states}); the best {n_members} predict "
-        "together"
-        if n_members > 1
-        else f"{sum(summary.states.values())} candidates ({states})"
-    ]
+    notes = [f"{sum(summary.states.values())} candidates ({states})"]
+    if len(members) > 1:
+        weights = ", ".join(f"{member.weight:.2g}" for member in members)
+        notes.append(f"{len(members)} of them predict together, weighted {weights}")
     if summary.notes:
         notes.append(f"to fit the time: {', '.join(summary.notes)}")
     if n_found := summary.fused.found // summary.n_folds:

@@ -14,13 +14,14 @@ from sknethp.cli.columns import listed
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError, failure_in_a_sentence
 from sknethp.cli.metrics import positive_class
-from sknethp.cli.output import SETTINGS_FILE, RunFolder, write_settings
+from sknethp.cli.output import RunFolder, write_settings
 from sknethp.cli.printing import show, warn
 from sknethp.cli.runs import of_dates, report_of, settings_of, warnings_as_lines
 from sknethp.cli.scoring import Scoring
 from sknethp.comparison import MODELS, Comparison
 from sknethp.comparison import compare as compared
 from sknethp.comparison.files import ABOUT, HELD_OUT, SCORES
+from sknethp.report.files import GROUP, SETTINGS
 
 
 def compare(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> None:
@@ -46,6 +47,8 @@ def compare(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> 
             random_state=arguments.seed,
             progress=True,
         )
+    if data.groups is not None and comparison.held_out_ is not None:
+        comparison.held_out_[GROUP] = data.groups[comparison.held_out_["row"]]
     _write(comparison, folder, settings_of(arguments, data, data.X), time.monotonic() - start)
     show(str(comparison), "", *report_of(folder), *_files(folder))
 
@@ -101,5 +104,5 @@ def _files(folder: RunFolder) -> list[str]:
         f"{folder.path / SCORES}  the scores of each model in each fold",
         f"{folder.path / HELD_OUT}  predictions of the rows held out",
         f"{folder.path / ABOUT}  for sknethp.comparison.Comparison.load",
-        f"{folder.path / SETTINGS_FILE}  arguments and versions",
+        f"{folder.path / SETTINGS}  arguments and versions",
     ]

@@ -14,10 +14,8 @@ from typing import Any
 
 from sknethp.cli.errors import CommandError, written_to
 from sknethp.estimator.whole_files import whole_file
+from sknethp.report.files import SETTINGS
 
-PIPELINE_FILE = "pipeline.joblib"
-RESULTS_FILE = "cv_results.csv"
-SETTINGS_FILE = "settings.json"
 FITS_FOLDER = "sknethp-unfinished"
 _LINE_FILE = "line.json"
 # What may differ in a line that goes on with another.
@@ -39,7 +37,7 @@ class RunFolder:
         ):
             fill(Path(scratch))
             # The settings, last, tell that a run is complete.
-            for file in sorted(Path(scratch).iterdir(), key=lambda f: f.name == SETTINGS_FILE):
+            for file in sorted(Path(scratch).iterdir(), key=lambda f: f.name == SETTINGS):
                 os.replace(file, self.path / file.name)
         if not keep_fits:
             shutil.rmtree(self.fits, ignore_errors=True)
@@ -48,7 +46,7 @@ class RunFolder:
 def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Write what a later command needs to know."""
     text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-    (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    (folder / SETTINGS).write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -89,7 +87,7 @@ def _check_unused(folder: Path, *, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{str(folder)!r} is a file; give a folder with --out")
     if not force and folder.is_dir() and any(p.name != FITS_FOLDER for p in folder.iterdir()):
-        kind = "holds a finished run" if (folder / SETTINGS_FILE).exists() else "is not empty"
+        kind = "holds a finished run" if (folder / SETTINGS).exists() else "is not empty"
         raise CommandError(
             f"folder {str(folder)!r} {kind}; give another with --out, or --force to "
             "replace the results in it"

@@ -21,10 +21,10 @@ import pandas as pd
 from sknethp.cli.data import load_table
 from sknethp.cli.errors import CommandError, written_to
 from sknethp.cli.known_columns import aligned
-from sknethp.cli.output import PIPELINE_FILE, SETTINGS_FILE
 from sknethp.cli.printing import tell
 from sknethp.cli.reading import PARQUET_ENDINGS
 from sknethp.estimator.whole_files import whole_file
+from sknethp.report.files import PIPELINE, SETTINGS
 
 PREDICTION = "prediction"
 
@@ -37,7 +37,7 @@ def predict(arguments: argparse.Namespace) -> None:
     X, notes = aligned(table.frame, settings["data"], arguments.data)
     for note in [*table.notes, *notes, *_version_notes(settings["versions"])]:
         tell(note)
-    model = _loaded(arguments.folder / PIPELINE_FILE)
+    model = _loaded(arguments.folder / PIPELINE)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*unknown categories")  # they were counted
         predicted = _predictions(model, X)
@@ -53,18 +53,17 @@ def _settings(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise CommandError(f"there is no folder {str(folder)!r}; give one that tune has written")
     try:
-        settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         is_known = {"columns", "numbers", "categories"} <= settings["data"].keys()
     except FileNotFoundError:
         raise CommandError(
-            f"folder {str(folder)!r} holds no finished run of tune: there is no {SETTINGS_FILE} in "
-            "it"
+            f"folder {str(folder)!r} holds no finished run of tune: there is no {SETTINGS} in it"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CommandError(
-            f"cannot read {str(folder / SETTINGS_FILE)!r}: {error or type(error).__name__}"
+            f"cannot read {str(folder / SETTINGS)!r}: {error or type(error).__name__}"
         ) from error
-    if not is_known or not (folder / PIPELINE_FILE).is_file():
+    if not is_known or not (folder / PIPELINE).is_file():
         raise CommandError(
             f"folder {str(folder)!r} holds no run of tune that can predict; run tune again"
         )
@@ -102,7 +101,7 @@ def _loaded(file: Path) -> Any:
     except Exception as error:
         raise CommandError(
             f"cannot load {str(file)!r} ({type(error).__name__}: {error}); install the versions "
-            f"in {SETTINGS_FILE} beside it, or run tune again"
+            f"in {SETTINGS} beside it, or run tune again"
         ) from error
 
 

@@ -96,7 +96,7 @@ def tuned_by_search(task: Task, announce: Callable[[str], None]) -> Tuned:
     return Tuned(
         Scored(model, _of_folds(search, task.scoring), answers_of(model, task.held_out)),
         model[STEP],
-        _ranked(pd.DataFrame(search.cv_results_), task.scoring),
+        ranked(search, task.scoring),
         _notes(search, n_candidates, task),
     )
 
@@ -122,10 +122,13 @@ def _of_folds(search: Any, scoring: Scoring) -> dict[str, np.ndarray]:
     return {name: fold_scores(search.cv_results_, name)[best] for name in scoring.metrics}
 
 
-def _ranked(table: pd.DataFrame, scoring: Scoring) -> pd.DataFrame:
+def ranked(search: Any, scoring: Scoring) -> pd.DataFrame:
+    """Return a row per candidate, the best first, with when it was evaluated."""
+    table = pd.DataFrame(search.cv_results_).drop(columns="params")
+    table = table.rename(columns=lambda name: name.replace("test_score", f"test_{scoring.chosen}"))
+    table["candidate"], table["evaluated_at"] = table.index, search.evaluated_at_
     rank = f"rank_test_{scoring.chosen}"
-    first = [rank, *(f"mean_test_{name}" for name in scoring.metrics)]
-    table = table.drop(columns="params")
+    first = [rank, *(name for name in table.columns if name.startswith("mean_test_"))]
     ordered = [*first, *(name for name in table.columns if name not in first)]
     return table[ordered].sort_values(rank, kind="stable")
 

@@ -13,7 +13,7 @@ from sknethp.cli.auto import tuned_by_itself
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
 from sknethp.cli.metrics import positive_class
-from sknethp.cli.output import PIPELINE_FILE, RESULTS_FILE, SETTINGS_FILE, RunFolder, write_settings
+from sknethp.cli.output import RunFolder, write_settings
 from sknethp.cli.pipelines import make_baselines
 from sknethp.cli.printing import best_table, score_table, show
 from sknethp.cli.runs import report_of, settings_of, warn_of_data, warnings_as_lines
@@ -22,10 +22,11 @@ from sknethp.cli.search import SIZE, Task, Tuned, tuned_by_search
 from sknethp.cli.splits import Rows, folds, split
 from sknethp.comparison.files import HELD_OUT
 from sknethp.comparison.frames import named_probabilities
+from sknethp.hyperparameters import TABLE
 from sknethp.hyperparameters.automatic import AUTO
 from sknethp.hyperparameters.constraints import as_python
 from sknethp.model_selection.spaces import SIZES
-from sknethp.report.files import CURVES, IMPORTANCE
+from sknethp.report.files import CANDIDATES, CURVES, GROUP, IMPORTANCE, PIPELINE, SETTINGS
 from sknethp.report.measures import feature_importance, training_curves
 
 TUNED = "tuned net"
@@ -46,12 +47,13 @@ def tune(arguments: argparse.Namespace, data: Dataset, folder: RunFolder) -> Non
         "best_hyperparameters": _best(tuned),
         "scores": scores,
         "findings": findings,
+        "notes": tuned.notes,
         "seconds": round(time.monotonic() - start, 1),
     }
 
     def fill(path: Path) -> None:
-        joblib.dump(tuned.scored.model, path / PIPELINE_FILE)
-        tuned.results.to_csv(path / RESULTS_FILE, index=False)
+        joblib.dump(tuned.scored.model, path / PIPELINE)
+        tuned.results.to_csv(path / CANDIDATES, index=False)
         held_out_table(models, task.held_out).to_csv(path / HELD_OUT, index=False)
         _write_measures(tuned.scored.model, task, path)
         write_settings(path, settings)
@@ -98,11 +100,19 @@ def _fitted(task: Task) -> tuple[Tuned, dict[str, Scored]]:
 
 
 def _best(tuned: Tuned) -> dict[str, Any]:
-    """Return the most important hyperparameters; what was "auto" has become a value in the fit."""
+    """Return the most important hyperparameters, and all others that are not the defaults.
+
+    What was "auto" has become a value in the fit.
+    """
     parameters = tuned.net.get_params()
+    others = (
+        name
+        for name, entry in TABLE.items()
+        if entry.role != "running" and parameters[name] != entry.default
+    )
     return {
         name: as_python(getattr(tuned.net.net_, name) if value == AUTO else value)
-        for name in SIZES[SIZE]
+        for name in dict.fromkeys((*SIZES[SIZE], *others))
         for value in (parameters[name],)
     }
 
@@ -119,12 +129,13 @@ def _write_measures(model: Any, task: Task, path: Path) -> None:
 
 
 def held_out_table(models: dict[str, Scored], held_out: Rows) -> pd.DataFrame:
-    """Return a row per model and held-out row: its position in the data, label, probabilities."""
+    """Return a row per model and held-out row, as ``held_out.csv`` has it."""
     tables = []
     for name, scored in models.items():
         answers = scored.answers
         columns = {"model": name, "row": held_out.index, "label": held_out.y}
         columns |= {"predicted": answers.predicted}
+        columns |= {} if held_out.groups is None else {GROUP: held_out.groups}
         columns |= named_probabilities(answers.probabilities, answers.classes_)
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
@@ -132,8 +143,8 @@ def held_out_table(models: dict[str, Scored], held_out: Rows) -> pd.DataFrame:
 
 def _files(folder: RunFolder) -> list[str]:
     return [
-        f"{folder.path / PIPELINE_FILE}  the fitted pipeline, for sknethp predict or joblib.load",
-        f"{folder.path / RESULTS_FILE}  every candidate with its scores",
+        f"{folder.path / PIPELINE}  the fitted pipeline, for sknethp predict or joblib.load",
+        f"{folder.path / CANDIDATES}  every candidate with its scores",
         f"{folder.path / HELD_OUT}  predictions of the rows held out",
-        f"{folder.path / SETTINGS_FILE}  arguments, versions and scores",
+        f"{folder.path / SETTINGS}  arguments, versions and scores",
     ]

@@ -139,7 +139,7 @@ def candidates_of(
     if best is None or not np.isfinite(mean[best]):
         best = np.nanargmax(mean) if np.isfinite(mean).any() else None
     best = None if best is None else int(best)
-    values = _values(search, results["params"])
+    values = _values(search, results)
     spent, wall = _seconds(search, results, scores.shape[1], seconds)
     return Candidates(values, scores, spent, best, metric, wall, _ranges(search))
 
@@ -172,15 +172,21 @@ def _spaces(search: Any) -> list[Mapping[str, Any]]:
     return []
 
 
-def _values(search: Any, params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the candidates' values by name; of one tried by hand, all else is the estimator's."""
+def _values(search: Any, results: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the candidates' values by name; of one tried by hand, all else is the estimator's.
+
+    A net that tunes itself has in its columns what a candidate does not set, too.
+    """
     is_manual = isinstance(search, ManualSearchCV)
     default = parameters(search.estimator or default_estimator()) if is_manual else {}
-    names = dict.fromkeys(name for candidate in params for name in candidate)
-    return {
-        name: [as_python(candidate.get(name, default.get(name, UNSET))) for candidate in params]
-        for name in names
-    }
+    values = {}
+    for name in dict.fromkeys(name for candidate in results["params"] for name in candidate):
+        own = [default.get(name, UNSET)] * len(results["params"])
+        if isinstance(column := results.get(f"param_{name}"), np.ma.MaskedArray):
+            own = [own[i] if value is np.ma.masked else value for i, value in enumerate(column)]
+        pairs = zip(results["params"], own, strict=True)
+        values[name] = [as_python(candidate.get(name, value)) for candidate, value in pairs]
+    return values
 
 
 def _scores(results: Mapping[str, Any], metric: str, error_score: Any) -> np.ndarray:

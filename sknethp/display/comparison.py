@@ -93,8 +93,11 @@ class ComparisonDisplay:
 
     @property
     def front(self) -> list[str]:
-        """Models for which no other one is both faster and better, the fastest first."""
-        means = self._means
+        """Models for which no other one is both faster and better, the fastest first.
+
+        One that failed on a fold has no mean to compare, and is not among them.
+        """
+        means = {m: mean for m, mean in self._means.items() if np.isfinite(self.scores[m]).all()}
         front: list[str] = []
         for model in sorted(means, key=lambda m: (self.seconds[m], -means[m])):
             if not front or means[model] > means[front[-1]]:

@@ -15,7 +15,7 @@ from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress, is_measured
 from sknethp.session import current_session
 from sknethp.training.module import build_ensemble, detach, members_of, read
-from sknethp.training.network import Network, new_moments, new_network
+from sknethp.training.network import Network, new_network
 from sknethp.training.rows import Part
 from sknethp.training.slots import views
 from sknethp.training.trainer import Trainer
@@ -135,6 +135,7 @@ def _with_settings_of(earlier: Network, request: FitRequest) -> Network:
     fresh = new_network(architecture, settings, schemes, request.seed)
     if network.settings.optimizer != settings.optimizer:
         network.moments, network.n_steps = fresh.moments, 0
+    network.moments = network.moments or fresh.moments
     if any(settings.dropout) and not any(network.settings.dropout):
         network.streams = fresh.streams
     network.settings = settings
@@ -144,12 +145,10 @@ def _with_settings_of(earlier: Network, request: FitRequest) -> Network:
 def rebuilt(
     request: FitRequest, networks: list[Network], history: list[dict[str, Any]], best_epoch: int
 ) -> Fitted:
-    """Return the fit of networks that were trained before, with their optimizers reset.
+    """Return the fit of networks that were trained before, and have no moments.
 
-    The networks have no moments; `history` has a row per epoch.
+    `history` has a row per epoch.
     """
-    for network in networks:
-        network.moments = new_moments(network.settings, network.parameters)
     net = new_net(networks, request)
     net.history.extend(history)
     net.take_module(networks)

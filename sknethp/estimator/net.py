@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, TrainEndCheckpoint
 from skorch.dataset import Dataset
 from skorch.exceptions import SkorchException
 from skorch.history import History
@@ -99,6 +99,18 @@ class EpochNet(ClassifierMixin, NeuralNet):
         self.initialize()
         self.history = history
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out `module`, where it is `module_`: skorch would write it twice."""
+        state = super().__getstate__()
+        if self.module is getattr(self, "module_", None):
+            state.pop("module", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore `module`."""
+        super().__setstate__(state)
+        self.__dict__.setdefault("module", self.__dict__.get("module_"))
+
     def train_epochs(self, plan: FitPlan) -> EpochNet:
         """Train for the epochs of a plan; the module follows the networks' parameters."""
         parts = plan.request.train, plan.request.valid
@@ -124,6 +136,9 @@ class EpochNet(ClassifierMixin, NeuralNet):
             self.temperature_ = calibrate(
                 self.objective_, self.module_, plan.networks, plan.request.held_out
             )
+            for _, callback in self.callbacks_:
+                if isinstance(callback, TrainEndCheckpoint):  # it has saved other weights
+                    callback.on_train_end(self, X=X, y=y)
         detach(self.module_, plan.networks[0].n_steps)
         return self
 

@@ -93,6 +93,19 @@ class TimeBudget:
         )
 
 
+class _NumberedOn:
+    """A task of scikit-learn's callbacks whose subtasks, of several rounds, are numbered on."""
+
+    def __init__(self, task: Any):
+        self._task = task
+        self._n_subtasks = 0
+
+    def subcontext(self, task_name: str, task_id: int) -> Any:
+        """Begin with the next number in place of that in the round."""
+        self._n_subtasks += 1
+        return self._task.subcontext(task_name=task_name, task_id=self._n_subtasks - 1)
+
+
 class Evaluations:
     """Evaluates a search's candidates, and keeps account of them.
 
@@ -118,17 +131,36 @@ class Evaluations:
         self._error: ValueError | None = None
         self.results: Results = {}
         self.n_left_out = 0
+        self._task: _NumberedOn | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: fits in other processes hold the search, but evaluate nothing."""
         return {}
 
+    @contextmanager
+    def told(self, search: Any, root: Any) -> Iterator[None]:
+        """Tell callbacks, if there is a root, of all evaluations as one task.
+
+        scikit-learn's own searches do.
+        """
+        if root is None:
+            yield
+            return
+        task = root.subcontext(task_name="search", max_subtasks=None, sequential_subtasks=False)
+        self._task = _NumberedOn(task.call_on_fit_task_begin(estimator=search))
+        yield
+        task.call_on_fit_task_end(estimator=search)
+
     def affordable(self, n_waiting: int) -> int:
         """Return how many of some candidates are to be evaluated next, together."""
         return n_waiting if self._budget is None else self._budget.affordable(n_waiting)
 
-    def __call__(self, candidates: Any, *args: Any, **kwargs: Any) -> Results:
+    def __call__(
+        self, candidates: Any, *args: Any, callback_ctx: Any = None, **kwargs: Any
+    ) -> Results:
         """Evaluate candidates as far as there is time; return the results of all so far."""
+        if callback_ctx is not None:
+            self._task = _NumberedOn(callback_ctx)
         checked = self._check(candidates)
         if self._budget is None:
             self._run(checked, *args, **kwargs)
@@ -182,6 +214,8 @@ class Evaluations:
     def _run(self, candidates: list[Candidate], *args: Any, **kwargs: Any) -> list[bool]:
         """Evaluate a round; tell which candidates were not given up."""
         n_before, n_done = len(self.results.get("params", ())), len(candidates)
+        if self._task is not None:  # before scikit-learn 1.9 there is none
+            kwargs["callback_ctx"] = self._task
         try:
             if self._budget is None:
                 self.results = self._evaluate(candidates, *args, **kwargs)

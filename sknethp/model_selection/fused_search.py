@@ -279,11 +279,14 @@ class FusedSearchMixin:
             results = self._evaluations.results
             check_scores(results, metric_of(results, self.refit))
 
-    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
+    def _evaluate_all(self, evaluate: Evaluations, callback_ctx: Any) -> None:
         """Evaluate as the parent does; scikit-learn 1.9 gives its searches a context, too."""
         run = super()._run_search  # type: ignore[misc]
-        takes_context = "callback_ctx" in signature(run).parameters
-        run(evaluate, **({"callback_ctx": callback_ctx} if takes_context else {}))
+        if "callback_ctx" in signature(run).parameters:
+            run(evaluate, callback_ctx=callback_ctx)
+        else:
+            with evaluate.told(self, callback_ctx):
+                run(evaluate)
 
     def _unless_unkept(self, evaluate_candidates: Callable) -> Callable:
         """Raise what kept a fit from being kept, of which scikit-learn says that all failed."""

@@ -21,6 +21,7 @@ from sknethp.model_selection.checks import (
 )
 from sknethp.model_selection.curve import Depth, curve, ended
 from sknethp.model_selection.estimators import full_name, prefixes
+from sknethp.model_selection.evaluations import Evaluations
 from sknethp.model_selection.fused_search import (
     ADDED,
     ATTRIBUTES,
@@ -184,7 +185,12 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
             self.refit = given
             del self._given_refit
 
-    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
+    def _evaluate_all(self, evaluate: Evaluations, callback_ctx: Any) -> None:
+        """Grow, told to callbacks as one task."""
+        with evaluate.told(self, callback_ctx):
+            self._grow(evaluate)
+
+    def _grow(self, evaluate: Callable) -> None:
         """Evaluate some depths at a time, until growing has ended."""
         at_once = self.speculative or self.patience + 1
         if self.error_score == "raise":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from sknethp.model_selection.estimators import (
     with_memory,
     with_parameters,
 )
+from sknethp.model_selection.evaluations import Evaluations
 from sknethp.model_selection.folds import sizes
 from sknethp.model_selection.fused_search import (
     ADDED,
@@ -276,13 +277,12 @@ class ManualSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
     def _check(self) -> None:
         check_named(self._given())
 
-    def _evaluate_all(self, evaluate: Callable, callback_ctx: Any) -> None:
+    def _evaluate_all(self, evaluate: Evaluations, callback_ctx: Any) -> None:
         """Evaluate the given candidates."""
         given = self._given()
-        evaluate(
-            [self._with_prefixes(params) for params in given.values()],
-            more_results={"candidate": list(given)},
-        )
+        candidates = [self._with_prefixes(params) for params in given.values()]
+        with evaluate.told(self, callback_ctx):
+            evaluate(candidates, more_results={"candidate": list(given)})
 
     def _with_prefixes(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Give a network's parameters their prefix, and reject unknown ones."""

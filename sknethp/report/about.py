@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sknethp.display.scales import label_of
-from sknethp.report.files import Run
+from sknethp.report.files import PIPELINE, Run
 from sknethp.report.search import SearchTable
 
-PIPELINE = "pipeline.joblib"
 _METHODS = {
     "auto": "nets that tune themselves (DeepNetClassifierCV)",
     "grid": "grid search",
@@ -78,6 +77,7 @@ def tried_facts(run: Run, search: SearchTable | None) -> Facts:
         facts.append(("Budget", f"{given['budget']:g} s {what}"))
     if "seconds" in run.settings:
         facts.append(("Took", f"{run.settings['seconds']:,} s"))
+    facts += [("Notes", "; ".join(notes))] if (notes := run.settings.get("notes")) else []
     facts += [("Seed", str(given["seed"]))] if given.get("seed") is not None else []
     return facts
 

@@ -19,12 +19,14 @@ _LEVEL = 0.95
 class Answers:
     """What a model answered: true and predicted classes by number, and probabilities.
 
-    `label` and `predicted` are ``(n_rows,)``, `probabilities` ``(n_rows, n_classes)``.
+    `label` and `predicted` are ``(n_rows,)``, `probabilities` ``(n_rows, n_classes)``. `group`,
+    ``(n_rows,)``, has a number from 0 for each group of rows, if they belong to groups.
     """
 
     label: np.ndarray
     predicted: np.ndarray
     probabilities: np.ndarray
+    group: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ class Score:
 
 
 def held_out_scores(answers: Answers, seed: int = 0) -> dict[str, Score]:
-    """Return scores by name, with percentile intervals over resampled rows.
+    """Return scores by name, with percentile intervals over resampled rows or groups of them.
 
     A score that the rows do not determine, as an area with one class, is NaN.
     """
     ones = np.ones((1, len(answers.label)))
     values = {name: found[0] for name, found in weighted_scores(answers, ones).items()}
-    resampled = [weighted_scores(answers, weights) for weights in _resamples(len(ones[0]), seed)]
+    resampled = [weighted_scores(answers, weights) for weights in _resamples(answers, seed)]
     scores = {}
     for name, value in values.items():
         drawn = np.concatenate([part[name] for part in resampled])
@@ -52,14 +54,21 @@ def held_out_scores(answers: Answers, seed: int = 0) -> dict[str, Score]:
     return scores
 
 
-def _resamples(n_rows: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield how often each row is drawn, ``(n_resamples, n_rows)``, in parts that fit memory."""
+def _resamples(answers: Answers, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each row is drawn, ``(n_resamples, n_rows)``, in parts that fit memory.
+
+    Of groups, all rows are drawn together.
+    """
     random = np.random.default_rng(seed)
+    n_rows = len(answers.label)
+    group = np.arange(n_rows) if answers.group is None else answers.group
+    n_groups = int(group.max()) + 1
     left = _RESAMPLES if n_rows <= _MANY_ROWS else _FEWER
     while left > 0:
         n = min(left, max(1, _CELLS // n_rows))
-        drawn = random.integers(n_rows, size=(n, n_rows))
-        yield np.stack([np.bincount(row, minlength=n_rows) for row in drawn]).astype(float)
+        drawn = random.integers(n_groups, size=(n, n_groups))
+        counts = np.stack([np.bincount(row, minlength=n_groups) for row in drawn])
+        yield counts[:, group].astype(float)
         left -= n
 
 
@@ -122,7 +131,7 @@ def loss_lead(first: Answers, other: Answers, seed: int = 0) -> Score:
     """Return by how much the first model's log-loss is lower, on the same rows resampled alike."""
     gains = _losses(other) - _losses(first)
     drawn = np.concatenate(
-        [weights @ gains / weights.sum(axis=1) for weights in _resamples(len(gains), seed)]
+        [weights @ gains / weights.sum(axis=1) for weights in _resamples(first, seed)]
     )
     return Score(float(gains.mean()), *_limits(drawn))
 

@@ -200,19 +200,36 @@ def candidates(
 
     A score outside the limits is drawn at the limit.
     """
-    shown = [name for name in table if name not in ("x", "mean", "low", "high", "rank", "best")]
-    base = alt.Chart(table).encode(
-        x=x,
-        tooltip=[tip("rank", "rank", "d"), tip("mean", y_title, ".4f")]
-        + [tip(f"['{name}']", table.attrs["titles"][name]) for name in shown],
-    )
+    base = alt.Chart(table).encode(x=x)
     spread = base.mark_rule(color=FAINT, strokeWidth=1.2)
+    spread = spread.encode(y=alt.Y(**_score_axis("low", y_title, limits)), y2="high:Q")
+    return chart(title, text, alt.layer(spread, _dots(base, table, y_title, ACCENT)), 220)
+
+
+def convergence(
+    title: str, text: str, table: pd.DataFrame, x: Any, y_title: str, limits: tuple[float, float]
+) -> Chart:
+    """Draw the best score so far as steps, and each candidate's own score as a dot."""
+    base = alt.Chart(table).encode(x=x)
+    steps = base.mark_line(interpolate="step-after", strokeWidth=2, color=ACCENT)
+    steps = steps.encode(y=alt.Y(**_score_axis("so_far", y_title, limits)), order="order:Q")
+    return chart(title, text, alt.layer(steps, _dots(base, table, y_title, FAINT)), 220)
+
+
+def _score_axis(field: str, title: str, limits: tuple[float, float]) -> dict[str, Any]:
     scale = alt.Scale(domain=list(limits), clamp=True, nice=False)
-    spread = spread.encode(y=alt.Y(**_axis("low", y_title, scale=scale)), y2="high:Q")
-    color = alt.condition("datum.best", alt.value(WARM), alt.value(ACCENT))
-    size = alt.condition("datum.best", alt.value(130), alt.value(55))
-    dots = base.mark_point(filled=True, opacity=0.9).encode(y="mean:Q", color=color, size=size)
-    return chart(title, text, alt.layer(spread, dots), 220)
+    return _axis(field, title, scale=scale)
+
+
+def _dots(base: Any, table: pd.DataFrame, y_title: str, color: str) -> Any:
+    """Draw a dot per candidate, the best one larger; hovering shows its hyperparameters."""
+    return base.mark_point(filled=True, opacity=0.9).encode(
+        y="mean:Q",
+        color=alt.condition("datum.best", alt.value(WARM), alt.value(color)),
+        size=alt.condition("datum.best", alt.value(130), alt.value(55)),
+        tooltip=[tip("rank", "rank", "d"), tip("mean", y_title, ".4f")]
+        + [tip(f"['{name}']", title) for name, title in table.attrs["titles"].items()],
+    )
 
 
 def trade_off(text: str, table: pd.DataFrame, label: str) -> Chart:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sknethp.comparison import Comparison
+from sknethp.display.comparison import ComparisonDisplay
 from sknethp.report import charts
 from sknethp.report.tables import Cell, Table, number, seconds, table
 
@@ -63,6 +63,6 @@ def _times(comparison: Comparison) -> pd.DataFrame:
             "predict": frame["predict_seconds"].to_numpy(),
         }
     ).dropna()
-    times = times[times["seconds"] > 0].sort_values(["seconds", "mean"], ascending=[True, False])
-    best_before = np.maximum.accumulate(np.r_[-np.inf, times["mean"]])[:-1]
-    return times.assign(is_front=times["mean"].to_numpy() > best_before)
+    times = times[times["seconds"] > 0]  # the axis is logarithmic
+    front = ComparisonDisplay.from_comparison(comparison).front
+    return times.assign(is_front=times["name"].isin(front))

@@ -3,10 +3,13 @@
 ``settings.json`` says what was run. Every other file may be missing:
 
 ``cv_results.csv``
-    A row per candidate of the search, the best first, with scikit-learn's columns.
+    A row per candidate of the search, the best first, with scikit-learn's columns; ``candidate``,
+    its number from 0 in the order of the search; ``evaluated_at``, the seconds after which its
+    scores were known; and ``weight`` in an ensemble, if there is one.
 ``held_out.csv``
     A row per model and held-out row: ``model``, ``row``, ``label``, ``predicted``, a column
-    ``proba_<class>`` for each class, and ``fold`` if there are several.
+    ``proba_<class>`` for each class, ``fold`` if there are several, and ``group`` if rows belong
+    to groups.
 ``curves.csv``
     A row per net and epoch: ``net``, ``epoch``, ``train_loss``, ``valid_loss`` (empty if nothing
     was held out while training), and ``best``, the net's best epoch.
@@ -30,11 +33,12 @@ import pandas as pd
 from sknethp.comparison import Comparison
 from sknethp.comparison.files import ABOUT, HELD_OUT
 
-SETTINGS, CANDIDATES = "settings.json", "cv_results.csv"
+SETTINGS, CANDIDATES, PIPELINE = "settings.json", "cv_results.csv", "pipeline.joblib"
 CURVES, IMPORTANCE = "curves.csv", "importance.csv"
+GROUP = "group"
 _PROBABILITY = "proba_"
 _NEEDED = {
-    CANDIDATES: (),
+    CANDIDATES: ("candidate", "evaluated_at"),
     HELD_OUT: ("model", "label", "predicted"),
     CURVES: ("net", "epoch", "train_loss", "valid_loss", "best"),
     IMPORTANCE: ("feature", "mean", "std"),
@@ -102,7 +106,7 @@ def _table(file: Path) -> pd.DataFrame | None:
     """Read a table, in which the names of models, classes and features stay texts."""
     if not file.is_file():
         return None
-    texts = dict.fromkeys(("model", "label", "predicted", "feature", "net"), str)
+    texts = dict.fromkeys(("model", "label", "predicted", GROUP, "feature", "net"), str)
     numbers = dict.fromkeys(("train_loss", "valid_loss", "mean", "std"), float)
     is_results = file.name == CANDIDATES
     try:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sknethp.report.bootstrap import Answers
-from sknethp.report.files import Run
+from sknethp.report.files import GROUP, Run
 
 
 def answers_by_model(run: Run) -> dict[str, Answers]:
@@ -28,10 +28,14 @@ def _answers(table: pd.DataFrame, classes: list[str]) -> Answers:
     numbers = {name: i for i, name in enumerate(classes)}
     label, predicted = (table[name].map(numbers) for name in ("label", "predicted"))
     known = label.notna() & predicted.notna()
+    group = None
+    if GROUP in table:
+        group = pd.factorize(table.loc[known, GROUP], use_na_sentinel=False)[0]
     return Answers(
         label[known].to_numpy(int),
         predicted[known].to_numpy(int),
         table.loc[known, columns].to_numpy(float),
+        group,
     )
 
 

@@ -22,6 +22,8 @@ from sknethp.report.scores import HeldOut
 from sknethp.report.search import SearchTable, search_table
 from sknethp.report.searched import (
     candidate_table,
+    convergence_charts,
+    ensemble_table,
     feature_chart,
     hyperparameter_chart,
     loss_chart,
@@ -107,6 +109,7 @@ def _held_out(run: Run, answers: dict[str, Answers]) -> dict[str, Any]:
     held_out = HeldOut.of(run.classes, answers, about.known_scores(run))
     return {
         "model": held_out.model,
+        "has_groups": answers[held_out.model].group is not None,
         "scores": held_out.scores[held_out.model],
         "sentence": held_out.sentence(),
         "table": held_out.table(),
@@ -135,6 +138,8 @@ def _search(search: SearchTable | None) -> dict[str, Any] | None:
         known, importance = None, "The scores of the candidates do not follow from them."
     return {
         "table": candidate_table(search),
+        "ensemble": ensemble_table(search),
+        "convergence": list(convergence_charts(search)),
         "charts": list(search_charts(search, known)),
         "importance": hyperparameter_chart(search, known) if known else None,
         "why_not": None if known else importance,

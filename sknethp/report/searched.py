@@ -28,19 +28,34 @@ _SMALL = 1e-3
 
 def candidate_table(search: SearchTable) -> Table:
     """Return the best candidates, with the hyperparameters that differ."""
-    names = _varied(search)
-    mean, spread = search.candidates.mean, search.candidates.spread
+    rows = [_row(search, rank, i) for rank, i in enumerate(_order(search)[:_MOST_ROWS], start=1)]
+    return table("Candidates, the best first", _headings(search), rows)
+
+
+def ensemble_table(search: SearchTable) -> Table | None:
+    """Return the candidates that predict together, the heaviest first, if there are several."""
+    weights = search.results.get("weight")
+    if weights is None or (weights > 0).sum() < 2:
+        return None
+    ranks = {i: rank for rank, i in enumerate(_order(search), start=1)}
+    members = sorted(ranks, key=lambda i: -weights[i])[: (weights > 0).sum()]
+    rows = [[number(weights[i], ".3f"), *_row(search, ranks[i], i)] for i in members]
+    return table("Candidates that predict together", ["weight", *_headings(search)], rows)
+
+
+def _headings(search: SearchTable) -> list[str]:
     labels = search.candidates.labels
-    rows = [
-        [
-            Cell(str(rank), rank),
-            number(mean[i], ".4f", f" ± {spread[i]:.4f}"),
-            *(_value_cell(search.candidates.values[name][i]) for name in names),
-        ]
-        for rank, i in enumerate(_order(search)[:_MOST_ROWS], start=1)
+    return ["rank", search.metric, *(labels[name] for name in _varied(search))]
+
+
+def _row(search: SearchTable, rank: int, i: int) -> list[Cell]:
+    """Return the cells of a candidate by its position in the results."""
+    candidates = search.candidates
+    return [
+        Cell(str(rank), rank),
+        number(candidates.mean[i], ".4f", f" ± {candidates.spread[i]:.4f}"),
+        *(_value_cell(candidates.values[name][i]) for name in _varied(search)),
     ]
-    headings = ["rank", search.metric, *(labels[name] for name in names)]
-    return table("Candidates, the best first", headings, rows)
 
 
 def _varied(search: SearchTable) -> list[str]:
@@ -82,15 +97,38 @@ def search_charts(search: SearchTable, importance: Importance | None) -> Iterato
         yield _panel(search, points, name)
 
 
+def convergence_charts(search: SearchTable) -> Iterator[charts.Chart]:
+    """Yield the best score so far by candidates and, if these ended one by one, by seconds."""
+    points = _points(search).sort_values("order")
+    if len(points) < _FEWEST_CANDIDATES:
+        return
+    for column, title, text in (
+        ("order", "candidates", "A dot is a candidate, in the order in which they ended."),
+        ("seconds", "seconds", "The same by time, in the last run if there were several."),
+    ):
+        if points[column].nunique() >= _FEWEST_CANDIDATES:
+            x = alt.X(f"{column}:Q", title=title, axis=alt.Axis(grid=False, tickMinStep=1))
+            name = f"Best score by {title}"
+            limits = _limits(search)[0]
+            yield charts.convergence(name, text, points, x, search.metric, limits)
+
+
 def _points(search: SearchTable) -> pd.DataFrame:
     """Return a row per candidate with a score: its mean, and each hyperparameter as text."""
     candidates = search.candidates
     ranks = np.empty(len(candidates.mean), int)
     ranks[_order(search)] = np.arange(1, len(ranks) + 1)
     names = _varied(search)
+    seconds = search.results["evaluated_at"].astype(float)
+    order = np.lexsort((search.results["candidate"], seconds))
+    so_far = np.empty(len(ranks))
+    so_far[order] = np.fmax.accumulate(candidates.mean[order])
     points = pd.DataFrame(
         {
             "rank": ranks,
+            "seconds": seconds,
+            "order": np.argsort(order) + 1,
+            "so_far": so_far,
             "mean": candidates.mean,
             "low": candidates.mean - candidates.spread,
             "high": candidates.mean + candidates.spread,

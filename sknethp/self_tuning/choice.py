@@ -57,9 +57,12 @@ def choose(
         if candidate.best is not None
     }
     if not held_out:
+        rates = [candidate.proposal.parameters["lr"] for candidate in candidates]
         raise ValueError(
-            "No candidate could be trained: the loss of all became NaN or infinite. Most likely "
-            "the inputs are not scaled: put a StandardScaler in front."
+            "No candidate could be trained: the loss of all became NaN or infinite, at learning "
+            f"rates (lr) from {min(rates):g} to {max(rates):g}. Lower lr in the estimator or the "
+            'space, or set gradient_clip in the estimator, or input_scaling="robust" for columns '
+            "with very large outliers."
         )
     nothing = np.full(len(folds), np.nan)
     scores = np.stack([nothing if c.scores is None else c.scores for c in candidates])

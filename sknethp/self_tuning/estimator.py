@@ -30,7 +30,7 @@ from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number,
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.choice import Choice, best_of, choose, ensemble_of
 from sknethp.self_tuning.clock import Clock
-from sknethp.self_tuning.folds import Folds, make_splits
+from sknethp.self_tuning.folds import make_splits
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.results import leaderboard, search_results
 from sknethp.self_tuning.scoring import decided, decision_values
@@ -107,7 +107,8 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     best_index_ : int
         Its position in `cv_results_`.
     cv_results_ : dict of ndarray
-        As of scikit-learn's searches, with the epochs trained and why a candidate ended.
+        As of scikit-learn's searches, with the epochs trained and why a candidate ended; what a
+        candidate does not set has the value that it was trained with.
     space_ : dict
         The dimensions that were searched.
     leaderboard_ : DataFrame
@@ -198,9 +199,6 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         clock = Clock(self.max_time if self.n_candidates is None else None)
         net = self._checked()
-        tasks = fit_tasks(self, X, y, sample_weight)
-        if tasks is not None:
-            tasks.begin_fit(0)
         given = X, y
         X, y = check_data(self, X, y)
         check_targets(y)
@@ -224,6 +222,9 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 progress=self.progress,
                 n_refits=self.ensemble_size + 1 if self.refit else 0,
             )
+            tasks = fit_tasks(self, *given, sample_weight)
+            if tasks is not None:
+                tasks.begin_fit(0)
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
                 choice = choose(
@@ -235,7 +236,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     are_bags=not self.refit and len(tuning.folds) > 1,
                 )
             refits = tuning.refitted(choice) if self.refit else {}
-            self._keep(net, candidates, choice, tuning.folds, refits)
+            self._keep(net, candidates, choice, tuning, refits)
         self.space_ = tuning.proposals.space
         self.summary_ = tuning.summary()
         self.summary_.warn(self.max_time)
@@ -286,12 +287,13 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         net: Any,
         candidates: list[Candidate],
         choice: Choice,
-        folds: Folds,
+        tuning: Tuning,
         refits: dict[int, Fitted],
     ) -> None:
+        folds = tuning.folds
         self.ensemble_ = ensemble_of(choice, candidates, folds, refits)
         self.threshold_ = choice.threshold
-        self.cv_results_ = search_results(candidates, choice.scores)
+        self.cv_results_ = search_results(candidates, choice.scores, tuning.proposals.own)
         self.leaderboard_ = leaderboard(candidates, choice.scores, choice.weights)
         self.best_index_ = choice.best_index
         self.best_params_ = self.cv_results_["params"][choice.best_index]

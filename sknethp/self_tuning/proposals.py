@@ -37,7 +37,7 @@ class Proposals:
     def __init__(self, estimator: Any, space: Any, folds: Folds, seed: int):
         given = {**hyperparameters_of(estimator), **_FIXED}
         n_columns = len(folds.many_valued) if given["embedding"] else 0
-        self._own = resolve(given, folds.n_train, n_columns)
+        self.own = resolve(given, folds.n_train, n_columns)
         self.plan: Plan | None = None
         self._seed = seed
         listed: list[dict[str, Any]] = []
@@ -57,23 +57,28 @@ class Proposals:
     def _is_valid(self, params: Mapping[str, Any]) -> bool:
         """Tell whether a portfolio's entry goes with the estimator's own parameters."""
         try:
-            check_hyperparameters({**self._own, **params})
+            check_hyperparameters({**self.own, **params})
         except ValueError:
             return False
         return bool(params)
 
     def next(self, candidates: Sequence[Candidate], n: int) -> list[Proposal]:
         """Propose up to `n` sets of parameters, none twice."""
-        start = len(candidates)
-        params = self._listed[start : start + n]
-        origins = ["default" if start + i == 0 else "portfolio" for i in range(len(params))]
-        if len(params) < n and self.space:
-            more = self._modelled(candidates, params, n - len(params))
-            params, origins = params + more, origins + ["model"] * len(more)
-        return [self._proposal(*pair) for pair in zip(params, origins, strict=True)]
+        tried = [candidate.proposal.params for candidate in candidates]
+        proposals: list[Proposal] = []
+        for i, params in enumerate(self._listed):
+            proposal = self._proposal(params, "portfolio" if i else "default")
+            if proposal.params not in tried and len(proposals) < n:
+                proposals.append(proposal)
+                tried.append(proposal.params)
+        if len(proposals) < n and self.space:
+            chosen = [proposal.params for proposal in proposals]
+            more = self._modelled(candidates, chosen, n - len(proposals))
+            proposals += [self._proposal(params, "model") for params in more]
+        return proposals
 
     def _proposal(self, params: dict[str, Any], origin: str) -> Proposal:
-        parameters = check_hyperparameters({**self._own, **params})
+        parameters = check_hyperparameters({**self.own, **params})
         if self.plan is not None:
             changed = self.plan.adapted(parameters)
             params, parameters = {**params, **changed}, {**parameters, **changed}
@@ -97,7 +102,7 @@ class Proposals:
 
     def _point(self, params: Mapping[str, Any]) -> list[Any]:
         """Return where a candidate is in the space, or next to it."""
-        values = own_values(_Values({**self._own, **params}), self.space)
+        values = own_values(_Values({**self.own, **params}), self.space)
         return [
             values.get(name, dimension.rvs(1, random_state=0)[0])
             for name, dimension in self.space.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from scipy.stats import rankdata
 from sknethp.self_tuning.candidate import Candidate
 
 
-def search_results(candidates: Sequence[Candidate], scores: np.ndarray) -> dict[str, Any]:
+def search_results(
+    candidates: Sequence[Candidate], scores: np.ndarray, own: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the results in the form of scikit-learn's searches.
 
-    `scores` are ``(n_candidates, n_folds)``, NaN for candidates without predictions.
+    `scores` are ``(n_candidates, n_folds)``, NaN for candidates without predictions; `own` has the
+    value of each hyperparameter that a candidate does not set.
     """
     n_folds = scores.shape[1]
     mean = scores.mean(axis=1)
@@ -28,10 +31,9 @@ def search_results(candidates: Sequence[Candidate], scores: np.ndarray) -> dict[
     }
     params = [candidate.proposal.params for candidate in candidates]
     for name in dict.fromkeys(name for each in params for name in each):
-        column = np.ma.masked_all(len(params), dtype=object)
+        column = np.ma.empty(len(params), dtype=object)
         for i, each in enumerate(params):
-            if name in each:
-                column[i] = each[name]
+            column[i] = each.get(name, own[name])
         results[f"param_{name}"] = column
     results["params"] = params
     results |= {f"split{i}_test_score": scores[:, i] for i in range(n_folds)}

@@ -44,6 +44,18 @@ def finished(tmp_path_factory):
     return folder
 
 
+def test_the_best_hyperparameters_are_all_that_are_not_defaults(finished):
+    settings = json.loads((finished / "settings.json").read_text())
+    best = settings["best_hyperparameters"]
+    found = joblib.load(finished / "pipeline.joblib")[-1]
+    assert best.items() >= found.best_params_.items()
+    assert best["ensemble_size"] == 2  # the folds
+    assert "embedding_lr_factor" not in best  # a default
+    candidates = pd.read_csv(finished / "cv_results.csv").set_index("candidate")
+    np.testing.assert_allclose(candidates["evaluated_at"].sort_index(), found.evaluated_at_)
+    assert candidates["weight"].sum() == pytest.approx(1)
+
+
 def test_files_agree_with_each_other(finished):
     model = joblib.load(finished / "pipeline.joblib")
     assert isinstance(model[-1], DeepNetClassifierCV)

@@ -83,6 +83,19 @@ def test_reliability_of_a_calibrated_and_an_overconfident_model():
     assert (overconfident[:9, 1] < overconfident[:9, 0] - 0.02).all()
 
 
+def test_a_model_that_failed_on_a_fold_is_not_at_the_front():
+    rows = [
+        {"model": model, "fold": fold, "n_train": 80, "n_test": 20, "accuracy": score}
+        | {"fit_seconds": seconds, "predict_seconds": 0.1}
+        for model, seconds, scores in (("a", 1.0, (0.9, np.nan)), ("b", 2.0, (0.8, 0.8)))
+        for fold, score in enumerate(scores)
+    ]
+    comparison = Comparison(pd.DataFrame(rows))
+    assert ComparisonDisplay.from_comparison(comparison).front == ["b"]
+    whole = Comparison(comparison.scores_.fillna(0.9))
+    assert ComparisonDisplay.from_comparison(whole).front == ["a"]
+
+
 def test_plot_shows_every_model_and_the_front(fast):
     display = fast.plot()
     scores, seconds, calibration = display.ax_

@@ -218,6 +218,15 @@ def test_checkpoints(tmp_path):
         np.testing.assert_allclose(other.predict_proba(X), expected, rtol=1e-6)
 
 
+def test_the_checkpoint_at_the_end_is_calibrated(tmp_path):
+    end = TrainEndCheckpoint(dirname=tmp_path)
+    model = net(callbacks=[end], early_stopping=True, calibrate=True).fit(X, y)
+    assert model.temperature_ != 1
+    expected = model.predict_proba(X)
+    model.net_.load_params(f_params=tmp_path / "train_end_params.pt")
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
 @pytest.mark.parametrize(
     ("column", "sign"),
     [

@@ -8,7 +8,9 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
+import sknethp.model_selection as searches
 from sknethp import DeepNetClassifierCV, fused
+from sknethp.model_selection import BayesSearchCV, LayerGrowthSearchCV, ManualSearchCV
 from tests.helpers import small_net
 
 callbacks = pytest.importorskip("sklearn.callback")
@@ -82,6 +84,40 @@ def test_a_fused_search_tells_of_every_epoch_of_every_fit(data):
     assert summary.fused == 6
     scores = (s.cv_results_["mean_test_score"] for s in (watched, search.fit(*data)))
     np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        BayesSearchCV(
+            small_net(), {"lr": (0.01, 0.02)}, n_iter=3, n_points=2, cv=3, random_state=0
+        ),
+        LayerGrowthSearchCV(small_net(), max_layers=3, cv=3),
+        ManualSearchCV(small_net(), {"slow": {"lr": 0.01}, "fast": {"lr": 0.02}}, cv=3),
+        searches.GridSearchCV(small_net(), {"lr": [0.01, 0.02, 0.03]}, cv=3, max_time=1000),
+    ],
+    ids=lambda search: type(search).__name__,
+)
+def test_every_search_tells_of_every_epoch_of_every_fit(data, search):
+    recorder = Recorder()
+    watched = clone(search).set_callbacks(recorder).fit(*data)
+    n_fits = 3 * len(watched.evaluated_at_) + 1
+    counts = Counter(recorder.ended)
+    assert counts == Counter(recorder.begun) - Counter(["setup"]) + Counter(["teardown"])
+    assert counts["DeepNetClassifier epoch"] == n_fits * 3
+    assert counts["DeepNetClassifier fit"] == n_fits
+    assert counts[f"{type(search).__name__} search"] == counts["teardown"] == 1
+    scores = (s.cv_results_["mean_test_score"] for s in (watched, clone(search).fit(*data)))
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize("wrong", [{"max_time": -1}, {"cv": 1}, {"scoring": "nonsense"}])
+def test_callbacks_of_a_net_that_tunes_itself_learn_of_no_fit_that_cannot_begin(data, wrong):
+    recorder = Recorder()
+    nets = DeepNetClassifierCV(small_net(), random_state=0).set_params(**wrong)
+    with pytest.raises(ValueError, match=r"max_time|cv|n_splits|scoring"):
+        nets.set_callbacks(recorder).fit(*data)
+    assert recorder.begun == []
 
 
 def test_a_net_that_tunes_itself_is_one_task(data):

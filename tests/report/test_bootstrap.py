@@ -1,5 +1,7 @@
 """Scores of held-out rows agree with scikit-learn's, resampled ones too."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
@@ -61,6 +63,17 @@ def test_the_interval_holds_the_score_and_narrows_with_the_rows():
     standard_error = np.sqrt(many.value * (1 - many.value) / 3000)
     assert many.high - many.low == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
     assert few.high - few.low > 4 * (many.high - many.low)
+
+
+def test_rows_of_a_group_are_drawn_together():
+    given, copies = answers(60, 2, skill=1.0), np.repeat(np.arange(60), 10)
+    repeated = Answers(given.label[copies], given.predicted[copies], given.probabilities[copies])
+    by_row, by_group, once = (
+        held_out_scores(each)["accuracy"]
+        for each in (repeated, replace(repeated, group=copies), given)
+    )
+    assert by_group == once
+    assert by_row.high - by_row.low < 0.5 * (once.high - once.low)
 
 
 def test_a_lead_beyond_noise_is_told_from_one_that_may_be_noise():

@@ -145,8 +145,31 @@ def test_hovering_tells_a_candidate(tuned, tuned_content):
     assert len(rows) == len(results) == 9
     best = next(row for row in rows if row["best"])
     assert best["mean"] == pytest.approx(results["mean_test_neg_log_loss"].max())
-    titles = {t["title"] for t in chart["layer"][0]["encoding"]["tooltip"]}
+    titles = {t["title"] for t in chart["layer"][1]["encoding"]["tooltip"]}
     assert {"rank", "lr", "hidden_units"} <= titles
+
+
+def test_the_best_score_so_far(tuned, tuned_content):
+    (chart,) = [c for c in tuned_content.charts if "Best score by candidates" in c["description"]]
+    results = pd.read_csv(tuned / "cv_results.csv").sort_values(["evaluated_at", "candidate"])
+    (rows,) = chart["datasets"].values()
+    rows.sort(key=lambda row: row["order"])
+    scores = results["mean_test_neg_log_loss"]
+    assert [row["mean"] for row in rows] == pytest.approx(scores.tolist())
+    assert [row["so_far"] for row in rows] == pytest.approx(scores.cummax().tolist())
+    assert not scores.is_monotonic_increasing
+    assert "lr" in {t["title"] for t in chart["layer"][1]["encoding"]["tooltip"]}
+
+
+def test_candidates_that_predict_together_have_their_weights(tuned, tuned_content, tmp_path):
+    folder = shutil.copytree(tuned, tmp_path / "run")
+    table = pd.read_csv(folder / "cv_results.csv")
+    table["weight"] = [0.25, 0.0, 0.75, *[0.0] * 6]
+    table.to_csv(folder / "cv_results.csv", index=False)
+    text = Page(make_report(folder)).text
+    part = text[text.index("Candidates that predict together") :]
+    assert part.index("0.750") < part.index("0.250")
+    assert "Candidates that predict together" not in tuned_content.text
 
 
 def test_the_code_rebuilds_the_net(tuned, tuned_page):

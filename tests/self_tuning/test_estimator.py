@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, DeepNetClassifierCV, fused
+from sknethp.display import SearchDisplay
 from sknethp.self_tuning.temperature import OF_BAGS
 from tests.helpers import BREAST_CANCER, DIGITS, small_net
 
@@ -48,6 +49,30 @@ def test_a_candidate_is_trained_as_by_itself(random_state):
     same = np.array_equal(weights_of(found.module_), weights_of(alone.module_))
     assert same == (random_state == 0)
     assert found.best_epoch_ == alone.best_epoch_ or not same
+
+
+def test_the_best_by_itself_is_no_larger_than_its_weights(nets):
+    n_bytes = sum(value.nbytes for value in nets.best_estimator_.module_.state_dict().values())
+    assert n_bytes < len(pickle.dumps(nets.best_estimator_)) < n_bytes + 30_000
+    wide = tuned(estimator=small_net(hidden_units=512), n_candidates=1).fit(X, Y).best_estimator_
+    n_bytes = sum(value.nbytes for value in wide.module_.state_dict().values())
+    assert n_bytes < len(pickle.dumps(wide)) < 1.05 * n_bytes
+    more = pickle.loads(pickle.dumps(wide))
+    assert more.net_.module is more.net_.module_
+    proba = wide.partial_fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(more.partial_fit(X, Y).predict_proba(X), proba)
+
+
+def test_where_all_diverge_it_says_what_may_help():
+    net = small_net(optimizer="sgd", lr=1e30)
+    with pytest.raises(ValueError, match=r"lr\) from 1e\+30 to 1e\+30\. Lower lr.*gradient_clip"):
+        tuned(estimator=net, space={"dropout": (0.0, 0.5)}, n_candidates=2).fit(X, Y)
+
+
+def test_results_have_what_a_candidate_does_not_set(nets):
+    assert nets.cv_results_["params"][0] == {}
+    assert nets.cv_results_["param_lr"][0] == 1e-3  # what "auto" stands for
+    assert SearchDisplay.from_search(nets).candidates.values["lr"][0] == 1e-3
 
 
 def test_results(nets):

@@ -37,6 +37,14 @@ def test_the_default_then_the_portfolio_then_the_model(monkeypatch):
     assert [each.origin for each in proposed] == ["default", *["portfolio"] * 2, *["model"] * 2]
 
 
+def test_one_that_was_left_out_is_proposed_again_and_none_twice(monkeypatch):
+    monkeypatch.setattr(proposals_module, "PORTFOLIO", LISTED)
+    proposals = Proposals(DeepNetClassifier(), None, FOLDS, 0)
+    first, left_out, third = proposals.next([], 3)  # the second does not fit the time
+    (again,) = proposals.next(with_losses([first, third], lambda parameters: 1.0), 1)
+    assert again.params == left_out.params
+
+
 def test_the_portfolio_leaves_what_the_user_has_chosen(monkeypatch):
     monkeypatch.setattr(proposals_module, "PORTFOLIO", LISTED)
     net = DeepNetClassifier(optimizer="adamw", momentum=0.8)
