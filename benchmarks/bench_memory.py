@@ -1,18 +1,26 @@
-"""Measure the memory of a fused search over larger data.
+"""Measure the memory of fused searches and of fits over larger data.
 
-Does a search stay within its memory however many fits wait for each other?
+search  Does a search stay within its memory however many fits wait for each other?
+        RandomizedSearchCV over a scaled pipeline on the adult data (48,842 rows), one-hot
+        encoded to 108 features: 40 candidates (learning rate, dropout, weight decay, units,
+        layers) x 5 folds, batches of 256. Fused in one process and with n_jobs=2, and the same
+        search one fit at a time in joblib's workers, n_jobs=2; "data" only loads and encodes.
+        Memory does not depend on the number of epochs, so there are few (--epochs). Several
+        times a second the resident memory (RSS) of the process and all its children is added
+        up; pages that processes share count for each of them. PSS counts them once (Linux).
+        The wanted bound holds for RSS.
+rows    What do a fit, the prediction after it and a search take as rows grow? 50 columns in
+        float32 (ours in float64, too, of which a copy is unavoidable), batches of 256: the
+        default DeepNetClassifier beside MLPClassifier of the same layers and RealMLP-TD (from
+        pytabkit, if installed), then a fused search of 20 candidates x 3 folds, 64 units. Peak
+        (ru_maxrss) beyond what the process held before the fit, with all imported and the data
+        in place. Wanted: a fit takes at most twice the data as float32, and a search's time
+        grows no faster than rows.
 
-RandomizedSearchCV over a scaled pipeline on the adult data (48,842 rows), one-hot encoded to
-108 features: 40 candidates (learning rate, dropout, weight decay, units, layers) x 5 folds,
-batches of 256. Fused in one process and with n_jobs=2, and the same search one fit at a time in
-joblib's workers, n_jobs=2; "data" only loads and encodes. Memory does not depend on the number
-of epochs, so there are few (--epochs).
-
-Each search runs in a process of its own. Several times a second the resident memory (RSS) of
-that process and all its children is added up; pages that processes share count for each of
-them. PSS counts them once (Linux). The wanted bound holds for RSS.
+Each case runs in a process of its own.
 """
 
+import resource
 import subprocess
 import sys
 import threading
@@ -22,6 +30,8 @@ import _report as report
 import numpy as np
 import pandas as pd
 import psutil
+from _contenders import MLP, OURS, silence_expected_warnings
+from _models import REALMLP, make_peer
 
 CASES = ("data", "fused", "workers", "unfused")
 TITLES = {
@@ -32,19 +42,28 @@ TITLES = {
 }
 WANTED_GIB = 3.0
 SECONDS_BETWEEN_SAMPLES = 0.1
+OURS_DOUBLE, SEARCH = f"{OURS}, float64", "fused search, 20 x 3 fits"
+N_FEATURES, BATCH_SIZE, WANTED_TIMES_DATA = 50, 256, 2.0
+MB = 1e6
 
 
 def parse_arguments():
     """Return the command line's options."""
     parser = report.make_parser(__doc__)
-    parser.add_argument("file", help="adult.csv.gz: a CSV file with a column named target")
+    parser.add_argument("file", nargs="?", help="adult.csv.gz: a CSV file with a column target")
+    parser.add_argument("--parts", nargs="+", choices=["search", "rows"], default=["search"])
+    parser.add_argument("--rows", type=int, nargs="+", default=[25_000, 50_000, 100_000, 200_000])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--candidates", type=int, default=40)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--max-memory", type=int, help="bytes, of sknethp.fused()")
     parser.add_argument("--run", choices=CASES, help="run one case in this process")
-    return parser.parse_args()
+    parser.add_argument("--contender", help="run one contender of rows in this process")
+    options = parser.parse_args()
+    if "search" in options.parts and options.file is None:
+        parser.error("the part search needs a file")
+    return options
 
 
 def load(path):
@@ -155,18 +174,29 @@ def memory_of(process):
     return full.rss, getattr(full, "pss", 0)
 
 
+def run_child(*arguments):
+    """Start this script again with further arguments; return the process."""
+    command = [sys.executable, *sys.argv, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def output_of(process):
+    """Return the lines that a process prints."""
+    output, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(process.args)} ended with code {process.returncode}.")
+    return output.splitlines()
+
+
 def measure(case):
     """Run a case in a process of its own; return its output, seconds and watch."""
     start = time.perf_counter()
-    command = [sys.executable, *sys.argv, "--run", case]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = run_child("--run", case)
     watch = Watch(process.pid)
     watch.start()
-    output, _ = process.communicate()
+    lines = output_of(process)
     watch.stop()
-    if process.returncode:
-        raise SystemExit(f"{case} ended with code {process.returncode}.")
-    return output.splitlines(), time.perf_counter() - start, watch
+    return lines, time.perf_counter() - start, watch
 
 
 def gib(size):
@@ -174,13 +204,8 @@ def gib(size):
     return f"{size / 2**30:.2f}"
 
 
-def main():
-    """Run the cases that the command line asks for."""
-    options = parse_arguments()
-    if options.run:
-        run(options.run, options)
-        return
-    report.print_environment("psutil")
+def report_search(options):
+    """Run the searches of adult and print their table."""
     rows = []
     for case in options.cases:
         (shape, score, largest), seconds, watch = measure(case)
@@ -195,6 +220,110 @@ def main():
         ["", "RSS", "wanted", "PSS", "processes", "largest population", "best score", "seconds"],
         rows,
     )
+
+
+def make_rows(n_rows, dtype):
+    """Return X, y of random columns, made without more memory than they take."""
+    rng = np.random.default_rng(0)
+    X = np.empty((n_rows, N_FEATURES), dtype)
+    for start in range(0, n_rows, 1000):
+        X[start : start + 1000] = rng.standard_normal(X[start : start + 1000].shape)
+    return X, (X[:, :5].sum(1) + 2 * rng.standard_normal(n_rows) > 0).astype(int)
+
+
+def make_contender(name, n_epochs):
+    """Return what is fitted to the rows."""
+    from sklearn.neural_network import MLPClassifier
+
+    from sknethp import DeepNetClassifier
+
+    ours = DeepNetClassifier(max_epochs=n_epochs, batch_size=BATCH_SIZE, random_state=0)
+    if name == MLP:
+        return MLPClassifier((256, 256), max_iter=n_epochs, batch_size=BATCH_SIZE, random_state=0)
+    if name == REALMLP:
+        return make_peer(REALMLP).make(0).set_params(n_epochs=n_epochs, batch_size=BATCH_SIZE)
+    return make_large_search(ours) if name == SEARCH else ours
+
+
+def make_large_search(net):
+    """Return a search that trains its fits together."""
+    from scipy.stats import loguniform, uniform
+
+    from sknethp.model_selection import RandomizedSearchCV
+
+    space = {
+        "lr": loguniform(1e-4, 1e-2),
+        "dropout": uniform(0, 0.5),
+        "weight_decay": loguniform(1e-6, 1e-2),
+    }
+    net.set_params(hidden_units=64)
+    return RandomizedSearchCV(
+        net, space, n_iter=20, cv=3, refit=False, random_state=0, progress=False
+    )
+
+
+def run_contender(name, n_rows, n_epochs):
+    """Print MB of a fit and of a fit with prediction, seconds and processor seconds of the fit."""
+    silence_expected_warnings()
+    X, y = make_rows(n_rows, "float64" if name == OURS_DOUBLE else "float32")
+    make_contender(name, n_epochs).fit(X[:500], y[:500])
+    before, start = psutil.Process().memory_info().rss, time.process_time()
+    fitted, seconds = report.timed(make_contender(name, n_epochs).fit, X, y)
+    processor_seconds, peaks = time.process_time() - start, [peak_memory()]
+    if name != SEARCH:
+        fitted.predict(X)
+    peaks.append(peak_memory())
+    print(*((peak - before) / MB for peak in peaks), seconds, processor_seconds)
+
+
+def peak_memory():
+    """Return the largest resident memory of this process so far, in bytes (Linux)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def report_rows(options):
+    """Run each contender on each number of rows, and print their table."""
+    names = [OURS, OURS_DOUBLE, MLP, SEARCH]
+    if make_peer(REALMLP).make is not None:
+        names.insert(3, REALMLP)
+    rows = []
+    for name in names:
+        first = None
+        for n_rows in options.rows:
+            process = run_child("--contender", name, "--rows", str(n_rows))
+            numbers = output_of(process)[-1].split()
+            fit, predicted, seconds, processor_seconds = map(float, numbers)
+            per_row = processor_seconds / n_rows
+            first = first or per_row
+            data = n_rows * N_FEATURES * 4 / MB
+            wanted = WANTED_TIMES_DATA if name in (OURS, OURS_DOUBLE) else None
+            own = [f"{fit:.0f}", f"{fit / data:.2f}", wanted, f"{predicted:.0f}"]
+            own += [f"{seconds:.1f}", f"{processor_seconds:.1f}", f"{per_row / first:.2f}"]
+            rows.append([f"{name}, {n_rows}", *own])
+            print(f"measured {rows[-1][0]}", file=sys.stderr, flush=True)
+    header = ["contender, rows", "fit MB", "/ data", "wanted at most", "with predict MB"]
+    report.print_table(
+        f"{N_FEATURES} columns, batches of {BATCH_SIZE}, {options.epochs} epochs: peak memory "
+        "beyond data and imports",
+        [*header, "seconds", "CPU seconds", "per row / first"],
+        rows,
+    )
+
+
+def main():
+    """Run the cases that the command line asks for."""
+    options = parse_arguments()
+    if options.run:
+        run(options.run, options)
+        return
+    if options.contender:
+        run_contender(options.contender, options.rows[-1], options.epochs)
+        return
+    report.print_environment("psutil", "pytabkit")
+    if "search" in options.parts:
+        report_search(options)
+    if "rows" in options.parts:
+        report_rows(options)
 
 
 if __name__ == "__main__":

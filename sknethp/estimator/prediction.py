@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
 
@@ -18,6 +18,8 @@ from sknethp.training.threads import one_torch_thread
 # At most this many numbers of the widest layer at a time.
 _NUMBERS_AT_A_TIME = 2**18
 _ROWS_AT_A_TIME = 16, 8192
+# Products round the last few rows of a block, beyond a multiple, in another way.
+_ALIGNED = 16
 # Sparse rows with more features are multiplied without making them dense.
 _WIDE = 1024
 
@@ -40,16 +42,36 @@ def _forward(twin: nn.Module, X: Any) -> Tensor:
         average: Any = twin.get_submodule("average")
         return average(torch.stack([_forward(member, X) for member in members]))
     forward: Callable[[Any], Tensor] = lambda rows: twin(_dense(rows))  # noqa: E731
+    buffers = dict(twin.named_buffers())
     stays_sparse = False
-    if sparse.issparse(X) and X.shape[1] > _WIDE and isinstance(twin, nn.Sequential):
-        embeds = "inputs.columns" in dict(twin.named_buffers())
-        if not embeds:
-            forward, stays_sparse = _sparse_forward(twin), True
+    is_wide = sparse.issparse(X) and X.shape[1] > _WIDE
+    if is_wide and isinstance(twin, nn.Sequential) and "inputs.columns" not in buffers:
+        forward, stays_sparse = _sparse_forward(twin), True
     # The units of each layer, or the cosines of all columns.
     sizes = (prod(p.shape[: max(1, p.ndim - 1)]) for p in twin.parameters())
     width = max(0 if stays_sparse else X.shape[1], *sizes)
-    n_rows = int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
-    return torch.cat([forward(X[i : i + n_rows]) for i in range(0, X.shape[0], n_rows)])
+    n_bins = buffers["inputs.start"].numel() if "inputs.start" in buffers else 0
+    logits: Tensor | None = None
+    for rows in _blocks(X.shape[0], _rows_at_a_time(width), _rows_at_a_time(max(width, n_bins))):
+        own = forward(X[rows])
+        if logits is None:  # filled in place: small results between large ones would waste memory
+            logits = own.new_empty(X.shape[0], own.shape[1])
+        logits[rows] = own
+    assert logits is not None
+    return logits
+
+
+def _rows_at_a_time(width: int) -> int:
+    return int(np.clip(_NUMBERS_AT_A_TIME // width, *_ROWS_AT_A_TIME))
+
+
+def _blocks(n_rows: int, most: int, within: int) -> Iterator[slice]:
+    """Yield blocks of at most so many rows, each in pieces of `within` of them, rounded alike."""
+    for start in range(0, n_rows, most):
+        stop = min(start + most, n_rows)
+        step = most if within >= most else max(_ALIGNED, within // _ALIGNED * _ALIGNED)
+        for first in range(start, stop, step):
+            yield slice(first, min(first + step, stop))
 
 
 def _in_double(module: nn.Module) -> nn.Module:

@@ -48,11 +48,10 @@ class Subset:
     index: np.ndarray
     weight: np.ndarray | None
 
-    def counted_rows(self) -> Any:
-        """Return the rows whose weights are not zero."""
+    def counted(self) -> np.ndarray | None:
+        """Return the samples whose weights are not zero; None if these are all."""
         index = self.index if self.weight is None else self.index[self.weight[self.index] > 0]
-        X = self.samples.X
-        return X if len(index) == X.shape[0] else X[index]
+        return None if len(index) == self.samples.X.shape[0] else index
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class FitRequest:
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Return what the network's inputs need to know of the training samples, by slot."""
-        return measured(self.architecture.inputs, self.train.counted_rows())
+        return measured(self.architecture.inputs, self.train.samples.X, self.train.counted())
 
     @cached_property
     def settings(self) -> Settings:
@@ -236,7 +235,9 @@ def request_on(
 
 def _embedded_columns(parameters: Mapping[str, Any], train: Subset) -> tuple[int, ...]:
     """Return the columns that an embedding embeds."""
-    return tuple(many_valued(train.counted_rows()).tolist()) if parameters["embedding"] else ()
+    if not parameters["embedding"]:
+        return ()
+    return tuple(many_valued(train.samples.X, train.counted()).tolist())
 
 
 def _check_callbacks(parameters: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -18,6 +19,7 @@ EMBEDDINGS = ("periodic", "piecewise_linear", "both")
 SOFT_LIMIT = 3.0
 # Enough rows for every statistic of a column.
 _MOST_ROWS = 100_000
+_NUMBERS_AT_A_TIME = 2**20
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Inputs:
             Slot("inputs.bias", -1, "bias", (n, size)),
         )
 
+    def within(self, columns: slice) -> Inputs:
+        """Return the same for some of the columns alone, counted from the first of them."""
+        inside = range(columns.start, columns.stop)
+        own = tuple(column - columns.start for column in self.columns if column in inside)
+        return replace(self, columns=own)
+
     def statistics(self, n_features: int) -> tuple[Slot, ...]:
         """What is computed from the training samples before the training (see `measured`)."""
         scaling = (
@@ -90,27 +98,62 @@ class Inputs:
 PLAIN = Inputs()
 
 
-def many_valued(X: Any) -> np.ndarray:
-    """Return the columns of samples ``(n_samples, n_features)`` with more than two values."""
+def many_valued(X: Any, index: np.ndarray | None = None) -> np.ndarray:
+    """Return the columns of samples ``(n_samples, n_features)`` with more than two values.
+
+    Without an `index`, all samples count.
+    """
     if not sparse.issparse(X):
-        return np.flatnonzero(((X.min(0) != X) & (X.max(0) != X)).any(0))
-    columns = X.tocsc()
+        pieces = [columns.start + _many_valued(own) for columns, own in _by_columns(X, index)]
+        return np.concatenate(pieces)
+    columns = _rows(X, index).tocsc()
     n_values = (
-        len(np.unique(columns.data[start:stop])) + (stop - start < X.shape[0])
+        len(np.unique(columns.data[start:stop])) + (stop - start < columns.shape[0])
         for start, stop in pairwise(columns.indptr)
     )
-    return np.flatnonzero(np.fromiter(n_values, int, X.shape[1]) > 2)
+    return np.flatnonzero(np.fromiter(n_values, int, columns.shape[1]) > 2)
 
 
-def measured(inputs: Inputs, X: Any) -> dict[str, np.ndarray]:
+def _many_valued(X: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(((X.min(0) != X) & (X.max(0) != X)).any(0))
+
+
+def _rows(X: Any, index: np.ndarray | None) -> Any:
+    return X if index is None else X[index]
+
+
+def _by_columns(X: np.ndarray, index: np.ndarray | None) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield samples some columns at a time: two at least, as numpy adds up a single one otherwise.
+
+    What is computed of all of them would take more memory than the samples.
+    """
+    n_rows, n_columns = X.shape[0] if index is None else len(index), X.shape[1]
+    n_pieces = np.clip(n_rows * n_columns // _NUMBERS_AT_A_TIME, 1, max(1, n_columns // 2))
+    ends = np.linspace(0, n_columns, n_pieces + 1).astype(int).tolist()
+    for columns in map(slice, ends[:-1], ends[1:]):
+        yield columns, _rows(X[:, columns], index)
+
+
+def measured(inputs: Inputs, X: Any, index: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Return the statistics of training samples ``(n_samples, n_features)``, by name, in float32.
 
-    Sparse columns are not centred.
+    Without an `index`, all samples count. Sparse columns are not centred.
     """
     if not (inputs.scaling or inputs.is_encoded):
         return {}
-    if X.shape[0] > _MOST_ROWS:
-        X = X[np.random.default_rng(0).choice(X.shape[0], _MOST_ROWS, replace=False)]
+    n_samples = X.shape[0] if index is None else len(index)
+    if n_samples > _MOST_ROWS:
+        drawn = np.random.default_rng(0).choice(n_samples, _MOST_ROWS, replace=False)
+        index = drawn if index is None else index[drawn]
+    if sparse.issparse(X):
+        return _measured(inputs, _rows(X, index))
+    pieces = [_measured(inputs.within(columns), own) for columns, own in _by_columns(X, index)]
+    names = dict.fromkeys(name for piece in pieces for name in piece)
+    return {name: np.concatenate([p[name] for p in pieces if name in p]) for name in names}
+
+
+def _measured(inputs: Inputs, X: Any) -> dict[str, np.ndarray]:
+    """Return the statistics of columns that fit into memory at once."""
     center, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
     values: dict[str, np.ndarray] = {}
     if inputs.scaling:

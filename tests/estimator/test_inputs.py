@@ -9,6 +9,7 @@ from sklearn.datasets import load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
+import sknethp.training.inputs as inputs_module
 from sknethp.exceptions import UnscaledInputWarning
 from sknethp.training.inputs import Inputs, many_valued, measured
 from tests.helpers import BREAST_CANCER, small_net
@@ -53,6 +54,22 @@ def test_unscaled_columns_are_warned_of_only_without_scaling():
 
 
 COLUMNS = np.array([[0.0, 5, 1, 7], [0, 5, 2, 7], [1, 5, 3, 9], [1, 5, 6, 9]], np.float32)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_columns_are_measured_some_at_a_time_as_all_at_once(scaling, order, monkeypatch):
+    X = np.asarray(BREAST_CANCER[0], np.float32, order=order)
+    index = np.arange(0, len(X), 2)
+    wanted = Inputs(scaling, (0, 7, 29), n_bins=8)
+    at_once = measured(wanted, X, index), many_valued(X, index)
+    monkeypatch.setattr(inputs_module, "_NUMBERS_AT_A_TIME", 100)
+    pieces = [columns for columns, _ in inputs_module._by_columns(X, index)]
+    assert len(pieces) > 3
+    assert all(piece.stop - piece.start > 1 for piece in pieces)
+    some = measured(wanted, X, index), many_valued(X, index)
+    np.testing.assert_equal(some, at_once)
+    assert (some[0]["inputs.center"] != measured(wanted, X)["inputs.center"]).any()
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csr_array])

@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, make_classification
 
 from sknethp import DeepNetClassifier
+from sknethp.estimator.prediction import _blocks
 from sknethp.training import threads
 
 X, y = load_digits(return_X_y=True)
@@ -122,3 +123,10 @@ def test_logarithms_of_probabilities(n_classes):
         model.predict_log_proba(X[some]), np.log(model.predict_proba(X[some])), rtol=1e-9
     )
     assert np.isfinite(model.predict_log_proba(1e6 * X[some])).all()
+
+
+def test_pieces_of_a_block_end_where_the_block_does():
+    """Within a block they are multiples of what rounds alike; without need there are none."""
+    ends = [(rows.start, rows.stop) for rows in _blocks(90, 50, 40)]
+    assert ends == [(0, 32), (32, 50), (50, 82), (82, 90)]
+    assert [(rows.start, rows.stop) for rows in _blocks(90, 50, 50)] == [(0, 50), (50, 90)]
