@@ -12,6 +12,8 @@ peak   the share of this machine's matrix-multiply peak that fused training reac
        gradients by weights and by inputs). In this process and with n_jobs=-1, over
        more epochs than elsewhere, since training is what is measured; "training
        alone" leaves out what else a fit does, as far as it is in this process.
+       With --defaults the nets are as they come, but for their units: embedded
+       inputs, SiLU, dropout and Adam, in batches of 64.
 
 Each fit has another learning rate and seed; all go through one joblib.Parallel
 inside `sknethp.fused()`, and the time is that of the whole block. The same net
@@ -27,6 +29,7 @@ import numpy as np
 import torch
 from _contenders import BATCH_SIZE, count_weights, make_data, make_ours
 from _searches import time_methods
+from sklearn.base import clone
 
 N_FEATURES = 20
 N_VALID = 500
@@ -49,6 +52,7 @@ def parse_arguments():
     parser.add_argument("--base-units", type=int, default=64, help="where units do not vary")
     parser.add_argument("--peak-fits", type=int, default=100)
     parser.add_argument("--peak-epochs", type=int, default=20)
+    parser.add_argument("--defaults", action="store_true", help="in the peak part")
     parser.add_argument("--optimizer", default="sgd")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
@@ -74,6 +78,22 @@ def make_nets(n_fits, n_units, n_epochs, optimizer):
         )
         for seed, lr in enumerate(np.geomspace(*LR_RANGE, n_fits))
     ]
+
+
+def make_default_nets(n_fits, n_units, n_epochs):
+    """Return nets as they come for a few thousand rows, and the number of their inputs' numbers."""
+    from sknethp import DeepNetClassifier
+
+    net = DeepNetClassifier(
+        hidden_units=n_units,
+        max_epochs=n_epochs,
+        embedding="both",
+        embedding_bins=8,
+        batch_size=64,
+        calibrate=False,  # which would leave samples out
+    )
+    nets = [clone(net).set_params(lr=1e-3, random_state=seed) for seed in range(n_fits)]
+    return nets, N_FEATURES * (1 + net.embedding_size + net.embedding_bins)
 
 
 def split_data(n_rows):
@@ -119,9 +139,9 @@ def measure(n_fits, n_rows, n_units, options):
     )
 
 
-def training_flops(n_rows, n_units, n_epochs):
+def training_flops(n_rows, n_units, n_epochs, n_inputs=N_FEATURES):
     """Return the floating-point operations of one fit's matrix products."""
-    return 6 * n_rows * n_epochs * count_weights(N_FEATURES, n_units)
+    return 6 * n_rows * n_epochs * count_weights(n_inputs, n_units)
 
 
 def report_scaling(name, cells, peak, options):
@@ -166,10 +186,13 @@ def training_seconds(run):
 def report_peak(options):
     """Measure which share of the peak training reaches and print a table."""
     n_fits, n_rows, n_epochs = options.peak_fits, options.base_rows, options.peak_epochs
+    kind = "the defaults" if options.defaults else f"{options.optimizer}, batch {BATCH_SIZE}"
     data = split_data(n_rows)
     rows = []
     for n_units in options.peak_units:
-        nets = make_nets(n_fits, n_units, n_epochs, options.optimizer)
+        nets, n_inputs = make_nets(n_fits, n_units, n_epochs, options.optimizer), N_FEATURES
+        if options.defaults:
+            nets, n_inputs = make_default_nets(n_fits, n_units, n_epochs)
         contenders = {
             name: functools.partial(
                 training_seconds, functools.partial(run_fused, nets, data, n_jobs)
@@ -178,7 +201,7 @@ def report_peak(options):
         } | {"peak": measure_peak}
         runs = report.interleave(contenders, options.repeats)
         peak = float(np.median(runs.pop("peak")))
-        flops = n_fits * training_flops(n_rows, n_units, n_epochs)
+        flops = n_fits * training_flops(n_rows, n_units, n_epochs, n_inputs)
         for name, results in runs.items():
             whole, training = map(np.array, zip(*results, strict=True))
             share = [
@@ -197,8 +220,8 @@ def report_peak(options):
             )
         print(f"measured {n_units} units", file=sys.stderr, flush=True)
     report.print_table(
-        f"Share of the peak: {n_fits} fits, {n_rows} rows, {n_epochs} epochs of "
-        f"{options.optimizer}, batch {BATCH_SIZE}; median [quartiles] of {options.repeats}",
+        f"Share of the peak: {n_fits} fits, {n_rows} rows, {n_epochs} epochs of {kind}; "
+        f"median [quartiles] of {options.repeats}",
         ["fused", "seconds", "GFLOP/s", "peak", "of peak", "training alone", "wanted"],
         rows,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sknethp.training.inputs import SOFT_LIMIT
 from sknethp.training.layers import Signal
-from sknethp.training.rounding import in_whole_vectors, sum_rows, weight_gradient
+from sknethp.training.rounding import in_whole_vectors, product, sum_rows, weight_gradient
 
 
 class Scale:
@@ -92,7 +92,10 @@ class PiecewiseLinear:
 
 
 class Periodic:
-    """Trained cosines of each column, and a linear map of them (Holzmüller et al., 2024)."""
+    """Trained cosines of each column, and a linear map of them (Holzmüller et al., 2024).
+
+    `added` is what is added to the inputs, ``(n_networks, n_samples, n_columns, size)``.
+    """
 
     def __init__(
         self,
@@ -105,21 +108,16 @@ class Periodic:
         self._parameters, self._gradients = parameters, gradients
         n, n_columns, n_frequencies, size = parameters["inputs.weight"].shape
         n_samples = added.value.shape[1]
-
-        def by_column(added: Tensor) -> Tensor:
-            return added.unflatten(2, (n_columns, -1))[..., :size].transpose(1, 2)
-
-        self._added = by_column(added.value)
+        self._added = added.value.transpose(1, 2)
         matrices = n * n_columns
         self._weight = parameters["inputs.weight"].view(matrices, n_frequencies, size)
         self._angle = added.value.new_empty(n, n_columns, n_samples, n_frequencies)
         self._cosine = torch.empty_like(self._angle)
-        self._mapped = added.value.new_empty(matrices, n_samples, size)
         self._cos, self._sin = (
             in_whole_vectors(function, self._angle.numel()) for function in (torch.cos, torch.sin)
         )
         if added.grad is not None:
-            self._added_grad = by_column(added.grad)
+            self._added_grad = added.grad.transpose(1, 2)
 
     def forward(self) -> None:
         """Write the embedding."""
@@ -127,8 +125,7 @@ class Periodic:
         torch.mul(self._columns.value, own["inputs.frequency"].unsqueeze(2), out=self._angle)
         self._angle.add_(own["inputs.phase"].unsqueeze(2))
         self._cos(self._angle, out=self._cosine)
-        torch.bmm(self._cosine.flatten(0, 1), self._weight, out=self._mapped)
-        mapped = self._mapped.view_as(self._added)
+        mapped = product(self._cosine.flatten(0, 1), self._weight).view_as(self._added)
         torch.add(mapped, own["inputs.bias"].unsqueeze(2), out=self._added)
 
     def backward(self) -> None:
@@ -143,8 +140,8 @@ class Periodic:
 
         d = self._added_grad.contiguous().flatten(0, 1)
         write("inputs.bias", d)
-        product = weight_gradient(self._cosine.flatten(0, 1), d)
-        grads["inputs.weight"].copy_(product.view_as(grads["inputs.weight"]))
+        weight_grad = weight_gradient(self._cosine.flatten(0, 1), d)
+        grads["inputs.weight"].copy_(weight_grad.view_as(grads["inputs.weight"]))
         self._sin(self._angle, out=self._angle)
         torch.bmm(d, self._weight.transpose(1, 2), out=self._cosine.flatten(0, 1))
         # The derivative of the cosine is minus the sine.

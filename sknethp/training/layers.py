@@ -31,16 +31,11 @@ aten = torch.ops.aten
 class Signal(NamedTuple):
     """Values ``(n_networks, n_samples, n_units)`` and the loss's gradient with respect to them.
 
-    Inputs have no gradient, and nothing has one in prediction.
+    Inputs have no gradient, or only those that are trained, and nothing has one in prediction.
     """
 
     value: Tensor
     grad: Any
-
-    def columns(self, units: slice) -> Signal:
-        """Return some of the units."""
-        grad = None if self.grad is None else self.grad[..., units]
-        return Signal(self.value[..., units], grad)
 
 
 class Affine(NamedTuple):
@@ -113,6 +108,23 @@ class Dense:
             torch.bmm(self.z.grad, self._weight_transposed, out=self.x.grad)
         else:
             torch.baddbmm(self.skip_grad, self.z.grad, self._weight_transposed, out=self.x.grad)
+
+
+class DenseOfPart(Dense):
+    """A `Dense` layer that passes a gradient to a part of its inputs, those of `part`.
+
+    `part` views their weights, ``(n, ..., fan_out)``.
+    """
+
+    def __init__(self, part: Tensor, *rest: Any):
+        super().__init__(*rest)
+        self._part = part
+        self._weight = part.new_empty(part.shape)
+        self._weight_transposed = self._weight.flatten(1, -2).transpose(1, 2)
+
+    def _input_gradient(self) -> None:
+        self._weight.copy_(self._part)
+        super()._input_gradient()
 
 
 class DenseToOne(Dense):

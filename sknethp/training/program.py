@@ -19,6 +19,7 @@ from sknethp.training.layers import (
     Affine,
     BatchNorm,
     Dense,
+    DenseOfPart,
     DenseToOne,
     Dropout,
     FixedBatchNorm,
@@ -27,7 +28,7 @@ from sknethp.training.layers import (
     Signal,
 )
 from sknethp.training.network import Network
-from sknethp.training.rounding import Spans
+from sknethp.training.rounding import Spans, part_rounds_alike
 from sknethp.training.runs import runs
 
 BYTE_VALUES = 256
@@ -102,15 +103,13 @@ class Program:
         n_features = architecture.n_features
         statistics = {name: own[: len(self.networks)] for name, own in statistics.items()}
         value = self._empty(architecture.widths[0])
-        trains = self.training and inputs.is_trained
-        signal = Signal(value, torch.empty_like(value) if trains else None)
+        grad = self._input_gradient() if self.training and inputs.is_trained else None
         x = value[..., :n_features]
         self._operations.append(Scale(self.x, x, statistics, inputs.scaling))
         if inputs.n_added:
             own_columns = [network.architecture.inputs.columns for network in self.networks]
             columns = Columns(x, own_columns, len(inputs.columns))
             self._operations.append(columns)
-            added = signal.columns(slice(n_features, None))
             if inputs.is_trained:
                 own = (
                     {
@@ -119,13 +118,38 @@ class Program:
                     }
                     for blocks in (self.storage.parameters, self.storage.gradients)
                 )
+                added = Signal(self._trained(value, 2), self._trained(grad, 2))
                 self._operations.append(Periodic(columns, added, *own))
             if inputs.is_encoded:
-                encoded = added.value.unflatten(2, (-1, inputs.size + inputs.n_bins))
+                encoded = value[..., n_features:].unflatten(2, (-1, inputs.size + inputs.n_bins))
                 self._operations.append(
                     PiecewiseLinear(columns, encoded[..., inputs.size :], statistics)
                 )
-        return signal
+        return Signal(value, grad)
+
+    def _trained(self, values: Any, axis: int) -> Any:
+        """View the part of the inputs that is trained, ``(n_columns, size)`` in place of `axis`."""
+        architecture = self.storage.architecture
+        inputs = architecture.inputs
+        if values is None:
+            return None
+        if values.shape[axis] == architecture.widths[0]:
+            values = values.narrow(axis, architecture.n_features, inputs.n_added)
+        columns = values.unflatten(axis, (len(inputs.columns), -1))
+        return columns.narrow(axis + 1, 0, inputs.size)
+
+    def _input_gradient(self) -> Tensor:
+        """Return room for the gradient of the inputs: of the trained part, if it is small."""
+        architecture = self.storage.architecture
+        fan_in, units = architecture.widths[:2]
+        dropped = any(network.settings.dropout[0] for network in self.networks)
+        part = tuple(self._trained(torch.arange(fan_in, device="cpu"), 0).flatten().tolist())
+        few = architecture.inputs.is_encoded and not (
+            dropped or architecture.residual or units == 1
+        )
+        if few and part_rounds_alike(self._shape[1], fan_in, units, part):
+            return self._empty(len(part))
+        return self._empty(fan_in)
 
     def _spans(self, width: int) -> Spans:
         """Runs of networks of equal numbers of units, given the position among the widths."""
@@ -133,9 +157,13 @@ class Program:
 
     def _dense(self, x: Signal, z: Signal, layer: int, *rest: Any) -> Dense:
         spans = self._spans(layer), self._spans(layer + 1)
-        kind = DenseToOne if z.value.shape[2] == 1 else Dense
-        name = self.storage.architecture.layer_names[layer]
-        return kind(x, z, self._affine(name), *spans, *rest)
+        affine = self._affine(self.storage.architecture.layer_names[layer])
+        common = x, z, affine, *spans, *rest
+        if z.value.shape[2] == 1:
+            return DenseToOne(*common)
+        if x.grad is not None and x.grad.shape != x.value.shape:
+            return DenseOfPart(self._trained(affine.weight, 1), *common)
+        return Dense(*common)
 
     def _affine(self, module: str) -> Affine:
         """Weight and bias, or scale and shift, of a module of that name."""

@@ -99,6 +99,13 @@ def norm(values: Tensor, dim: int) -> Tensor:
     return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=torch.float64)
 
 
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Return ``a @ b`` of each network; MKL computes up to three columns faster as rows."""
+    if b.shape[2] >= ALIGNED:
+        return torch.bmm(a, b)
+    return torch.bmm(b.transpose(1, 2), a.transpose(1, 2)).transpose(1, 2)
+
+
 def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``x.T @ d`` of each network, for sizes at which it cannot be written directly.
 
@@ -111,8 +118,19 @@ def weight_gradient(x: Tensor, d: Tensor, out: Tensor | None = None) -> Tensor:
         d = padded
     # Torch's threads would split up the few rows of a single network's product.
     with one_torch_thread():
-        product = torch.bmm(x.transpose(1, 2), d)[..., :fan_out]
-    return product if out is None else out.copy_(product)
+        gradient = product(x.transpose(1, 2), d)[..., :fan_out]
+    return gradient if out is None else out.copy_(gradient)
+
+
+@cache
+def part_rounds_alike(n_rows: int, fan_in: int, fan_out: int, part: tuple[int, ...]) -> bool:
+    """Try whether the gradient of some of a layer's inputs, by itself, rounds as among all."""
+    rng = np.random.default_rng(0)
+    d, weight = (
+        torch.from_numpy(rng.standard_normal((1, n, fan_out), np.float32)) for n in (n_rows, fan_in)
+    )
+    among_all, alone = (torch.bmm(d, w.transpose(1, 2)) for w in (weight, weight[:, list(part)]))
+    return torch.equal(among_all[..., list(part)], alone)
 
 
 @cache

@@ -122,6 +122,7 @@ LARGE = {
         },
         DIGITS,
     ),
+    "embedded, with bins": ({"embedding": "both", "hidden_units": 256, "batch_size": 64}, DIGITS),
     "bins": ({"input_scaling": "robust", "embedding": "piecewise_linear"}, NOISY),
     "orthogonal": ({"weight_init": "orthogonal", "hidden_units": (600, 500)}, NOISY),
     "penalties": (

@@ -143,6 +143,19 @@ def test_gradients_of_scaled_and_embedded_inputs(make_network, make_program, inp
         torch.testing.assert_close(flats[i].double(), expected, rtol=1e-3, atol=2e-5)
 
 
+def test_a_part_of_the_inputs_has_the_same_gradient(make_network, make_program, monkeypatch):
+    """Alone, the gradient of the trained inputs is what it is among all, bit for bit."""
+    networks = [make_network(seed, inputs=INPUTS["both"], units=(6, 6)) for seed in range(2)]
+    x, targets = random_batch(2, 3)
+
+    def gradients():
+        return torch.stack(backward(make_program(networks, N_ROWS), x, targets, (N_ROWS,) * 2))
+
+    own = gradients()
+    monkeypatch.setattr("sknethp.training.program.part_rounds_alike", lambda *sizes: False)
+    assert torch.equal(own, gradients())
+
+
 def test_other_inputs_are_noticed(make_network, make_program):
     """Negative control: the gradients are not those of another scaling."""
     network = make_network(0, inputs=INPUTS["robust"])
