@@ -26,6 +26,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from sknethp import DeepNetClassifier
+from sknethp.estimator.calibration import OF_BAGS
 from sknethp.estimator.prediction import forward_in_double, probabilities
 from sknethp.estimator.request import Samples
 from sknethp.estimator.stored_fit import save_arrays
@@ -37,7 +38,7 @@ from sknethp.self_tuning.ensemble import greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.portfolio import PORTFOLIO
 from sknethp.self_tuning.race import Race
-from sknethp.self_tuning.temperature import OF_BAGS, fitted_temperature, scaled
+from sknethp.self_tuning.temperature import fitted_temperature, scaled
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.training.threads import one_torch_thread
 

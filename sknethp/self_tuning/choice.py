@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sknethp.estimator.calibration import OF_BAGS
 from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
 from sknethp.self_tuning import temperature as of_probabilities
@@ -71,7 +72,7 @@ def choose(
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
     mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
     own = of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
-    temperature = own * of_probabilities.OF_BAGS if calibrate and are_bags else own
+    temperature = own * OF_BAGS if calibrate and are_bags else own
     predicted = of_probabilities.scaled(mean, temperature)
     means = scores.mean(axis=1)
     losses = np.array([candidate.lowest for candidate in candidates])
