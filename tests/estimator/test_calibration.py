@@ -6,9 +6,11 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from sknethp.estimator.calibration import fitted_temperature
+from sknethp.estimator.calibration import OF_BAGS, fitted_temperature
+from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import Samples, fit_request
 from sknethp.hyperparameters import check_hyperparameters, hyperparameters_of
+from sknethp.training.module import members_of
 from sknethp.training.objectives import classification
 from tests.helpers import DIGITS, small_net
 
@@ -86,6 +88,13 @@ def test_members_hold_out_shares_of_their_own():
     assert len(set(np.concatenate(held_out).tolist())) == 60
     for index, kept in zip(held_out, request.member_indices, strict=True):
         assert sorted([*index, *kept]) == list(range(200))
+    targets = request.objective.encode(y[:200])
+    pieces = []
+    for member, index in zip(members_of(model.module_), held_out, strict=True):
+        logits = model.temperature_ * forward_in_double(member, samples.X[index])
+        pieces.append((logits[None], torch.from_numpy(targets[index]).double(), None))
+    expected = OF_BAGS * fitted_temperature(request.objective, pieces)
+    assert model.temperature_ == pytest.approx(expected, rel=1e-3)
     plain = small_net(**settings, calibrate=False).fit(X[:200], y[:200])
     losses = [log_loss(y[200:], m.predict_proba(X[200:])) for m in (plain, model)]
     assert losses[1] < losses[0]
