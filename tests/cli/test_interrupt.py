@@ -58,7 +58,7 @@ def without_times(folder):
     """Return the results of a run but for its times."""
     table = pd.read_csv(folder / "cv_results.csv")
     scores = json.loads((folder / "settings.json").read_text())["scores"]
-    return table[[name for name in table if not name.endswith("_time")]], scores
+    return table[[name for name in table if not name.endswith(("_time", "_at"))]], scores
 
 
 @pytest.fixture(scope="module", autouse=True)
