@@ -227,14 +227,9 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 tasks.begin_fit(0)
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
-                choice = choose(
-                    candidates,
-                    tuning.folds,
-                    tuning.scorer,
-                    self.ensemble_size,
-                    self.calibrate,
-                    are_bags=not self.refit and len(tuning.folds) > 1,
-                )
+                are_bags = not self.refit and len(tuning.folds) > 1
+                limits = self.ensemble_size, self.calibrate
+                choice = choose(candidates, tuning.folds, tuning.scorer, *limits, are_bags)
             refits = tuning.refitted(choice) if self.refit else {}
             self._keep(net, candidates, choice, tuning, refits)
         self.space_ = tuning.proposals.space
