@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sknethp.estimator.calibration import divide_logits, most_probable_temperature
+from sknethp.estimator.calibration import divide_logits
 from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.request import FitRequest
 from sknethp.estimator.stopping import Progress
@@ -19,9 +19,6 @@ from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.kept import KeptCandidate
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.network import Network
-
-# For a paired test.
-_FEWEST_BLOCKS = 3
 
 State = Literal[
     "running", "finished", "past its best", "behind", "out of time", "interrupted", "diverged"
@@ -78,35 +75,6 @@ class _FoldFit:
         return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
 
 
-class _HeldOut:
-    """What was held out from the folds, to compare predictions with."""
-
-    def __init__(self, folds: Folds):
-        self._objective = folds.objective
-        self._targets = torch.from_numpy(folds.objective.encode(folds.y)).double()
-        self._weight = None if folds.weight is None else torch.from_numpy(folds.weight).double()
-        n_blocks = -(-_FEWEST_BLOCKS // len(folds))
-        self._blocks = [
-            block
-            for part in folds.slices
-            for block in np.array_split(np.arange(part.start, part.stop), n_blocks)
-            if len(block)
-        ]
-
-    def _sample_losses(self, logits: Tensor) -> Tensor:
-        losses = self._objective.sample_losses(logits, self._targets)
-        return losses if self._weight is None else losses * self._weight
-
-    def losses(self, logits: Tensor) -> np.ndarray:
-        """Return the loss of each block of samples, ``(n_blocks,)``."""
-        losses = self._sample_losses(logits).numpy()
-        return np.array([losses[block].mean() for block in self._blocks])
-
-    def temperature(self, logits: Tensor) -> float:
-        """Return the temperature that gives the lowest loss, drawn towards 1."""
-        return most_probable_temperature(lambda t: float(self._sample_losses(logits / t).sum()))
-
-
 def copied(network: Network) -> Network:
     """Return a network as it is now, without moments."""
     return replace(
@@ -132,7 +100,7 @@ class Candidate:
     number: int
     proposal: Proposal
     requests: list[FitRequest]
-    _held_out: _HeldOut
+    _folds: Folds
     kept: KeptCandidate | None = None
     calibrate: bool = True
     state: State = "running"
@@ -158,8 +126,7 @@ class Candidate:
         requests = list(folds.requests(proposal.parameters, seed))
         own = [] if kept else requests
         fits = [_FoldFit(fold, request, folds) for fold, request in enumerate(own)]
-        held_out = _HeldOut(folds)
-        return cls(number, proposal, requests, held_out, kept, calibrate, _fits=fits)
+        return cls(number, proposal, requests, folds, kept, calibrate, _fits=fits)
 
     @property
     def n_epochs(self) -> int:
@@ -211,8 +178,9 @@ class Candidate:
         if not (is_finite and logits.isfinite().all()):
             self.end("diverged")
             return
-        temperature = self._held_out.temperature(logits) if self.calibrate else 1.0
-        losses = self._held_out.losses(logits / temperature)
+        weight = self._held_out_weight()
+        temperature = self._folds.temperature(logits, weight) if self.calibrate else 1.0
+        losses = self._folds.losses(logits / temperature, weight)
         is_best = not losses.mean() >= self.lowest
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
@@ -225,6 +193,12 @@ class Candidate:
             self.best = Snapshot(len(self.losses), networks, logits, temperature)
         if len(self.losses) == self.n_epochs:
             self.end("finished")
+
+    def _held_out_weight(self) -> Tensor | None:
+        """Return the weights of what is held out, ``(n_held_out,)``, of mean 1 in each fold."""
+        parts = [fit.valid for fit in self._fits]
+        weights = [part.weight[part.index] for part in parts if part.weight is not None]
+        return torch.cat(weights).double() if weights else None
 
     def _row(self, result: EpochResult) -> dict[str, Any]:
         """Return an epoch of the first fold as a row of skorch's history."""

@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedKFold, check_cv
+from torch import Tensor
 
+from sknethp.estimator.calibration import most_probable_temperature
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.request import FitRequest, Samples, Subset, request_on
 from sknethp.training.inputs import many_valued
 from sknethp.training.objectives import classification
 from sknethp.training.rows import Part, Rows
+
+# For a paired test.
+_FEWEST_BLOCKS = 3
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
@@ -92,6 +97,7 @@ class Folds:
         self.held_out = np.concatenate(self._test)
         self.y = samples.y[self.held_out]
         self.weight = None if samples.weight is None else samples.weight[self.held_out]
+        self._held_out_targets = self._targets[torch.from_numpy(self.held_out).long()].double()
         ends = np.cumsum([0, *map(len, self._test)]).tolist()
         self.slices = [slice(start, stop) for start, stop in pairwise(ends)]
 
@@ -127,6 +133,28 @@ class Folds:
         """Return a subset of the samples as training takes it."""
         weight = None if subset.weight is None else torch.from_numpy(subset.weight)
         return Part(self._rows, self._targets, subset.index, weight)
+
+    def _sample_losses(self, logits: Tensor, weight: Tensor | None) -> Tensor:
+        losses = self.objective.sample_losses(logits, self._held_out_targets)
+        return losses if weight is None else losses * weight
+
+    def losses(self, logits: Tensor, weight: Tensor | None) -> np.ndarray:
+        """Return the held-out loss of each fold, or of blocks of few folds, ``(n_blocks,)``.
+
+        Logits are ``(n_held_out, n_outputs)``, weights ``(n_held_out,)``.
+        """
+        losses, n_blocks = (
+            self._sample_losses(logits, weight).numpy(),
+            -(-_FEWEST_BLOCKS // len(self)),
+        )
+        blocks = [b for own in self.slices for b in np.array_split(losses[own], n_blocks)]
+        return np.array([block.mean() for block in blocks if len(block)])
+
+    def temperature(self, logits: Tensor, weight: Tensor | None) -> float:
+        """Return the temperature that gives the lowest held-out loss, drawn towards 1."""
+        return most_probable_temperature(
+            lambda t: float(self._sample_losses(logits / t, weight).sum())
+        )
 
     def by_sample(self, values: np.ndarray) -> np.ndarray:
         """Spread ``(n_held_out, n)`` over the samples: means, NaN for what was never held out."""

@@ -34,6 +34,14 @@ def is_behind(losses: np.ndarray, leader: np.ndarray, n_errors: float = _CLEARLY
     return bool(behind.mean() > n_errors * error)
 
 
+def is_past_best(candidate: Candidate) -> bool:
+    """Tell whether a candidate has been clearly worse than its best epoch for long."""
+    n_since = len(candidate.losses) - candidate.best_epoch
+    if n_since <= _PATIENCE * candidate.n_epochs:
+        return False
+    return is_behind(candidate.losses[-1], candidate.losses[candidate.best_epoch - 1], _PAST)
+
+
 class Race:
     """Trains candidates in rounds of an epoch each; those that end make room for new ones.
 
@@ -90,8 +98,8 @@ class Race:
             for candidate in self.running:
                 self._end(candidate, "interrupted")
 
-    def _stop_behind(self, candidate: Candidate) -> None:
-        """Stop a candidate at a rung of the race if it is clearly behind the best there."""
+    def _is_behind(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate is clearly behind the best at a rung, which it may become."""
         epoch = len(candidate.losses)
         for rung, share in enumerate(_RUNGS):
             if epoch != max(1, math.ceil(share * candidate.n_epochs)):
@@ -101,17 +109,8 @@ class Race:
             if leader is None or losses.mean() < leader.mean():
                 self._leaders[rung] = losses
             elif is_behind(losses, leader):
-                candidate.end("behind")
-                return
-
-    @staticmethod
-    def _stop_past_best(candidate: Candidate) -> None:
-        """Stop a candidate that is clearly past its best epoch."""
-        n_since = len(candidate.losses) - candidate.best_epoch
-        if n_since > _PATIENCE * candidate.n_epochs:
-            best = candidate.losses[candidate.best_epoch - 1]
-            if is_behind(candidate.losses[-1], best, _PAST):
-                candidate.end("past its best")
+                return True
+        return False
 
     def _fill(self) -> None:
         """Give free places to new candidates, half of the places at a time."""
@@ -168,9 +167,9 @@ class Race:
             candidate.seconds += (now - start) * share / max(total, 1)
             candidate.ended_at = now
             candidate.record(answers)
-            if candidate.state == "running":
-                self._stop_behind(candidate)
-            if candidate.state == "running":
-                self._stop_past_best(candidate)
+            if candidate.state == "running" and self._is_behind(candidate):
+                candidate.end("behind")
+            elif candidate.state == "running" and is_past_best(candidate):
+                candidate.end("past its best")
             if candidate.state != "running":
                 self._ended(candidate)

@@ -169,3 +169,15 @@ def test_nothing_is_said_where_all_is_well():
         warnings.simplefilter("always")
         tuned(n_candidates=2).fit(X, Y)
     assert told == []
+
+
+def test_only_the_ratios_of_weights_matter():
+    weight = 0.1 + np.random.default_rng(0).random(len(Y))
+    settings = {"estimator": small_net(max_epochs=15, lr=0.02), "n_candidates": 4}
+    one, thousand, none = (
+        tuned(**settings).fit(X, Y, sample_weight=w) for w in (weight, 1024 * weight, None)
+    )
+    np.testing.assert_array_equal(one.predict_proba(X), thousand.predict_proba(X))
+    for name in ("best_epoch", "n_epochs", "state"):
+        assert (one.cv_results_[name] == thousand.cv_results_[name]).all()
+    assert not np.array_equal(one.predict_proba(X), none.predict_proba(X))
