@@ -33,11 +33,10 @@ from sknethp.estimator.stored_fit import save_arrays
 from sknethp.hyperparameters import TABLE, check_hyperparameters, hyperparameters_of
 from sknethp.model_selection.spaces import distribution, fitted_to_data, has_effect
 from sknethp.self_tuning.candidate import Candidate, Proposal
-from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.ensemble import greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.portfolio import PORTFOLIO
-from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.race import is_past_best
 from sknethp.self_tuning.temperature import fitted_temperature, scaled
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.training.threads import one_torch_thread
@@ -162,19 +161,16 @@ def prepared(X, y, max_rows):
     )
 
 
-def train(samples, params):
-    """Return a candidate trained on five folds until it is past its best, its folds and work."""
-    folds = Folds(samples, make_splits(5, samples, (samples.X, samples.y), None, 0))
+def train(folds, params):
+    """Return a candidate, trained on the folds until it is past its best, and its work."""
     own = {**hyperparameters_of(DeepNetClassifier()), "ensemble_size": 1}
     proposal = Proposal(params, check_hyperparameters({**own, **params}), "")
     candidate = Candidate.start(0, proposal, folds, 0)
-    work = candidate.epoch_work
-    waiting = [candidate]
+    work, trainer = candidate.epoch_work, RoundTrainer()
     with one_torch_thread():
-        Race(
-            lambda started, n: [waiting.pop()] if waiting else [], RoundTrainer(), Clock(None), 1
-        ).run()
-    return candidate, folds, work * len(candidate.losses)
+        while candidate.state == "running" and not is_past_best(candidate):
+            candidate.record(trainer.train(candidate.epochs()))
+    return candidate, work * len(candidate.losses)
 
 
 def measure(data, candidates, file):
@@ -186,24 +182,24 @@ def measure(data, candidates, file):
     if file.exists() and (found := np.load(file))["candidates"] == json.dumps(candidates):
         return dict(found)
     samples, X_test, y_test = data
-    held_out, tested, works = [], [], []
-    for params in candidates:
-        candidate, folds, work = train(samples, params)
+    folds = Folds(samples, make_splits(5, samples, (samples.X, samples.y), None, 0))
+    shape = len(candidates), len(folds.y), len(samples.classes)
+    held_out, tested = np.zeros(shape), np.zeros((shape[0], len(y_test), shape[2]))
+    works = []
+    for i, params in enumerate(candidates):
+        candidate, work = train(folds, params)
         works.append(work)
-        shapes = [(len(y), len(samples.classes)) for y in (folds.y, y_test)]
-        if candidate.best is None:
-            held_out.append(np.zeros(shapes[0])), tested.append(np.zeros(shapes[1]))
-            continue
-        objective, networks = folds.objective, candidate.best.networks
-        logits = [forward_in_double(module_of(network), X_test) for network in networks]
-        held_out.append(probabilities(objective, candidate.best.logits))
-        tested.append(np.mean([probabilities(objective, each) for each in logits], axis=0))
+        if candidate.best is not None:
+            objective, networks = folds.objective, candidate.best.networks
+            logits = [forward_in_double(module_of(network), X_test) for network in networks]
+            held_out[i] = probabilities(objective, candidate.best.logits)
+            tested[i] = np.mean([probabilities(objective, each) for each in logits], axis=0)
     found = {
         "candidates": np.array(json.dumps(candidates)),
         "y": folds.y,
         "y_test": y_test,
-        "held_out": np.array(held_out, np.float32),
-        "tested": np.array(tested, np.float32),
+        "held_out": held_out.astype(np.float32),
+        "tested": tested.astype(np.float32),
         "work": np.array(works, float),
     }
     save_arrays(found, file)
@@ -211,7 +207,15 @@ def measure(data, candidates, file):
 
 
 def loss(found, chosen):
-    """Return the log-loss of the ensemble that is made of some candidates."""
+    """Return the log-loss of the ensemble that is made of some candidates, computed once."""
+    losses, key = found.setdefault("losses", {}), frozenset(chosen)
+    if key not in losses:
+        losses[key] = ensemble_loss(found, sorted(key))
+    return losses[key]
+
+
+def ensemble_loss(found, chosen):
+    """Compute the log-loss of the ensemble that is made of some candidates."""
     held_out, tested = found["held_out"][chosen], found["tested"][chosen]
     likelihoods = held_out[:, np.arange(len(found["y"])), found["y"]]
     weights = greedy_weights(likelihoods, None, ENSEMBLE_SIZE)[:, None, None]
