@@ -14,11 +14,9 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from sknethp.compat import BaseSearchCV
+from sknethp.hyperparameters import set_parameters
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Number, optional
-from sknethp.model_selection.checks import (
-    all_of,
-    check_growth,
-)
+from sknethp.model_selection.checks import all_of, check_growth
 from sknethp.model_selection.curve import Depth, curve, ended
 from sknethp.model_selection.estimators import full_name, prefixes
 from sknethp.model_selection.evaluations import Evaluations
@@ -28,7 +26,6 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
-    set_parameters,
 )
 from sknethp.model_selection.results import (
     Results,

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import rankdata
 
+from sknethp.hyperparameters import set_parameters
 from sknethp.hyperparameters.constraints import COUNT, Constraint
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV
@@ -17,7 +18,6 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
-    set_parameters,
 )
 
 
@@ -83,10 +83,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
     24
     """
 
-    _allowed: ClassVar[dict[str, Constraint]] = {
-        "n_iter": COUNT,
-        "n_points": COUNT,
-    }
+    _allowed: ClassVar[dict[str, Constraint]] = {"n_iter": COUNT, "n_points": COUNT}
     _all_at_first = False
     _splits_once = True  # a splitter may shuffle differently each round
     _space_parameter = "search_spaces"
