@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.comparison import files
 from sknethp.comparison.frames import pandas
 from sknethp.comparison.judgement import about_models, verdict
 from sknethp.comparison.text import as_html, as_text
@@ -261,9 +262,7 @@ class Comparison:
         folder : path
             It is made if it is missing.
         """
-        from sknethp.comparison.files import save
-
-        save(self, Path(folder))
+        files.save(self, Path(folder))
 
     @classmethod
     def load(cls, folder: Any) -> Comparison:
@@ -277,9 +276,7 @@ class Comparison:
         -------
         Comparison
         """
-        from sknethp.comparison.files import load
-
-        return load(cls, Path(folder))
+        return files.load(cls, Path(folder))
 
     def __str__(self) -> str:
         return as_text(self)

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sknethp.comparison.data import Data, Part, checked, inner_folds, outer_folds, prepared
+from sknethp.comparison.data import Data, Prepared, checked, inner_folds, outer_folds, prepared
 from sknethp.comparison.evaluation import Result, Rows, evaluated
 from sknethp.comparison.findings import about_data
 from sknethp.comparison.frames import Results, held_out_frame, pandas, scores_frame
@@ -180,19 +180,14 @@ def _fold(
 ) -> Iterator[tuple[Model, Result]]:
     """Yield the result of each model on a fold, recalled or new."""
     train, test = split
-    parts: tuple[Part, Part] | None = None
+    tables: Prepared | None = None
     for model in models:
         result = kept.recall(model.given, fold)
         if result is None:
-            parts = parts or prepared(data, train, test)
-            rows = Rows(
-                parts[0][model.table],
-                data.y[train],
-                parts[1][model.table],
-                data.y[test],
-                None if data.groups is None else data.groups[train],
-                data.classes,
-            )
+            tables = tables or prepared(data, train, test)
+            X_train, X_test = tables[model.table]
+            groups = None if data.groups is None else data.groups[train]
+            rows = Rows(X_train, data.y[train], X_test, data.y[test], groups, data.classes)
             result = evaluated(model, job, rows, metrics)
             kept.keep(result, model.given, fold)
         yield model, result
