@@ -154,18 +154,11 @@ class Comparison:
         scores, sizes = self.fold_scores(metric), self._sizes()
         rows = []
         for model, other in combinations(self._ranked(metric), 2):
-            worse, equivalent, better = equivalence(scores[other], scores[model], sizes, self.rope_)
-            rows.append(
-                {
-                    "model": model,
-                    "other": other,
-                    "difference": float(scores[model].mean() - scores[other].mean()),
-                    "p_value": corrected_paired_test(scores[other], scores[model], sizes),
-                    "p_better": better,
-                    "p_equivalent": equivalent,
-                    "p_worse": worse,
-                }
-            )
+            theirs, own = scores[other], scores[model]
+            worse, equivalent, better = equivalence(theirs, own, sizes, self.rope_)
+            p_value = corrected_paired_test(theirs, own, sizes)
+            difference = float(own.mean() - theirs.mean())
+            rows.append((model, other, difference, p_value, better, equivalent, worse))
         columns = ["model", "other", "difference", "p_value", "p_better", "p_equivalent", "p_worse"]
         table = pandas().DataFrame(rows, columns=columns)
         table.insert(4, "p_holm", holm(table["p_value"].to_numpy(float)))
