@@ -21,14 +21,7 @@ from sknethp.comparison.result import Comparison
 from sknethp.comparison.scoring import LOG_LOSS, scorers
 from sknethp.fusion.arguments import PROGRESS
 from sknethp.hyperparameters import TABLE
-from sknethp.hyperparameters.constraints import Constraint, Number, complaint
-
-_ALLOWED: dict[str, Constraint] = {
-    "max_time": Number(0, low_open=True),
-    "memory": TABLE["memory"].allowed,
-    "rope": Number(0),
-    "progress": PROGRESS,
-}
+from sknethp.hyperparameters.constraints import Number, check_allowed
 
 
 def compare(
@@ -117,7 +110,10 @@ def compare(
     >>> comparison.to_frame().shape
     (2, 10)
     """
-    _check(max_time=max_time, memory=memory, rope=rope, progress=progress)
+    check_allowed("max_time", max_time, Number(0, low_open=True))
+    check_allowed("memory", memory, TABLE["memory"].allowed)
+    check_allowed("rope", rope, Number(0))
+    check_allowed("progress", progress, PROGRESS)
     pandas()  # missing, it should be known before an hour has passed
     wanted, metrics = chosen(models), scorers(scoring)
     data = checked(X, y, groups)
@@ -153,12 +149,6 @@ def compare(
         rope=float(rope),
         findings=[*about_data(data, len(splits)), *notes],
     )
-
-
-def _check(**given: Any) -> None:
-    for name, value in given.items():
-        if not _ALLOWED[name].allows(value):
-            raise ValueError(complaint(name, value, _ALLOWED[name]))
 
 
 def _n_threads(n_jobs: Any) -> int:
