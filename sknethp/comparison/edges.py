@@ -43,7 +43,9 @@ def _spaces(fitted: Any) -> list[dict[str, Any]]:
 
 def _bounds(domain: Any) -> tuple[float, float] | None:
     """Return the lowest and highest of a range, or of three values or more."""
-    if hasattr(domain, "bounds"):  # a dimension of scikit-optimize
+    if hasattr(domain, "categories"):  # a dimension of scikit-optimize, whose bounds are all values
+        domain = domain.categories
+    if hasattr(domain, "bounds"):  # another dimension of it
         low, high = domain.bounds
         return (float(low), float(high)) if _is_number(low) else None
     if hasattr(domain, "support"):

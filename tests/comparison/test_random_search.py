@@ -8,11 +8,13 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
-from skopt.space import Real
+from skopt.space import Categorical, Real
 
+from sknethp import DeepNetClassifier
 from sknethp.comparison import peers, random_search
 from sknethp.comparison.edges import at_edge
 from sknethp.comparison.random_search import Space, TimedRandomSearch
+from sknethp.model_selection import search_space
 
 X, y = load_breast_cancer(return_X_y=True)
 X, y = X[::3], y[::3]
@@ -156,6 +158,17 @@ class Fitted:
         ({"a": "x"}, {"param_grid": {"a": ["x", "y", "z"]}}, []),
         ({"lr": 0.1}, {"space_": {"lr": Real(1e-4, 0.1, prior="log-uniform")}}, ["lr high"]),
         (
+            {"batch_size": 32},
+            {"space_": {"batch_size": Categorical([32, 64, 128])}},
+            ["batch_size low"],
+        ),
+        ({"batch_size": 64}, {"space_": {"batch_size": Categorical([32, 64])}}, []),
+        (
+            {"activation": "relu"},
+            {"space_": {"activation": Categorical(["relu", "selu", "silu"])}},
+            [],
+        ),
+        (
             {"min_samples_leaf": 1},
             {"param_distributions": {"min_samples_leaf": randint(1, 20)}},
             [],
@@ -166,6 +179,29 @@ class Fitted:
 )
 def test_edges(best, space, expected):
     assert at_edge(Fitted(best, **space)) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "attribute"),
+    [("grid", "param_grid"), ("random", "param_distributions"), ("bayes", "space_")],
+)
+def test_every_hyperparameter_of_our_own_spaces_may_be_at_an_edge(method, attribute):
+    space = search_space(DeepNetClassifier(), method, X=X)
+    best = {name: values_of(domain)[0] for name, domain in space.items()}
+    found = at_edge(Fitted(best, **{attribute: space}))
+    assert "lr low" in found
+    assert {each.split()[0] for each in found} <= set(space)
+
+
+def values_of(domain):
+    """Return some values of a domain, the lowest first where they have an order."""
+    if isinstance(domain, list):
+        return domain
+    if hasattr(domain, "categories"):
+        return domain.categories
+    if hasattr(domain, "support"):
+        return domain.support()
+    return domain.bounds if hasattr(domain, "bounds") else [domain.rvs(random_state=0)]
 
 
 def test_default_estimators_are_scikit_learns():
