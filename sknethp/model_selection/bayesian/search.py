@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import rankdata
 
 from sknethp.hyperparameters import set_parameters
 from sknethp.hyperparameters.constraints import COUNT, Constraint
@@ -19,6 +18,7 @@ from sknethp.model_selection.fused_search import (
     MAX_TIME,
     FusedSearchMixin,
 )
+from sknethp.model_selection.results import ranks_of
 
 
 class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
@@ -153,6 +153,5 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         """Rank training scores."""
         for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
             mean = np.asarray(self.cv_results_[key], dtype=float)
-            ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
-            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
+            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks_of(mean).astype(int)
         super()._conclude()
