@@ -32,6 +32,7 @@ from sknethp.hyperparameters import (
     described,
     hyperparameters_of,
     no_parameter,
+    set_parameters,
     translates_names,
 )
 from sknethp.training.inputs import Inputs
@@ -144,70 +145,12 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         memory=None,
         verbose=0,
     ):
-        self.hidden_layers = hidden_layers
-        self.hidden_units = hidden_units
-        self.activation = activation
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.input_scaling = input_scaling
-        self.embedding = embedding
-        self.embedding_size = embedding_size
-        self.embedding_frequencies = embedding_frequencies
-        self.frequency_scale = frequency_scale
-        self.embedding_bins = embedding_bins
-        self.weight_init = weight_init
-        self.normalization = normalization
-        self.residual = residual
-        self.ensemble_size = ensemble_size
-        self.optimizer = optimizer
-        self.lr = lr
-        self.embedding_lr_factor = embedding_lr_factor
-        self.lr_schedule = lr_schedule
-        self.lr_final = lr_final
-        self.lr_drop_factor = lr_drop_factor
-        self.lr_drop_epochs = lr_drop_epochs
-        self.warmup_fraction = warmup_fraction
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.beta2 = beta2
-        self.weight_decay = weight_decay
-        self.l1 = l1
-        self.max_norm = max_norm
-        self.gradient_clip = gradient_clip
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.min_improvement = min_improvement
-        self.monitor = monitor
-        self.validation_fraction = validation_fraction
-        self.restore_best = restore_best
-        self.calibrate = calibrate
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.device = device
-        self.callbacks = callbacks
-        self.memory = memory
-        self.verbose = verbose
+        set_parameters(self, locals())
 
-    def get_params(self, deep=True):
-        """Return the parameters.
-
-        Parameters
-        ----------
-        deep : bool
-            Has no effect: no parameter is an estimator.
-
-        Returns
-        -------
-        dict
-            From names to values.
-        """
-        kind: Any = type(self)
-        return {name: getattr(self, name) for name in _parameter_names(kind)}
+    @classmethod
+    @cache  # reading a signature is slow
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
     def set_params(self, **params):
         """Set parameters.
@@ -221,8 +164,7 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         -------
         self
         """
-        kind: Any = type(self)
-        names = _parameter_names(kind)
+        names = self._get_param_names()
         for name in params:
             if name not in names:
                 raise ValueError(no_parameter(self, name, names))
@@ -312,9 +254,8 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                     "give the same, or none."
                 )
         samples = Samples(X, encode(y, labels, "y"), check_weights(sample_weight, X), labels)
-        request = fit_request(
-            parameters, samples, None, _seed(parameters), n_epochs=1, inputs=self._inputs()
-        )
+        seed, inputs = _seed(parameters), self._inputs()
+        request = fit_request(parameters, samples, None, seed, n_epochs=1, inputs=inputs)
         with one_torch_thread(), torch.inference_mode(False):
             earlier = None if first else self._earlier(labels)
             self._keep(fit_network(request, earlier), labels)
@@ -361,8 +302,8 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         -------
         ndarray of shape (n_samples,)
         """
-        logits = self._logits(X).numpy()
-        return self.classes_[self._objective.decode(logits)]
+        logits = self._logits(X)
+        return self.classes_[self._objective.decode(logits.numpy())]
 
     @property
     def module_(self):
@@ -429,12 +370,6 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         tags.input_tags.sparse = True
         tags.non_deterministic = False
         return tags
-
-
-@cache
-def _parameter_names(kind: Any) -> list[str]:
-    """Return the names of a class's parameters; cached, as reading its signature is slow."""
-    return kind._get_param_names()
 
 
 def _seed(parameters: dict[str, Any]) -> int:

@@ -1,28 +1,22 @@
-"""One thread of BLAS for each process of the tests, and data that many tests use."""
+"""One thread of BLAS and OpenMP for each process of the tests, and data that many tests use."""
 
 import os
 import signal
 
-# Tests run side by side, on small matrices, for which threads of BLAS wait for each other longer
-# than they compute. Processes that a test starts have it, too.
+# Tests run side by side, on small matrices, for which threads wait for each other longer than they
+# compute: scikit-learn's logistic regression of iris takes 60 times as long on a busy machine, and
+# torch beside it. Processes that a test starts have it, too; tests of threads set their number.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from sknethp.training.threads import torch_threads
 from tests.helpers import BREAST_CANCER
 
 
 @pytest.fixture(scope="session")
 def data():
     return BREAST_CANCER
-
-
-@pytest.fixture
-def one_thread():
-    """Threads of torch beside other tests wait for each other; the results are the same."""
-    with torch_threads(1):
-        yield
 
 
 @pytest.fixture

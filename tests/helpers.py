@@ -1,6 +1,9 @@
 """What many tests need: nets that train in milliseconds, real data, and the scores of a search."""
 
+from contextlib import contextmanager
+
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -8,6 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from sknethp import DeepNetClassifier, model_selection
 from sknethp.training.inputs import Inputs
 from sknethp.training.network import Settings
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 BREAST_CANCER = tuple(part[::3] for part in load_breast_cancer(return_X_y=True))
 DIGITS = tuple(part[:300] for part in load_digits(return_X_y=True))
@@ -39,6 +47,19 @@ def searching(name, estimator, **settings):
     search = getattr(model_selection, name)(estimator, **SEARCHES[name])
     seed = {"random_state": 0} if "random_state" in search.get_params(deep=False) else {}
     return search.set_params(**seed, **settings)
+
+
+@contextmanager
+def no_large_files():
+    """Let writes of more than 20 kB fail in this process and those that it starts."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    get_reusable_executor().shutdown(wait=True)  # worker processes from before have no limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        get_reusable_executor().shutdown(wait=True)  # and these would keep it
 
 
 def small_net(**settings) -> DeepNetClassifier:

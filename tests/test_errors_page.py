@@ -4,7 +4,6 @@ import re
 import warnings
 from pathlib import Path
 
-import pytest
 from sklearn.datasets import load_wine
 
 from sknethp.cli import main
@@ -47,7 +46,6 @@ def agrees(shown, message):
     return re.fullmatch(".+".join(parts), " ".join(message.split())) is not None
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_messages_are_those_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}

@@ -56,7 +56,6 @@ Text after.
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.timeout(400)  # three quarters of a minute on an idle core
 def test_the_guide_runs_and_is_up_to_date():
     parts = execute.executed(TEXT)
@@ -81,7 +80,6 @@ def test_every_picture_is_shown_and_every_section_linked_exists():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch's exporter, about torch
 def test_the_other_pages_run_and_are_up_to_date(page, tmp_path, monkeypatch):

@@ -43,18 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit code: 0 on success, 2 after an error, 128 plus its number after a signal.
-    """
+    """Run the command; return 0, 2 after an error, or 128 plus its number after a signal."""
     arguments = build_parser().parse_args(argv)
     try:
         with signals.as_exits("SIGTERM", "SIGHUP"):

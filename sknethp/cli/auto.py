@@ -8,12 +8,11 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 
 from sknethp import DeepNetClassifierCV
 from sknethp.cli.errors import failure_in_a_sentence
 from sknethp.cli.pipelines import STEP, make_net_pipeline
-from sknethp.cli.scoring import Scored, Scoring, answers_of
+from sknethp.cli.scoring import Scored, answers_of
 from sknethp.cli.search import Task, Tuned, ranked
 from sknethp.comparison.scoring import Answered
 from sknethp.self_tuning.scoring import decided
@@ -41,10 +40,11 @@ def tuned_by_itself(task: Task, announce: Callable[[str], None]) -> Tuned:
         model.fit(task.rows.X, task.rows.y)
     # The pipeline is for predictions, wherever it is loaded.
     nets = model[STEP].set_params(memory=None, cv=given.cv)
+    weights = nets.leaderboard_.set_index("candidate")["weight"]
     return Tuned(
         Scored(model, _of_folds(nets, task), answers_of(model, task.held_out)),
         nets.best_estimator_,
-        _ranked(nets, task.scoring),
+        ranked(nets, task.scoring).assign(weight=weights),
         _notes(nets),
         is_interrupted="interrupted" in nets.summary_.states,
     )
@@ -67,12 +67,6 @@ def _of_folds(nets: Any, task: Task) -> dict[str, np.ndarray]:
             answers = Answered(nets.classes_, own, predicted)
             found.append(task.scoring.of(answers, task.rows.X.iloc[known], y[known]))
     return {name: np.array([scores[name] for scores in found]) for name in task.scoring.metrics}
-
-
-def _ranked(nets: Any, scoring: Scoring) -> pd.DataFrame:
-    """Return a row per candidate, the best first, with its weight in the ensemble."""
-    weights = nets.leaderboard_.set_index("candidate")["weight"]
-    return ranked(nets, scoring).assign(weight=weights)
 
 
 def _notes(nets: Any) -> list[str]:

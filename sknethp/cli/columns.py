@@ -35,6 +35,15 @@ def check_finite(X: pd.DataFrame, source: str) -> None:
         )
 
 
+def check_complete(column: pd.Series, what: str) -> None:
+    """Raise a CommandError if there are gaps in a column that has each row's label or group."""
+    if n_missing := int(column.isna().sum()):
+        raise CommandError(
+            f"{n_missing} of {len(column)} rows have no {what} in {column.name!r}; "
+            "fill them in or remove these rows"
+        )
+
+
 def empty_columns(X: pd.DataFrame) -> list[str]:
     """Return the names of the columns without values."""
     return [str(name) for name in X.columns[X.isna().all()]] if len(X) else []

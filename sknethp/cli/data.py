@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
-from sknethp.cli.columns import check_columns, listed
+from sknethp.cli.columns import check_columns, check_complete, listed
 from sknethp.cli.errors import CommandError
 from sknethp.cli.labels import checked_labels
 from sknethp.cli.reading import Table, read_table
@@ -60,7 +60,7 @@ def load_dataset(
     groups = None if group is None else _groups(frame, group, columns.drop(column), source)
     X = frame[columns.drop([column] if group is None else [column, group])]
     check_columns(X, source)
-    y = checked_labels(frame[column], column)
+    y = checked_labels(frame[column])
     return Dataset(source, X, y, column, groups, group, table.notes)
 
 
@@ -105,12 +105,7 @@ def _dropped(frame: pd.DataFrame, given: str, source: str) -> list[str]:
 
 def _groups(frame: pd.DataFrame, group: str, columns: pd.Index, source: str) -> np.ndarray:
     column = frame[_known(columns, group, source, "--group must be one")]
-    n_missing, n_groups = int(column.isna().sum()), column.nunique()
-    if n_missing:
-        raise CommandError(
-            f"{n_missing} of {len(column)} rows have no group in {group!r}; "
-            "fill them in or remove these rows"
-        )
-    if n_groups < 2:
+    check_complete(column, "group")
+    if column.nunique() < 2:
         raise CommandError(f"all rows have the same group in {group!r}; two are needed")
     return pd.factorize(column)[0]

@@ -6,21 +6,17 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import type_of_target
 
-from sknethp.cli.columns import has_infinity
+from sknethp.cli.columns import check_complete, has_infinity
 from sknethp.cli.errors import CommandError
 
 # With more distinct numbers than this share of the rows, they are a quantity.
 _MANY = 0.2
 
 
-def checked_labels(column: pd.Series, name: str) -> np.ndarray:
+def checked_labels(column: pd.Series) -> np.ndarray:
     """Return labels (n_samples,): numbers as they are, all else as text."""
-    n_missing = int(column.isna().sum())
-    if n_missing:
-        raise CommandError(
-            f"{n_missing} of {len(column)} rows have no label in {name!r}; "
-            "fill them in or remove these rows"
-        )
+    name = str(column.name)
+    check_complete(column, "label")
     numeric = pd.api.types.is_numeric_dtype(column.dtype)
     labels = column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=object)
     if (numeric and has_infinity(column)) or type_of_target(labels) == "continuous":

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sknethp.cli.errors import CommandError
+from sknethp.comparison.models import seeded
 from sknethp.comparison.tables import encoder, imputer
-from sknethp.hyperparameters import last_part
 
 try:
     from skrub import SquashingScaler
@@ -26,9 +26,7 @@ STEP = "net"
 def make_net_pipeline(net: BaseEstimator, X: pd.DataFrame, seed: int) -> Pipeline:
     """Put a net, which scales its inputs itself, behind an encoder of tables."""
     steps = [("encode", encoder(X)), ("impute", imputer())]
-    pipeline = Pipeline([("preprocess", Pipeline(steps)), (STEP, net)])
-    seeded = [name for name in pipeline.get_params() if last_part(name) == "random_state"]
-    return pipeline.set_params(**dict.fromkeys(seeded, seed))
+    return seeded(Pipeline([("preprocess", Pipeline(steps)), (STEP, net)]), seed)
 
 
 def make_baselines(X: pd.DataFrame) -> dict[str, Pipeline]:

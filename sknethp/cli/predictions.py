@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,8 +18,9 @@ import pandas as pd
 from sknethp.cli.data import load_table
 from sknethp.cli.errors import CommandError, written_to
 from sknethp.cli.known_columns import aligned
-from sknethp.cli.printing import tell
+from sknethp.cli.printing import standard_output, tell
 from sknethp.cli.reading import PARQUET_ENDINGS
+from sknethp.comparison.frames import named_probabilities
 from sknethp.estimator.whole_files import whole_file
 from sknethp.report.files import PIPELINE, SETTINGS
 
@@ -108,7 +106,7 @@ def _loaded(file: Path) -> Any:
 def _predictions(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     """Return a row per row: the label and each class's probability."""
     probabilities = np.asarray(model.predict_proba(X), dtype=np.float64)
-    columns = {f"proba_{label}": probabilities[:, i] for i, label in enumerate(model.classes_)}
+    columns = named_probabilities(probabilities, model.classes_)
     return pd.DataFrame({PREDICTION: model.predict(X), **columns})
 
 
@@ -126,8 +124,8 @@ def _check_out(out: Path | None, *, force: bool) -> None:
 def _write(table: pd.DataFrame, out: Path | None) -> None:
     """Write a file as a whole, or to standard output."""
     if out is None:
-        with written_to("standard output"):
-            _print(table)
+        with standard_output() as output:
+            table.to_csv(output, index=False)
         return
     # pandas compresses by the ending.
     with written_to(out), whole_file(out, "".join(out.suffixes)) as scratch:
@@ -136,12 +134,3 @@ def _write(table: pd.DataFrame, out: Path | None) -> None:
         else:
             tabs = ".tsv" in out.suffixes or ".tab" in out.suffixes
             table.to_csv(scratch, index=False, sep="\t" if tabs else ",")
-
-
-def _print(table: pd.DataFrame) -> None:
-    try:
-        table.to_csv(sys.stdout, index=False)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as by ``| head -1``; Python would try again at exit
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,8 +3,9 @@
 import io
 import os
 import sys
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -17,7 +18,7 @@ _PARTS = {"cv": "CV", "test": "held-out"}
 
 
 def show(*parts: Any) -> None:
-    """Print lines and tables; where a pipe has closed, as by ``| head -1``, print nothing."""
+    """Print lines and tables."""
     # rich must not write to stdout itself: on a closed pipe it ends the process.
     encoding = sys.stdout.encoding
     text = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="")
@@ -25,8 +26,15 @@ def show(*parts: Any) -> None:
     for part in parts:
         console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
     text.seek(0)
+    with standard_output() as output:
+        output.write(text.read())
+
+
+@contextmanager
+def standard_output() -> Iterator[TextIO]:
+    """Yield standard output; where its pipe has closed, as by ``| head -1``, nothing is written."""
     try:
-        sys.stdout.write(text.read())
+        yield sys.stdout
         sys.stdout.flush()
     except OSError as error:
         # Otherwise Python tries again at exit.

@@ -18,7 +18,18 @@ def add_arguments(add: Add) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read the run, and write the page."""
-    from sknethp.cli.reporting import report
+    """Make the page, and say where it is."""
+    from sknethp.cli.errors import CommandError, written_to
+    from sknethp.cli.printing import show
+    from sknethp.report.files import RunError
+    from sknethp.report.page import make_report
 
-    report(arguments.folder)
+    folder = arguments.folder
+    if not folder.is_dir():
+        raise CommandError(f"there is no folder {str(folder)!r}; give that of a run")
+    try:
+        with written_to(folder):
+            page = make_report(folder)
+    except RunError as error:
+        raise CommandError(str(error)) from error
+    show(str(page))

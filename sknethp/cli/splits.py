@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 
 from sknethp.cli.data import Dataset
 from sknethp.cli.errors import CommandError
+from sknethp.exceptions import first_line
 
 # Groups are held out by as many parts as come closest to the fraction.
 _MOST_PARTS = 20
@@ -62,10 +63,8 @@ def _positions(
         )
     except ValueError as error:
         few = np.unique(data.y, return_counts=True)[1].min() < 2
-        reason = str(error).splitlines()[0]
-        raise (
-            _too_few(data, cv, test_fraction) if few else CommandError(f"cannot split: {reason}")
-        ) from error
+        what = f"cannot split: {first_line(error)}"
+        raise (_too_few(data, cv, test_fraction) if few else CommandError(what)) from error
     return train, test
 
 

@@ -100,7 +100,7 @@ def _encoding(path: Path, max_bytes: float) -> tuple[str, list[str]]:
             n_bytes += len(chunk)
             if n_bytes > max_bytes:
                 raise too_large(path)
-            if odd or not _decodes(decoder, chunk):
+            if odd or not _decodes(decoder.decode, chunk):
                 odd += b"\n".join(line for line in chunk.splitlines() if not line.isascii())
             if len(odd) > _ODD_LINES:
                 break
@@ -111,9 +111,9 @@ def _encoding(path: Path, max_bytes: float) -> tuple[str, list[str]]:
     return likely, [note]
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+def _decodes(decode: Callable[[bytes], Any], text: bytes) -> bool:
     try:
-        decoder.decode(chunk)
+        decode(text)
     except UnicodeDecodeError:
         return False
     return True
@@ -125,20 +125,13 @@ def _likely_encoding(odd: bytes) -> str:
     The detector needs many words; it takes a few accents for Chinese.
     """
     letters = [byte for byte in odd if byte > 127 or chr(byte).isalpha()]
-    if sum(byte > 127 for byte in letters) <= _ACCENTS * len(letters) and _is_cp1252(odd):
+    is_western = sum(byte > 127 for byte in letters) <= _ACCENTS * len(letters)
+    if is_western and _decodes(codecs.getdecoder("cp1252"), odd):
         return "cp1252"
     from charset_normalizer import from_bytes
 
     best = from_bytes(odd.translate(_WORDS)).best()
     return "latin-1" if best is None else best.encoding
-
-
-def _is_cp1252(text: bytes) -> bool:
-    try:
-        text.decode("cp1252")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def too_large(path: Path) -> CommandError:

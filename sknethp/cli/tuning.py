@@ -104,16 +104,15 @@ def _best(tuned: Tuned) -> dict[str, Any]:
 
     What was "auto" has become a value in the fit.
     """
-    parameters = tuned.net.get_params()
+    given = tuned.net.get_params()
     others = (
         name
         for name, entry in TABLE.items()
-        if entry.role != "running" and parameters[name] != entry.default
+        if entry.role != "running" and given[name] != entry.default
     )
     return {
-        name: as_python(getattr(tuned.net.net_, name) if value == AUTO else value)
+        name: as_python(getattr(tuned.net.net_, name) if given[name] == AUTO else given[name])
         for name in dict.fromkeys((*SIZES[SIZE], *others))
-        for value in (parameters[name],)
     }
 
 

@@ -19,6 +19,8 @@ from sknethp.estimator.odd_data import reject_odd_labels
 from sknethp.self_tuning.folds import Splits
 
 _INNER_FOLDS = 5
+# Training and test rows by what a model is given.
+Prepared = dict[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -177,17 +179,7 @@ def _splitter(n_folds: int, data: Data, seed: int) -> Any:
     return kind(n_folds, shuffle=True, random_state=seed)
 
 
-@dataclass(frozen=True)
-class Part:
-    """Training or test rows of a fold, by what a model is given."""
-
-    tables: dict[str, Any]
-
-    def __getitem__(self, table: str) -> Any:
-        return self.tables[table]
-
-
-def prepared(data: Data, train: np.ndarray, test: np.ndarray) -> tuple[Part, Part]:
+def prepared(data: Data, train: np.ndarray, test: np.ndarray) -> Prepared:
     """Return training and test rows as they are, as numbers, and as complete numbers."""
     raw = data.rows(train), data.rows(test)
     encode, impute = encoder(data.X), imputer()
@@ -198,10 +190,7 @@ def prepared(data: Data, train: np.ndarray, test: np.ndarray) -> tuple[Part, Par
     complete = numbers
     if any(np.isnan(part).any() for part in numbers):
         complete = impute.fit_transform(numbers[0]), impute.transform(numbers[1])
-    train_part, test_part = (
-        Part({"as it is": raw[i], "numbers": numbers[i], "complete": complete[i]}) for i in (0, 1)
-    )
-    return train_part, test_part
+    return {"as it is": raw, "numbers": numbers, "complete": complete}
 
 
 def _array(table: Any) -> np.ndarray:

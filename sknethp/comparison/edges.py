@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.hyperparameters import last_part
 from sknethp.hyperparameters.constraints import as_python
 
 # Share of a range that counts as its edge.
@@ -25,7 +26,7 @@ def at_edge(fitted: Any) -> list[str]:
             continue
         side = _side(float(value), min(b[0] for b in bounds), max(b[1] for b in bounds))
         if side:
-            found.append(f"{name.rpartition('__')[2]} {side}")
+            found.append(f"{last_part(name)} {side}")
     return found
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +60,7 @@ class Rows:
 def evaluated(model: Model, job: Job, rows: Rows, metrics: dict[str, Any]) -> Result:
     """Fit a model and score it; one that fails has no scores, but a failure."""
     try:
-        with limited(job.n_jobs):
+        with torch_threads(job.n_jobs), threadpool_limits(job.n_jobs):
             return _evaluated(model, job, rows, metrics)
     except Exception as error:
         nothing = np.full((len(rows.y_test), len(rows.classes)), np.nan)
@@ -116,13 +114,6 @@ def _scores(
             scores[name] = np.nan
             failures.append(f"no {name}, since {first_line(error)}")
     return scores, failures
-
-
-@contextmanager
-def limited(n_jobs: int) -> Iterator[None]:
-    """Let BLAS, OpenMP and torch use so many threads, afterwards as before."""
-    with torch_threads(n_jobs), threadpool_limits(n_jobs):
-        yield
 
 
 def _train_score(fitted: Any, scoring: Any, rows: Rows) -> float:

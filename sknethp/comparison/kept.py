@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import numpy as np
 import sklearn
 
 from sknethp.comparison.evaluation import Result
-from sknethp.estimator.memory import UnwritableMemoryError, memory_folder
-from sknethp.estimator.stored_fit import load_arrays, save_arrays
+from sknethp.estimator.memory import keep, memory_folder, recalled
+from sknethp.estimator.stored_fit import load_arrays
 
 # To be incremented when what is kept, or how models are fitted, changes.
 _FORMAT = 1
@@ -41,20 +40,7 @@ class Kept:
     def recall(self, *what: Any) -> Result | None:
         """Return a kept result, if there is one that can be read."""
         file = self._file(*what)
-        if file is None or not file.exists():
-            return None
-        try:
-            arrays = load_arrays(file, [*_ARRAYS, "rest"])
-            rest = json.loads(str(arrays.pop("rest")))
-            return Result(**rest, **dict[str, Any](arrays))
-        except Exception as error:
-            warnings.warn(
-                f"A model is fitted again, since {str(file)!r} cannot be read "
-                f"({type(error).__name__}: {error}).",
-                UserWarning,
-                stacklevel=2,
-            )
-            return None
+        return None if file is None else recalled(file, _read, "A model is fitted")
 
     def keep(self, result: Result, *what: Any) -> None:
         """Write a result, completely or not at all; a failure is not kept."""
@@ -63,11 +49,10 @@ class Kept:
             return
         rest = asdict(result)
         arrays = {name: rest.pop(name) for name in _ARRAYS}
-        try:
-            save_arrays({**arrays, "rest": np.array(json.dumps(rest))}, file)
-        except OSError as error:
-            raise UnwritableMemoryError(
-                f"memory={str(file.parent.parent)!r} could not keep a result "
-                f"({error.strerror or error}). All kept before are intact: make sure that there is "
-                "room and that the folder can be written, and run the same comparison again."
-            ) from error
+        keep({**arrays, "rest": np.array(json.dumps(rest))}, file, "model", "comparison")
+
+
+def _read(file: Path) -> Result:
+    arrays = load_arrays(file, [*_ARRAYS, "rest"])
+    rest = json.loads(str(arrays.pop("rest")))
+    return Result(**rest, **dict[str, Any](arrays))

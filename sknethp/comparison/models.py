@@ -122,12 +122,12 @@ def _given(name: Any, estimator: Any) -> Model:
 
     def make(job: Job) -> Any:
         numbered = NumberedClasses(estimator) if _needs_numbers(estimator) else estimator
-        return _seeded(numbered, job.seed)
+        return seeded(numbered, job.seed)
 
     return Model(name, make, _table_for(estimator), estimator)
 
 
-def _seeded(estimator: Any, seed: int) -> Any:
+def seeded(estimator: Any, seed: int) -> Any:
     """Return a copy with a seed wherever none is set."""
     copy = clone(estimator)
     unset = [

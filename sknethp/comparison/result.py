@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.comparison import files
 from sknethp.comparison.frames import pandas
 from sknethp.comparison.judgement import about_models, verdict
 from sknethp.comparison.text import as_html, as_text
@@ -153,18 +154,11 @@ class Comparison:
         scores, sizes = self.fold_scores(metric), self._sizes()
         rows = []
         for model, other in combinations(self._ranked(metric), 2):
-            worse, equivalent, better = equivalence(scores[other], scores[model], sizes, self.rope_)
-            rows.append(
-                {
-                    "model": model,
-                    "other": other,
-                    "difference": float(scores[model].mean() - scores[other].mean()),
-                    "p_value": corrected_paired_test(scores[other], scores[model], sizes),
-                    "p_better": better,
-                    "p_equivalent": equivalent,
-                    "p_worse": worse,
-                }
-            )
+            theirs, own = scores[other], scores[model]
+            worse, equivalent, better = equivalence(theirs, own, sizes, self.rope_)
+            p_value = corrected_paired_test(theirs, own, sizes)
+            difference = float(own.mean() - theirs.mean())
+            rows.append((model, other, difference, p_value, better, equivalent, worse))
         columns = ["model", "other", "difference", "p_value", "p_better", "p_equivalent", "p_worse"]
         table = pandas().DataFrame(rows, columns=columns)
         table.insert(4, "p_holm", holm(table["p_value"].to_numpy(float)))
@@ -261,9 +255,7 @@ class Comparison:
         folder : path
             It is made if it is missing.
         """
-        from sknethp.comparison.files import save
-
-        save(self, Path(folder))
+        files.save(self, Path(folder))
 
     @classmethod
     def load(cls, folder: Any) -> Comparison:
@@ -277,9 +269,7 @@ class Comparison:
         -------
         Comparison
         """
-        from sknethp.comparison.files import load
-
-        return load(cls, Path(folder))
+        return files.load(cls, Path(folder))
 
     def __str__(self) -> str:
         return as_text(self)

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sknethp.comparison.data import Data, Part, checked, inner_folds, outer_folds, prepared
+from sknethp.comparison.data import Data, Prepared, checked, inner_folds, outer_folds, prepared
 from sknethp.comparison.evaluation import Result, Rows, evaluated
 from sknethp.comparison.findings import about_data
 from sknethp.comparison.frames import Results, held_out_frame, pandas, scores_frame
@@ -21,14 +21,7 @@ from sknethp.comparison.result import Comparison
 from sknethp.comparison.scoring import LOG_LOSS, scorers
 from sknethp.fusion.arguments import PROGRESS
 from sknethp.hyperparameters import TABLE
-from sknethp.hyperparameters.constraints import Constraint, Number, complaint
-
-_ALLOWED: dict[str, Constraint] = {
-    "max_time": Number(0, low_open=True),
-    "memory": TABLE["memory"].allowed,
-    "rope": Number(0),
-    "progress": PROGRESS,
-}
+from sknethp.hyperparameters.constraints import Number, check_allowed
 
 
 def compare(
@@ -117,7 +110,10 @@ def compare(
     >>> comparison.to_frame().shape
     (2, 10)
     """
-    _check(max_time=max_time, memory=memory, rope=rope, progress=progress)
+    check_allowed("max_time", max_time, Number(0, low_open=True))
+    check_allowed("memory", memory, TABLE["memory"].allowed)
+    check_allowed("rope", rope, Number(0))
+    check_allowed("progress", progress, PROGRESS)
     pandas()  # missing, it should be known before an hour has passed
     wanted, metrics = chosen(models), scorers(scoring)
     data = checked(X, y, groups)
@@ -155,12 +151,6 @@ def compare(
     )
 
 
-def _check(**given: Any) -> None:
-    for name, value in given.items():
-        if not _ALLOWED[name].allows(value):
-            raise ValueError(complaint(name, value, _ALLOWED[name]))
-
-
 def _n_threads(n_jobs: Any) -> int:
     if n_jobs is not None and not Number(integer=True).allows(n_jobs):
         raise ValueError(f"n_jobs={n_jobs!r} is not valid: it must be an integer or None.")
@@ -180,19 +170,14 @@ def _fold(
 ) -> Iterator[tuple[Model, Result]]:
     """Yield the result of each model on a fold, recalled or new."""
     train, test = split
-    parts: tuple[Part, Part] | None = None
+    tables: Prepared | None = None
     for model in models:
         result = kept.recall(model.given, fold)
         if result is None:
-            parts = parts or prepared(data, train, test)
-            rows = Rows(
-                parts[0][model.table],
-                data.y[train],
-                parts[1][model.table],
-                data.y[test],
-                None if data.groups is None else data.groups[train],
-                data.classes,
-            )
+            tables = tables or prepared(data, train, test)
+            X_train, X_test = tables[model.table]
+            groups = None if data.groups is None else data.groups[train]
+            rows = Rows(X_train, data.y[train], X_test, data.y[test], groups, data.classes)
             result = evaluated(model, job, rows, metrics)
             kept.keep(result, model.given, fold)
         yield model, result

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names, log_loss
 
 from sknethp.hyperparameters.constraints import Choice
-from sknethp.self_tuning.scoring import decision_values
-
-LOG_LOSS = "neg_log_loss"
+from sknethp.self_tuning.scoring import LOG_LOSS, ThresholdAnswers
 
 
-@dataclass(eq=False)
-class Answered(ClassifierMixin, BaseEstimator):
+class Answered(ThresholdAnswers):
     """A fitted classifier's answers for some rows, in its place for a scorer.
 
     `probabilities` are ``(n_rows, n_classes)``, `predicted` labels ``(n_rows,)``.
     """
 
-    classes_: np.ndarray
-    probabilities: np.ndarray
-    predicted: np.ndarray
+    def __init__(self, classes: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray):
+        super().__init__(classes, probabilities, threshold=0.5)
+        self.predicted = predicted
 
     @classmethod
     def of(cls, fitted: Any, X: Any, classes: np.ndarray) -> Answered:
@@ -35,17 +30,6 @@ class Answered(ClassifierMixin, BaseEstimator):
         probabilities[:, np.searchsorted(classes, fitted.classes_)] = given
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         return cls(classes, probabilities, np.ravel(fitted.predict(X)))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict_proba(self, X: object) -> np.ndarray:
-        """Return the probabilities."""
-        return self.probabilities
-
-    def decision_function(self, X: object) -> np.ndarray:
-        """Return the log-probabilities, or log-odds of two classes."""
-        return decision_values(self.probabilities, 0.5)
 
     def predict(self, X: object) -> np.ndarray:
         """Return the labels."""

@@ -204,33 +204,16 @@ class ComparisonDisplay:
 def reliability(confidence: np.ndarray, is_right: np.ndarray) -> np.ndarray:
     """Return mean confidence and share of right predictions in bins of equally many rows.
 
-    Parameters
-    ----------
-    confidence : ndarray of shape (n_rows,)
-    is_right : ndarray of shape (n_rows,)
-        One where the prediction is right, else zero.
-
-    Returns
-    -------
-    ndarray of shape (n_bins, 2)
+    Both arguments are ``(n_rows,)``, and what is returned ``(n_bins, 2)``.
     """
     bins = equal_bins(confidence, _FEWEST_IN_BIN)
     return np.array([(confidence[rows].mean(), is_right[rows].mean()) for rows in bins])
 
 
 def equal_bins(values: np.ndarray, fewest: int) -> list[np.ndarray]:
-    """Divide positions by their values into at most ten bins of equally many.
+    """Divide positions of values into at most ten bins of equally many, the lowest values first.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_values,)
-    fewest : int
-        In a bin, if there are as many.
-
-    Returns
-    -------
-    list of ndarray
-        The positions in each bin, the lowest values first.
+    There are at least `fewest` in a bin, if there are as many at all.
     """
     n_bins = max(1, min(_N_BINS, len(values) // fewest))
     return np.array_split(np.argsort(values, kind="stable"), n_bins)

@@ -170,12 +170,4 @@ def _growth(depths: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
     order = order[~np.isin(depths[order], failed)]  # a failed depth does not hide the others
     if not len(order):
         raise ValueError("All candidates of the search failed: there is nothing to show.")
-    return [
-        {
-            "n_layers": int(depth.n_layers),
-            "mean": depth.mean,
-            "standard_error": depth.error,
-            "improved": depth.improved,
-        }
-        for depth in curve(depths[order].tolist(), scores[order])
-    ]
+    return [depth.described() for depth in curve(depths[order].tolist(), scores[order])]

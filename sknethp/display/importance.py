@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sknethp.display.candidates import Candidates, candidates_of
 from sknethp.display.fanova import Axis, effects_of, encoded, leaves_of
 from sknethp.display.scales import UNSET
-from sknethp.hyperparameters.constraints import COUNT, complaint
+from sknethp.hyperparameters.constraints import COUNT, check_allowed
 
 Method = Literal["fanova", "permutation"]
 _FEWEST = 8
@@ -124,8 +124,7 @@ def hyperparameter_importance(
         raise ValueError(f"method={method!r} is not known: give 'fanova' or 'permutation'.")
     if pairs and method != "fanova":
         raise ValueError(f"pairs=True needs method='fanova', but method={method!r}.")
-    if not COUNT.allows(n_trees):
-        raise ValueError(complaint("n_trees", n_trees, COUNT))
+    check_allowed("n_trees", n_trees, COUNT)
     random = check_random_state(random_state)
     table = _table(candidates_of(search, metric), cutoff)
     forest = [_grown(table, random) for _ in range(n_trees)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from sknethp.display.figures import FRAME, INK, SCORE, new_axes, tidy
 from sknethp.display.importance import Importance, Method, hyperparameter_importance
-from sknethp.hyperparameters.constraints import COUNT, complaint
+from sknethp.hyperparameters.constraints import COUNT, check_allowed
 from sknethp.model_selection.estimators import short_names
 
 _RELIABLE = 0.25
@@ -67,8 +67,7 @@ class ImportanceDisplay:
         -------
         self
         """
-        if not COUNT.allows(most):
-            raise ValueError(complaint("most", most, COUNT))
+        check_allowed("most", most, COUNT)
         bars = self._bars()[:most]
         longest = max(len(name) for name, _, _ in bars)
         axes = new_axes(ax, 1, size=(max(5.6, 3.6 + 0.075 * longest), 1.3 + 0.3 * len(bars)))

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
+import numpy as np
 import torch
 
 from sknethp.estimator.fitting import Fitted, fit_network, rebuilt
 from sknethp.estimator.request import FitRequest
-from sknethp.estimator.stored_fit import StoredFit, load, save
+from sknethp.estimator.stored_fit import StoredFit, load, save_arrays
 from sknethp.session import current_session
 
 # To be incremented when the result of a fit, or what is kept of it, changes.
 _FORMAT = 6
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
+
+Kept = TypeVar("Kept")
 
 
 class UnwritableMemoryError(OSError):
@@ -43,7 +47,7 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
             return fit_network(request, earlier)
         file = folder / f"{_key(request, earlier)}.npz"
         n_before = 0 if earlier is None else len(earlier.net.history)
-        stored = _recalled(file, request)
+        stored = recalled(file, partial(_read, request=request), "A finished fit is trained")
         if stored is None:
             _check_writable(folder)
             fitted = fit_network(request, earlier)
@@ -51,7 +55,7 @@ def fit_or_recall(request: FitRequest, earlier: Fitted | None) -> Fitted:
             stored = StoredFit.of(
                 fitted.networks, rows, fitted.best_epoch - n_before, fitted.net.temperature_
             )
-            _keep(stored, file)
+            keep(vars(stored), file, "fit", "search")
         else:
             session.count_recalled()
     except UnwritableMemoryError as error:
@@ -153,31 +157,34 @@ def _state_of(earlier: Fitted | None) -> tuple | None:
     )
 
 
-def _recalled(file: Path, request: FitRequest) -> StoredFit | None:
-    """Return a kept fit; None if there is none, or none that can be read."""
+def _read(file: Path, request: FitRequest) -> StoredFit:
+    return load(file, request.architecture, request.settings, request.ensemble_size)
+
+
+def recalled(file: Path, read: Callable[[Path], Kept], again: str) -> Kept | None:
+    """Return what `read` makes of a kept file; None if there is none, or none that can be read."""
     if not file.exists():
         return None
     try:
-        return load(file, request.architecture, request.settings, request.ensemble_size)
+        return read(file)
     except Exception as error:
         warnings.warn(
-            f"A finished fit is trained again, since {str(file)!r} cannot be read "
-            f"({type(error).__name__}: {error}).",
+            f"{again} again, since {str(file)!r} cannot be read ({type(error).__name__}: {error}).",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return None
 
 
-def _keep(stored: StoredFit, file: Path) -> None:
-    """Write a fit, unless there is a directory of its name."""
+def keep(arrays: Mapping[str, np.ndarray], file: Path, what: str, work: str) -> None:
+    """Write arrays, unless there is a directory of this name; `work` can then go on from them."""
     if file.is_dir():
         return
     try:
-        save(stored, file)
+        save_arrays(arrays, file)
     except OSError as error:
         raise UnwritableMemoryError(
-            f"memory={str(file.parent.parent)!r} could not keep a finished fit "
-            f"({error.strerror or error}). All fits kept before are intact: make sure that "
-            "there is room and that the folder can be written, and run the same search again."
+            f"memory={str(file.parent.parent)!r} could not keep a finished {what} "
+            f"({error.strerror or error}). All {what}s kept before are intact: make sure that "
+            f"there is room and that the folder can be written, and run the same {work} again."
         ) from error

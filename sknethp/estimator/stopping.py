@@ -28,18 +28,18 @@ class Answers(ClassifierMixin, BaseEstimator):
 
     def __init__(self, classes: np.ndarray, probabilities: np.ndarray):
         self.classes_ = classes
-        self._probabilities = probabilities
+        self.probabilities = probabilities
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def predict_proba(self, X: object) -> np.ndarray:
         """Return the precomputed probabilities."""
-        return self._probabilities
+        return self.probabilities
 
     def predict(self, X: object) -> np.ndarray:
         """Return the most probable labels."""
-        return self.classes_[self._probabilities.argmax(1)]
+        return self.classes_[self.probabilities.argmax(1)]
 
 
 @dataclass

@@ -129,11 +129,6 @@ def _is(array: np.ndarray, dtype: type, *shape: int) -> bool:
     return array.dtype == dtype and array.shape == shape
 
 
-def save(fit: StoredFit, file: Path) -> None:
-    """Write a fit, completely or not at all."""
-    save_arrays(vars(fit), file)
-
-
 def save_arrays(arrays: Mapping[str, np.ndarray], file: Path) -> None:
     """Write named arrays, completely or not at all."""
     content = io.BytesIO()

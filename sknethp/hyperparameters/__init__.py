@@ -1,7 +1,12 @@
 """All hyperparameters: the one table, what each may be, and the check of them all."""
 
 from sknethp.hyperparameters.check import check_hyperparameters
-from sknethp.hyperparameters.names import name_here, no_parameter, translates_names
+from sknethp.hyperparameters.names import (
+    name_here,
+    no_parameter,
+    set_parameters,
+    translates_names,
+)
 from sknethp.hyperparameters.table import (
     PER_LAYER,
     TABLE,
@@ -25,5 +30,6 @@ __all__ = [
     "last_part",
     "name_here",
     "no_parameter",
+    "set_parameters",
     "translates_names",
 ]

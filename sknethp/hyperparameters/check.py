@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.metrics import get_scorer_names
 from skorch.callbacks import InputShapeSetter, LRScheduler, ParamMapper
 
-from sknethp.hyperparameters.constraints import complaint, is_sequence
+from sknethp.hyperparameters.constraints import check_allowed, is_sequence
 from sknethp.hyperparameters.table import PER_LAYER, TABLE
 from sknethp.training.objectives import Objective
 
@@ -30,8 +30,7 @@ def check_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """
     changed = {n: value for n, value in parameters.items() if value is not TABLE[n].default}
     for name, value in changed.items():
-        if not TABLE[name].allowed.allows(value):
-            raise ValueError(complaint(name, value, TABLE[name].allowed))
+        check_allowed(name, value, TABLE[name].allowed)
     _check_lengths(parameters)
     _check_monitor(parameters["monitor"])
     _check_combinations(parameters)

@@ -234,3 +234,9 @@ def complaint(name: str, value: Any, constraint: Constraint) -> str:
     return (
         f"{name}={as_python(value)!r} is not valid: {name} must be {constraint.describe()}.{hint}"
     )
+
+
+def check_allowed(name: str, value: Any, constraint: Constraint) -> None:
+    """Raise a ValueError, with a complaint, for a value that is not allowed."""
+    if not constraint.allows(value):
+        raise ValueError(complaint(name, value, constraint))

@@ -1,8 +1,8 @@
-"""Names of the hyperparameters in other libraries."""
+"""Names of parameters: in constructors, and in other libraries."""
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -28,6 +28,13 @@ _ELSEWHERE = {
     "validation_split": "validation_fraction",
     "train_split": "validation_fraction",
 }
+
+
+def set_parameters(estimator: Any, values: Mapping[str, Any]) -> None:
+    """Set an estimator's parameters, from the ``locals()`` of its ``__init__``."""
+    for name, value in values.items():
+        if name != "self":
+            setattr(estimator, name, value)
 
 
 def name_here(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sknethp.model_selection.estimators import parameters, short_names, with_parameters
+from sknethp.model_selection.results import frame_of
 from sknethp.model_selection.significance import corrected_paired_test
 
 _HEADINGS = ("", "candidate", "against", "changed", "score", "std", "difference", "p", "verdict")
@@ -78,12 +79,7 @@ class CandidateTable:
 
     def frame(self) -> Any:
         """Return a pandas data frame, or a list of dicts where pandas is not installed."""
-        rows = [asdict(row) for row in self.rows]
-        try:
-            from pandas import DataFrame
-        except ImportError:
-            return rows
-        return DataFrame(rows)
+        return frame_of([asdict(row) for row in self.rows])
 
     def __str__(self) -> str:
         cells = [_HEADINGS, *(row.cells() for row in self.rows)]

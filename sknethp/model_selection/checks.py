@@ -29,7 +29,7 @@ from sknethp.hyperparameters.constraints import (
     Number,
     Predicate,
     as_python,
-    complaint,
+    check_allowed,
     is_sequence,
     optional,
 )
@@ -57,9 +57,7 @@ _EVERY_SEARCH: dict[str, Constraint] = {
 def check_settings(search: Any, allowed: Mapping[str, Constraint]) -> None:
     """Reject settings of a search that are not valid: those named, and those that all have."""
     for name, constraint in {**_EVERY_SEARCH, **allowed}.items():
-        value = getattr(search, name)
-        if not constraint.allows(value):
-            raise ValueError(complaint(name, value, constraint))
+        check_allowed(name, getattr(search, name), constraint)
 
 
 def check_scores(results: Mapping[str, Any], metric: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,16 @@ class Depth:
     mean: float
     error: float
     improved: bool
+
+    def described(self, **more: Any) -> dict[str, Any]:
+        """Return a row of a search's ``growth_``."""
+        return {
+            "n_layers": self.n_layers,
+            "mean": self.mean,
+            "standard_error": self.error,
+            **more,
+            "improved": self.improved,
+        }
 
 
 def curve(depths: Sequence[int], scores: np.ndarray) -> list[Depth]:

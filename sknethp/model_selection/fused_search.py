@@ -68,11 +68,6 @@ ATTRIBUTES = """As in the parent, and:
         Seconds after which each candidate's scores were known; those of a round all at once."""
 
 
-def set_parameters(search: Any, values: Mapping[str, Any]) -> None:
-    """Set a search's parameters, from the ``locals()`` of its ``__init__``."""
-    vars(search).update({name: value for name, value in values.items() if name != "self"})
-
-
 def backend_is_chosen() -> bool:
     """Whether joblib's backend is the caller's choice, which we leave as it is.
 

@@ -14,11 +14,9 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from sknethp.compat import BaseSearchCV
+from sknethp.hyperparameters import set_parameters
 from sknethp.hyperparameters.constraints import COUNT, Constraint, Number, optional
-from sknethp.model_selection.checks import (
-    all_of,
-    check_growth,
-)
+from sknethp.model_selection.checks import all_of, check_growth
 from sknethp.model_selection.curve import Depth, curve, ended
 from sknethp.model_selection.estimators import full_name, prefixes
 from sknethp.model_selection.evaluations import Evaluations
@@ -28,7 +26,6 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
-    set_parameters,
 )
 from sknethp.model_selection.results import (
     Results,
@@ -148,7 +145,8 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
         grown = self._curve(self.cv_results_, refit)
         self.cv_results_ = self._up_to(grown[-1], self.cv_results_)
         self.evaluated_at_ = self.evaluated_at_[: len(self.cv_results_["params"])]
-        self.growth_ = [self._described(depth) for depth in grown]
+        params = self.cv_results_["params"]
+        self.growth_ = [depth.described(best_params=params[depth.index]) for depth in grown]
         best = _last_improvement(grown)
         self.best_n_layers_ = best.n_layers
         if refit or not self.multimetric_:
@@ -158,15 +156,6 @@ class LayerGrowthSearchCV(FusedSearchMixin, BaseSearchCV):  # noqa: D101
                 mean = f"mean_test_{metric_of(self.cv_results_, refit)}"
                 self.best_score_ = self.cv_results_[mean][self.best_index_]
         super()._conclude()
-
-    def _described(self, depth: Depth) -> dict[str, Any]:
-        return {
-            "n_layers": depth.n_layers,
-            "mean": depth.mean,
-            "standard_error": depth.error,
-            "best_params": self.cv_results_["params"][depth.index],
-            "improved": depth.improved,
-        }
 
     @contextmanager
     def _with_defaults(self, X: Any) -> Iterator[None]:

@@ -12,12 +12,9 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from sknethp.compat import BaseSearchCV
+from sknethp.hyperparameters import set_parameters
 from sknethp.model_selection.candidate_table import CandidateTable
-from sknethp.model_selection.checks import (
-    check_name,
-    check_named,
-    invalid_because,
-)
+from sknethp.model_selection.checks import check_name, check_named, invalid_because
 from sknethp.model_selection.estimators import (
     default_estimator,
     full_name,
@@ -32,7 +29,6 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     FusedSearchMixin,
     fused_unless_chosen,
-    set_parameters,
 )
 from sknethp.model_selection.results import (
     Results,

@@ -8,9 +8,24 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.model_selection import GridSearchCV
 
 Results = dict[str, Any]
+
+
+def frame_of(rows: list[dict[str, Any]]) -> Any:
+    """Return a pandas data frame, or the rows as they are where pandas is not installed."""
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        return rows
+    return DataFrame(rows)
+
+
+def ranks_of(scores: np.ndarray) -> np.ndarray:
+    """Return the rank of each score, ``(n_candidates,)``, 1 for the best; NaN is the worst."""
+    return rankdata(-np.nan_to_num(scores, nan=-np.inf), method="min")
 
 
 def fold_scores(results: Mapping[str, Any], metric: str = "score") -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import model_selection as parents
 
 from sknethp.compat import HalvingRandomSearchCV as HalvingParent
+from sknethp.hyperparameters import set_parameters
 from sknethp.model_selection.checks import all_of
 from sknethp.model_selection.fused_search import (
     ADDED,
@@ -15,7 +16,6 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
-    set_parameters,
 )
 
 

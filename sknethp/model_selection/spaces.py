@@ -20,7 +20,7 @@ from skopt import space as skopt_space
 
 from sknethp.classifier import DeepNetClassifier
 from sknethp.hyperparameters import PER_LAYER, TABLE, Options, Range, hyperparameters_of
-from sknethp.hyperparameters.constraints import COUNT, Choice, complaint, is_sequence
+from sknethp.hyperparameters.constraints import COUNT, Choice, check_allowed, is_sequence
 from sknethp.model_selection.estimators import check_is_estimator, default_estimator, networks_in
 
 Domain = Range | Options
@@ -300,13 +300,12 @@ def search_space(
     >>> search_space(method="grid", size="small", max_candidates=6)
     {'deepnetclassifier__lr': [0.001, 0.003, 0.01], 'deepnetclassifier__hidden_units': [256, 128]}
     """
-    for name, value, allowed in (("method", method, METHODS), ("size", size, tuple(SIZES))):
-        if value not in allowed:
-            raise ValueError(complaint(name, value, Choice(allowed)))
+    check_allowed("method", method, Choice(METHODS))
+    check_allowed("size", size, Choice(tuple(SIZES)))
     counts = {"max_candidates": max_candidates, "n_samples": n_samples, "n_features": n_features}
     for name, count in counts.items():
-        if count is not None and not COUNT.allows(count):
-            raise ValueError(complaint(name, count, COUNT))
+        if count is not None:
+            check_allowed(name, count, COUNT)
     estimator = default_estimator() if estimator is None else estimator
     check_is_estimator(estimator)
     networks = networks_in(estimator)

@@ -54,15 +54,9 @@ def comparison_charts(comparison: Comparison) -> list[charts.Chart]:
 
 
 def _times(comparison: Comparison) -> pd.DataFrame:
-    frame = comparison.to_frame()
-    times = pd.DataFrame(
-        {
-            "name": frame.index.astype(str),
-            "mean": frame[comparison.metrics_[0]].to_numpy(),
-            "seconds": frame["fit_seconds"].to_numpy(),
-            "predict": frame["predict_seconds"].to_numpy(),
-        }
-    ).dropna()
+    columns = ["model", comparison.metrics_[0], "fit_seconds", "predict_seconds"]
+    times = comparison.to_frame().reset_index()[columns].dropna()
+    times = times.set_axis(["name", "mean", "seconds", "predict"], axis=1)
     times = times[times["seconds"] > 0]  # the axis is logarithmic
     front = ComparisonDisplay.from_comparison(comparison).front
     return times.assign(is_front=times["name"].isin(front))

@@ -25,17 +25,8 @@ def roc_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.Dat
     if len(np.unique(is_positive)) < 2:
         return pd.DataFrame()
     false_rate, true_rate, threshold = roc_curve(is_positive, scores)
-    kept = _thinned(false_rate, true_rate)
     area = roc_auc_score(is_positive, scores)
-    return pd.DataFrame(
-        {
-            "name": name,
-            "x": false_rate[kept],
-            "y": true_rate[kept],
-            "threshold": np.minimum(threshold[kept], 1),
-            "area": area,
-        }
-    )
+    return _points(name, false_rate, true_rate, np.minimum(threshold, 1), area)
 
 
 def precision_recall_points(name: str, is_positive: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
@@ -43,16 +34,15 @@ def precision_recall_points(name: str, is_positive: np.ndarray, scores: np.ndarr
     if len(np.unique(is_positive)) < 2:
         return pd.DataFrame()
     precision, recall, threshold = precision_recall_curve(is_positive, scores)
-    kept = _thinned(recall, precision)
-    return pd.DataFrame(
-        {
-            "name": name,
-            "x": recall[kept],
-            "y": precision[kept],
-            "threshold": np.append(threshold, 1.0)[kept],
-            "area": average_precision_score(is_positive, scores),
-        }
-    )
+    area = average_precision_score(is_positive, scores)
+    return _points(name, recall, precision, np.append(threshold, 1.0), area)
+
+
+def _points(
+    name: str, x: np.ndarray, y: np.ndarray, threshold: np.ndarray, area: float
+) -> pd.DataFrame:
+    points = pd.DataFrame({"name": name, "x": x, "y": y, "threshold": threshold, "area": area})
+    return points.iloc[_thinned(x, y)].reset_index(drop=True)
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from sknethp.report.bootstrap import Answers
@@ -37,11 +36,3 @@ def _answers(table: pd.DataFrame, classes: list[str]) -> Answers:
         table.loc[known, columns].to_numpy(float),
         group,
     )
-
-
-def confusion(answers: Answers) -> np.ndarray:
-    """Return how many rows of each class were taken for each class, ``(n_classes, n_classes)``."""
-    n_classes = answers.probabilities.shape[1]
-    counts = np.zeros((n_classes, n_classes), int)
-    np.add.at(counts, (answers.label, answers.predicted), 1)
-    return counts

@@ -34,21 +34,9 @@ REPORT = "report.html"
 
 
 def make_report(folder: Path) -> Path:
-    """Write the report of the run in a folder, from its plain files alone.
+    """Write the page of the run in a folder, from its plain files alone; return where it is.
 
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    Path
-        Of the page, which replaces an earlier one only when it is complete.
-
-    Raises
-    ------
-    RunError
-        If there is no finished run in the folder, or a file cannot be read.
+    Raises a RunError if there is no finished run, or a file cannot be read.
     """
     page = folder / REPORT
     text = render(read_run(folder))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import confusion_matrix
 
 from sknethp.report import charts
 from sknethp.report.bootstrap import Answers, Score, held_out_scores, loss_lead
 from sknethp.report.curves import calibration_points, precision_recall_points, roc_points
-from sknethp.report.held_out import confusion
 from sknethp.report.tables import Cell, Table, number, table
 
 _MOST_CURVES = 10
@@ -104,7 +104,9 @@ class HeldOut:
         return [self._matrix(model) for model in self.answers]
 
     def _matrix(self, model: str) -> Matrix:
-        counts = confusion(self.answers[model])
+        answers = self.answers[model]
+        numbers = range(len(self.classes))
+        counts = confusion_matrix(answers.label, answers.predicted, labels=numbers)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         return Matrix(model, self.classes, counts, shares)
 

@@ -10,11 +10,11 @@ import numpy as np
 from sknethp.estimator.calibration import OF_BAGS
 from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
-from sknethp.self_tuning import temperature as of_probabilities
 from sknethp.self_tuning.candidate import Candidate, copied
 from sknethp.self_tuning.ensemble import Ensemble, Member, greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.scoring import Scorer, best_threshold
+from sknethp.self_tuning.temperature import fitted_temperature, scaled
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ def choose(
     weights = np.zeros(len(candidates))
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
     mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
-    own = of_probabilities.fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
+    own = fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
     temperature = own * OF_BAGS if calibrate and are_bags else own
-    predicted = of_probabilities.scaled(mean, temperature)
     means = scores.mean(axis=1)
     losses = np.array([candidate.lowest for candidate in candidates])
     best = np.nanargmin(losses) if np.isnan(means).all() else np.nanargmax(means)
-    threshold = best_threshold(scorer, predicted) if scorer.has_threshold else 0.5
-    held_out_at_own = of_probabilities.scaled(mean, own)
-    return Choice(weights, int(best), scores, held_out_at_own, temperature, threshold)
+    threshold = 0.5
+    if scorer.has_threshold:
+        threshold = best_threshold(scorer, scaled(mean, temperature))
+    return Choice(weights, int(best), scores, scaled(mean, own), temperature, threshold)
 
 
 def ensemble_of(

@@ -25,8 +25,15 @@ from sknethp.estimator.fit_tasks import fit_tasks
 from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.fusion.arguments import PROGRESS
-from sknethp.hyperparameters import TABLE, hyperparameters_of
-from sknethp.hyperparameters.constraints import COUNT, Constraint, Flag, Number, complaint, optional
+from sknethp.hyperparameters import TABLE, hyperparameters_of, set_parameters
+from sknethp.hyperparameters.constraints import (
+    COUNT,
+    Constraint,
+    Flag,
+    Number,
+    check_allowed,
+    optional,
+)
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.choice import Choice, best_of, choose, ensemble_of
 from sknethp.self_tuning.clock import Clock
@@ -161,18 +168,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         progress=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.space = space
-        self.max_time = max_time
-        self.n_candidates = n_candidates
-        self.cv = cv
-        self.scoring = scoring
-        self.ensemble_size = ensemble_size
-        self.calibrate = calibrate
-        self.refit = refit
-        self.memory = memory
-        self.progress = progress
-        self.random_state = random_state
+        set_parameters(self, locals())
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, groups=None):
@@ -249,9 +245,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _checked(self) -> DeepNetClassifier:
         """Check the parameters that do not depend on the data; return the estimator."""
         for name, constraint in _ALLOWED.items():
-            value = getattr(self, name)
-            if not constraint.allows(value):
-                raise ValueError(complaint(name, value, constraint))
+            check_allowed(name, getattr(self, name), constraint)
         if self.max_time is None and self.n_candidates is None:
             raise ValueError(
                 "max_time=None and n_candidates=None would never end: give a number for one."

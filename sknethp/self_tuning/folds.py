@@ -18,14 +18,13 @@ from torch import Tensor
 from sknethp.estimator.calibration import most_probable_temperature
 from sknethp.estimator.data_checks import listed
 from sknethp.estimator.request import FitRequest, Samples, Subset, request_on
+from sknethp.model_selection.folds import Splits
 from sknethp.training.inputs import many_valued
 from sknethp.training.objectives import classification
 from sknethp.training.rows import Part, Rows
 
 # For a paired test.
 _FEWEST_BLOCKS = 3
-
-Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
 def make_splits(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,9 +11,9 @@ import joblib
 import numpy as np
 import torch
 
-from sknethp.estimator.memory import UnwritableMemoryError, deciding, memory_folder
+from sknethp.estimator.memory import deciding, keep, memory_folder, recalled
 from sknethp.estimator.request import FitRequest, Samples
-from sknethp.estimator.stored_fit import history_rows, load_arrays, save_arrays
+from sknethp.estimator.stored_fit import history_rows, load_arrays
 from sknethp.self_tuning.folds import Splits
 from sknethp.training.network import Network, Streams
 
@@ -104,31 +103,18 @@ class Kept:
         self, parameters: dict[str, Any], requests: Sequence[FitRequest], n_held_out: int
     ) -> KeptCandidate | None:
         """Return a kept candidate; None if there is none, or none that can be read."""
-        if self._folder is None or not (file := self._file(parameters)).exists():
+        if self._folder is None:
             return None
-        names = [field.name for field in fields(KeptCandidate)]
-        try:
+
+        def read(file: Path) -> KeptCandidate:
+            names = [field.name for field in fields(KeptCandidate)]
             kept = KeptCandidate(**load_arrays(file, names))
             kept.check(requests, n_held_out)
-        except Exception as error:
-            warnings.warn(
-                f"A candidate is trained again, since {str(file)!r} cannot be read "
-                f"({type(error).__name__}: {error}).",
-                UserWarning,
-                stacklevel=2,
-            )
-            return None
-        return kept
+            return kept
+
+        return recalled(self._file(parameters), read, "A candidate is trained")
 
     def keep(self, parameters: dict[str, Any], candidate: KeptCandidate) -> None:
         """Write a candidate; raises an UnwritableMemoryError."""
-        if self._folder is None or (file := self._file(parameters)).is_dir():
-            return
-        try:
-            save_arrays(vars(candidate), file)
-        except OSError as error:
-            raise UnwritableMemoryError(
-                f"memory={str(self._folder.parent)!r} could not keep a candidate "
-                f"({error.strerror or error}). All kept before are intact: make sure that there is "
-                "room and that the folder can be written, and run the same fit again."
-            ) from error
+        if self._folder is not None:
+            keep(vars(candidate), self._file(parameters), "candidate", "fit")

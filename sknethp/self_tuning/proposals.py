@@ -32,13 +32,12 @@ _MOST_MODELLED = 200
 
 
 class Proposals:
-    """Proposes parameters in a `space`, given the results so far; a `plan` may change them."""
+    """Proposes parameters in a `space`, given the results so far."""
 
     def __init__(self, estimator: Any, space: Any, folds: Folds, seed: int):
         given = {**hyperparameters_of(estimator), **_FIXED}
         n_columns = len(folds.many_valued) if given["embedding"] else 0
         self.own = resolve(given, folds.n_train, n_columns)
-        self.plan: Plan | None = None
         self._seed = seed
         listed: list[dict[str, Any]] = []
         if space is None:
@@ -46,7 +45,14 @@ class Proposals:
             is_free = {name for name, entry in TABLE.items() if given[name] == entry.default}
             listed = [_only(params, is_free | set(space)) for params in PORTFOLIO]
         self.space = subspaces([space], 1)[0][0] if space else {}
-        self._listed = [{}, *filter(self._is_valid, listed)]
+        self._portfolio = [{}, *filter(self._is_valid, listed)]
+        self.adapt_to(None)
+
+    def adapt_to(self, plan: Plan | None) -> None:
+        """Let a plan change what is proposed from now on."""
+        self._plan = plan
+        origins = ["default"] + ["portfolio"] * (len(self._portfolio) - 1)
+        self._listed = list(map(self._proposal, self._portfolio, origins))
 
     @staticmethod
     def check(estimator: Any, space: Any) -> None:
@@ -66,8 +72,7 @@ class Proposals:
         """Propose up to `n` sets of parameters, none twice."""
         tried = [candidate.proposal.params for candidate in candidates]
         proposals: list[Proposal] = []
-        for i, params in enumerate(self._listed):
-            proposal = self._proposal(params, "portfolio" if i else "default")
+        for proposal in self._listed:
             if proposal.params not in tried and len(proposals) < n:
                 proposals.append(proposal)
                 tried.append(proposal.params)
@@ -79,8 +84,8 @@ class Proposals:
 
     def _proposal(self, params: dict[str, Any], origin: str) -> Proposal:
         parameters = check_hyperparameters({**self.own, **params})
-        if self.plan is not None:
-            changed = self.plan.adapted(parameters)
+        if self._plan is not None:
+            changed = self._plan.adapted(parameters)
             params, parameters = {**params, **changed}, {**parameters, **changed}
         return Proposal(params, parameters, origin)
 

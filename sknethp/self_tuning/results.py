@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
+from sknethp.model_selection.results import frame_of, ranks_of
 from sknethp.self_tuning.candidate import Candidate
 
 
@@ -37,11 +37,10 @@ def search_results(
         results[f"param_{name}"] = column
     results["params"] = params
     results |= {f"split{i}_test_score": scores[:, i] for i in range(n_folds)}
-    ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(np.int32)
     results |= {
         "mean_test_score": mean,
         "std_test_score": scores.std(axis=1),
-        "rank_test_score": ranks,
+        "rank_test_score": ranks_of(mean).astype(np.int32),
         "n_epochs": np.array([len(candidate.losses) for candidate in candidates]),
         "best_epoch": np.array([candidate.best_epoch for candidate in candidates]),
         "max_epochs": np.array([candidate.n_epochs for candidate in candidates]),
@@ -71,8 +70,4 @@ def leaderboard(candidates: Sequence[Candidate], scores: np.ndarray, weights: np
         }
         for i in order
     ]
-    try:
-        from pandas import DataFrame
-    except ImportError:
-        return rows
-    return DataFrame(rows)
+    return frame_of(rows)

@@ -27,11 +27,11 @@ class ThresholdAnswers(Answers):
 
     def decision_function(self, X: object) -> np.ndarray:
         """Return the decision values."""
-        return decision_values(self._probabilities, self._threshold)
+        return decision_values(self.probabilities, self._threshold)
 
     def predict(self, X: object) -> np.ndarray:
         """Return the labels."""
-        return self.classes_[decided(self._probabilities, self._threshold)]
+        return self.classes_[decided(self.probabilities, self._threshold)]
 
 
 def decided(probabilities: np.ndarray, threshold: float) -> np.ndarray:

@@ -83,7 +83,7 @@ class Tuning:
         plan = make_plan(start, clock, len(splits))
         per_fold = clock.seconds_for(start.work_left) / len(probed)
         clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
-        self.proposals.plan = plan
+        self.proposals.adapt_to(plan)
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
             splits = plan.splits(splits, self._seed)

@@ -2,12 +2,14 @@
 
 import re
 import signal
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris, load_wine
 
 from sknethp.cli import main
+from sknethp.hyperparameters import TABLE, Options
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +80,20 @@ def blank_pages(request, monkeypatch):
 @pytest.fixture
 def whole_report():
     """Let a run make its page, and what only the page needs."""
+
+
+@pytest.fixture(scope="module")
+def few_epochs():
+    """Search only nets that are trained in milliseconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        search_only(patch, "max_epochs", 2, 3)
+        search_only(patch, "hidden_units", 8)
+        yield
+
+
+def search_only(monkeypatch, name, *values):
+    """Let the spaces have only these values of a hyperparameter."""
+    monkeypatch.setitem(TABLE, name, replace(TABLE[name], search=Options(values)))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from contextlib import redirect_stdout
-from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -12,12 +11,14 @@ import pandas as pd
 import pytest
 
 from sknethp.cli import main, output, scoring, search
-from sknethp.hyperparameters import TABLE, Options
 
 LINE = ["tune", "iris", "--method", "random", "--candidates", "3", "--cv", "2", "--out"]
 N_FITS = 6
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are otherwise")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="signals and pipes are otherwise"),
+    pytest.mark.usefixtures("few_epochs"),
+]
 
 
 def after_scoring(monkeypatch, n_scored, action):
@@ -61,16 +62,8 @@ def without_times(folder):
     return table[[name for name in table if not name.endswith(("_time", "_at"))]], scores
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_epochs():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, values in {"max_epochs": (2, 3), "hidden_units": (8,)}.items():
-            patch.setitem(TABLE, name, replace(TABLE[name], search=Options(values)))
-        yield
-
-
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(few_epochs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     assert main([*LINE, str(folder)]) == 0
     return without_times(folder)

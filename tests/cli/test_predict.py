@@ -12,7 +12,7 @@ from sknethp.cli.known_columns import aligned
 
 
 @pytest.fixture(scope="module")
-def run(mixed_wine, tmp_path_factory):
+def run(mixed_wine, few_epochs, tmp_path_factory):
     """The folder of a run on the mixed wines."""
     folder = tmp_path_factory.mktemp("run")
     mixed_wine.to_csv(folder / "wine.csv", index=False)

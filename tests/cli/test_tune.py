@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
 from importlib.metadata import version
 
 import joblib
@@ -17,8 +16,8 @@ from sklearn.datasets import load_iris
 from sknethp.cli import main
 from sknethp.cli.data import load_dataset
 from sknethp.cli.splits import split
-from sknethp.hyperparameters import TABLE, Options
 from sknethp.model_selection.spaces import SIZES
+from tests.cli.conftest import search_only
 
 FILES = {
     "pipeline.joblib",
@@ -29,6 +28,8 @@ FILES = {
     "report.html",
 }
 QUICK = ["--method", "random", "--candidates", "2", "--cv", "2"]
+
+pytestmark = pytest.mark.usefixtures("few_epochs")
 
 
 @pytest.mark.parametrize("method", ["grid", "random", "bayes"])
@@ -140,9 +141,14 @@ def test_same_seed_same_scores(tmp_path):
     assert first != scores("2", "c")
 
 
-def test_net_beats_the_most_frequent_class_on_mixed_columns(mixed_wine, wine_csv, tmp_path):
+def test_net_beats_the_most_frequent_class_on_mixed_columns(
+    mixed_wine, wine_csv, tmp_path, monkeypatch
+):
+    search_only(monkeypatch, "max_epochs", 30)
+    search_only(monkeypatch, "hidden_units", 32, 64)
+    search_only(monkeypatch, "lr", 3e-3)
     out = tmp_path / "result"
-    arguments = ["--target", "cultivar", *QUICK, "--candidates", "4", "--out", str(out)]
+    arguments = ["--target", "cultivar", *QUICK, "--out", str(out)]
     assert main(["tune", wine_csv, *arguments]) == 0
     scores = json.loads((out / "settings.json").read_text())["scores"]
     net, frequent = scores["tuned net"], scores["most frequent class"]
@@ -181,13 +187,8 @@ def test_labels_of_any_type(labels, iris_csv):
     assert len(np.unique(data.y)) == 2
 
 
-def search_lr(monkeypatch, *values):
-    """Let the spaces have only these learning rates."""
-    monkeypatch.setitem(TABLE, "lr", replace(TABLE["lr"], search=Options(values)))
-
-
 def test_failed_fits_are_counted_and_lose(tmp_path, monkeypatch, capsys):
-    search_lr(monkeypatch, 1e30, 1e-3)
+    search_only(monkeypatch, "lr", 1e30, 1e-3)
     out = tmp_path / "result"
     arguments = ["iris", *QUICK, "--method", "grid", "--out", str(out)]
     assert main(["tune", *arguments]) == 0
@@ -198,7 +199,7 @@ def test_failed_fits_are_counted_and_lose(tmp_path, monkeypatch, capsys):
 
 
 def test_a_failed_fit_does_not_end_a_bayesian_search(tmp_path, monkeypatch, capsys):
-    search_lr(monkeypatch, 1e30, 1e-3)
+    search_only(monkeypatch, "lr", 1e30, 1e-3)
     out = tmp_path / "result"
     arguments = ["iris", "--method", "bayes", "--candidates", "6", "--cv", "2", "--out", str(out)]
     assert main(["tune", *arguments]) == 0
@@ -211,7 +212,7 @@ def test_a_failed_fit_does_not_end_a_bayesian_search(tmp_path, monkeypatch, caps
 
 @pytest.mark.parametrize("method", ["grid", "bayes"])
 def test_when_every_fit_fails_one_line_says_why(method, tmp_path, monkeypatch, refusal):
-    search_lr(monkeypatch, 1e30, 1e29)
+    search_only(monkeypatch, "lr", 1e30, 1e29)
     out = tmp_path / "result"
     line = refusal("tune", "iris", *QUICK, "--method", method, "--out", str(out))
     assert "the search failed: " in line

@@ -29,7 +29,7 @@ FOLDS = StratifiedKFold(4, shuffle=True, random_state=3)
 def test_scores_are_those_of_cross_validate(iris):
     X, y = iris
     model = LogisticRegression(C=0.01, max_iter=500)
-    comparison = compare(X, y, {"linear": model}, cv=FOLDS, random_state=0)
+    comparison = compare(X, y, {"linear": model}, cv=FOLDS, n_jobs=1, random_state=0)
     metrics = ["neg_log_loss", "accuracy"]
     expected = cross_validate(model, X.astype(np.float32), y, cv=FOLDS, scoring=metrics)
     for metric in metrics:
@@ -109,7 +109,7 @@ def test_searches_of_the_users_tune_on_groups(iris):
         {"logisticregression__C": [1e-3, 1e-2, 0.1]},
         cv=GroupKFold(3),
     )
-    comparison = compare(X, y, {"grid": search}, cv=3, groups=groups, random_state=0)
+    comparison = compare(X, y, {"grid": search}, cv=3, groups=groups, n_jobs=1, random_state=0)
     assert (comparison.scores_["n_candidates"] == 3).all()
     assert comparison.scores_["params"][0].startswith('{"logisticregression__C": 0.1')
     assert comparison.warnings_ == [

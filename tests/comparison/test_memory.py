@@ -1,5 +1,6 @@
 """A comparison that is killed goes on where it was; what is kept is for the same question only."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,26 +12,22 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from sknethp import Comparison, compare
+from sknethp import compare
 from tests.comparison.conftest import FAST
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = """
-import os, signal, sys
+MODELS = """
+import os, signal
 from pathlib import Path
-from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
-from sknethp import Comparison, compare
-
-LOG, KILLED_AT = Path(sys.argv[2]), int(sys.argv[3])
 
 def counted(kind):
     class Counted(kind):
         def fit(self, X, y):
-            with LOG.open("a") as log:
+            with Path(os.environ["LOG"]).open("a") as log:
                 log.write(kind.__name__ + "\\n")
-            if len(LOG.read_text().split()) == KILLED_AT:
+            if len(Path(os.environ["LOG"]).read_text().split()) == int(os.environ["KILLED_AT"]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().fit(X, y)
     Counted.__name__ = Counted.__qualname__ = kind.__name__
@@ -38,31 +35,37 @@ def counted(kind):
 
 GaussianNB, DecisionTreeClassifier = counted(GaussianNB), counted(DecisionTreeClassifier)
 models = {"bayes": GaussianNB(), "tree": DecisionTreeClassifier(max_depth=3)}
+"""
+KILLED = """
+import sys
+from counted_models import models
+from sklearn.datasets import load_iris
+from sknethp import compare
 X, y = load_iris(return_X_y=True, as_frame=True)
-comparison = compare(X, y, models, cv=4, memory=sys.argv[1], random_state=0)
-comparison.save(sys.argv[1] + "-result")
+compare(X, y, models, cv=4, memory=sys.argv[1], random_state=0)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_killed_and_run_again_it_goes_on(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-
-    def run(memory, killed_at):
-        log = tmp_path / f"{memory}.log"
-        before = len(log.read_text().split()) if log.exists() else 0
-        arguments = [str(script), str(tmp_path / memory), str(log), str(killed_at)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True)
-        return done.returncode, len(log.read_text().split()) - before
-
-    assert run("killed", 6) == (-signal.SIGKILL, 6)
-    assert run("killed", -1) == (0, 3)  # the one that was killed, and two that never started
+def test_killed_and_run_again_it_goes_on(tmp_path, monkeypatch):
+    log, memory = tmp_path / "log", tmp_path / "memory"
+    (tmp_path / "counted_models.py").write_text(MODELS)
+    monkeypatch.setenv("LOG", str(log))
+    monkeypatch.setenv("KILLED_AT", "6")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    killed = subprocess.run([sys.executable, "-c", KILLED, memory], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(log.read_text().split()) == 6
+    monkeypatch.syspath_prepend(tmp_path)
+    models = importlib.import_module("counted_models").models
+    monkeypatch.setenv("KILLED_AT", "-1")
+    iris = load_iris(return_X_y=True, as_frame=True)
+    found = compare(*iris, models, cv=4, memory=memory, random_state=0)
+    # The one that was killed, and two that never started.
+    assert len(log.read_text().split()) == 6 + 3
     columns = ["model", "fold", "neg_log_loss", "accuracy"]
-    found = Comparison.load(tmp_path / "killed-result").scores_[columns]
-    whole = compare(*load_iris(return_X_y=True, as_frame=True), FAST, cv=4, random_state=0)
-    pd.testing.assert_frame_equal(found, whole.scores_[columns])
+    whole = compare(*iris, FAST, cv=4, random_state=0)
+    pd.testing.assert_frame_equal(found.scores_[columns], whole.scores_[columns])
     assert not list(tmp_path.rglob("*.tmp"))
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -56,15 +56,20 @@ def prune_weights(model, other, folder):
 EDITS = [load_state, load_params, average, move_to_double, prune_weights]
 
 
+@cache
+def trained(normalization):
+    """A net whose weights another one is given."""
+    return net(max_epochs=40, random_state=0, normalization=normalization).fit(X, y)
+
+
 @pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
 @pytest.mark.parametrize("normalization", [None, "batch"])
 @pytest.mark.parametrize("edit", EDITS)
 def test_training_goes_on_from_the_module_as_it_is(edit, normalization, how, tmp_path):
     """Weights that were loaded or edited are trained on, not those of the fit before."""
-    trained = net(max_epochs=40, random_state=0, normalization=normalization).fit(X, y)
     model = net(normalization=normalization).fit(X, y)
     own = model.predict_proba(X)
-    edit(model, trained, tmp_path)
+    edit(model, trained(normalization), tmp_path)
     edited = model.predict_proba(X)
     assert np.abs(edited - own).max() > 0.1
     # The running statistics of batch normalisation move by an epoch of batches.

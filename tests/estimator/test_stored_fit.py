@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_iris
 
 from sknethp import DeepNetClassifier, fused
-from sknethp.estimator.stored_fit import StoredFit, load, save
+from sknethp.estimator.stored_fit import StoredFit, load, save_arrays
 from sknethp.training.architecture import Architecture
 from sknethp.training.network import new_network
 from tests.helpers import network_settings
@@ -42,7 +42,7 @@ def rows(values, start=0):
 
 
 def test_all_comes_back_to_the_bit(network, tmp_path):
-    save(StoredFit.of([network], rows(ODD, 4), 2), tmp_path / "fit.npz")
+    save_arrays(vars(StoredFit.of([network], rows(ODD, 4), 2)), tmp_path / "fit.npz")
     stored = load(tmp_path / "fit.npz", ARCHITECTURE, SETTINGS)
     (again,) = stored.networks(ARCHITECTURE, SETTINGS)
     assert torch.equal(again.parameters, network.parameters)

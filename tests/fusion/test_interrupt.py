@@ -42,6 +42,7 @@ def search(max_epochs, **parameters):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
+    signal.alarm(120)  # whatever happens to the test, it does not run for hours
     n_jobs = eval(sys.argv[1])
     X, y = load_iris(return_X_y=True)
     search(2).fit(X, y)  # some imports change the filters

@@ -374,8 +374,7 @@ def test_gradient_boosting_as_the_surrogate(base, data):
         assert again.cv_results_["params"] == search.cv_results_["params"]
 
 
-@pytest.mark.parametrize("base", ["dummy", "DUMMY"])
-@pytest.mark.parametrize("n_points", [1, 4])
+@pytest.mark.parametrize(("base", "n_points"), [("dummy", 1), ("DUMMY", 4)])
 def test_random_proposals(base, n_points, data):
     settings = {"optimizer_kwargs": {"base_estimator": base, "n_initial_points": 2}, "n_iter": 12}
     search = searched(BayesSearchCV, SVC(), PENALTY, n_points=n_points, data=data, **settings)
@@ -424,7 +423,7 @@ def test_all_rounds_have_the_same_folds(data):
 
 def test_fused_as_one_at_a_time(data):
     for X, y in (data, DIGITS):
-        settings = {"n_iter": 20, "data": (X, y), "scoring": "neg_log_loss"}
+        settings = {"n_iter": 16, "data": (X, y), "scoring": "neg_log_loss"}
         search = searched(BayesSearchCV, net(), SPACE, **settings)
         with parallel_config(backend="sequential"):
             alone = searched(BayesSearchCV, net(), SPACE, **settings)

@@ -6,13 +6,11 @@ import shutil
 import subprocess
 import sys
 import warnings
-from contextlib import contextmanager
 from itertools import accumulate
 
 import numpy as np
 import pytest
 from joblib import Memory, parallel_config
-from joblib.externals.loky import get_reusable_executor
 from sklearn import model_selection as parents
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -30,12 +28,8 @@ from sknethp.model_selection import (
     ManualSearchCV,
     RandomizedSearchCV,
 )
+from tests.helpers import no_large_files
 from tests.helpers import small_net as net
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
 
 X, y = load_iris(return_X_y=True)
 
@@ -157,20 +151,7 @@ UNKEPT = {
 }
 
 
-@contextmanager
-def no_large_files():
-    """Let writes of more than 20 kB fail in this process and those that it starts."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    get_reusable_executor().shutdown(wait=True)  # worker processes from before have no limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        get_reusable_executor().shutdown(wait=True)  # and these would keep it
-
-
-@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.parametrize("error_score", [np.nan, "raise"])
 @pytest.mark.parametrize("kind", UNKEPT)
 def test_what_cannot_be_kept_ends_the_search(tmp_path, kind, error_score):
@@ -193,7 +174,7 @@ def test_what_cannot_be_kept_ends_the_search(tmp_path, kind, error_score):
 FULL = r"^memory='.*' could not keep a finished fit \(File too large\)\. All fits kept before are"
 
 
-@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
     """So it does with scikit-learn's searches, nested ones, and in worker processes."""
@@ -203,7 +184,7 @@ def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
     assert kept(tmp_path)
 
 
-@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.parametrize(
     ("backend", "units"),
@@ -234,7 +215,7 @@ def test_a_relative_path_means_where_the_search_is(tmp_path, monkeypatch, place)
         assert len(kept(tmp_path / folder / "kept")) == 6
 
 
-@pytest.mark.skipif(resource is None, reason="no limit on the size of files")
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_try_that_cannot_be_kept(tmp_path):
     """The search by hand stays as it was, and can go on."""
     search = ManualSearchCV(net(), {"narrow": {}}, cv=3, memory=tmp_path).fit(X, y)

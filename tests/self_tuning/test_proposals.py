@@ -86,7 +86,7 @@ def test_the_model_sees_the_best_and_the_latest(n, monkeypatch):
 def test_a_plan_changes_what_is_proposed():
     proposals = Proposals(small_net(), SPACE, FOLDS, 0)
     (before,) = proposals.next([], 1)
-    proposals.plan = replace(proposals_module.Plan(1), batch_size=128)
+    proposals.adapt_to(replace(proposals_module.Plan(1), batch_size=128))
     (after,) = proposals.next([], 1)
     assert before.params == {}
     assert after.params == {"batch_size": 128, "lr": pytest.approx(0.002)}

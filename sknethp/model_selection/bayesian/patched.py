@@ -20,10 +20,7 @@ from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.proposals import RoundOptimizer, own_values
 from sknethp.model_selection.bayesian.quantiles import as_regressor
 from sknethp.model_selection.evaluations import Candidate, Evaluations
-from sknethp.model_selection.results import (
-    Results,
-    metrics_of,
-)
+from sknethp.model_selection.results import Results, metrics_of
 
 
 class Proposals:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import rankdata
 
+from sknethp.hyperparameters import set_parameters
 from sknethp.hyperparameters.constraints import COUNT, Constraint
 from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.bayesian.patched import PatchedBayesSearchCV
@@ -17,8 +17,8 @@ from sknethp.model_selection.fused_search import (
     ESTIMATOR,
     MAX_TIME,
     FusedSearchMixin,
-    set_parameters,
 )
+from sknethp.model_selection.results import ranks_of
 
 
 class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
@@ -83,10 +83,7 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
     24
     """
 
-    _allowed: ClassVar[dict[str, Constraint]] = {
-        "n_iter": COUNT,
-        "n_points": COUNT,
-    }
+    _allowed: ClassVar[dict[str, Constraint]] = {"n_iter": COUNT, "n_points": COUNT}
     _all_at_first = False
     _splits_once = True  # a splitter may shuffle differently each round
     _space_parameter = "search_spaces"
@@ -156,6 +153,5 @@ class BayesSearchCV(FusedSearchMixin, PatchedBayesSearchCV):  # noqa: D101
         """Rank training scores."""
         for key in [key for key in self.cv_results_ if key.startswith("mean_train_")]:
             mean = np.asarray(self.cv_results_[key], dtype=float)
-            ranks = rankdata(-np.nan_to_num(mean, nan=-np.inf), method="min").astype(int)
-            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks
+            self.cv_results_[key.replace("mean_", "rank_", 1)] = ranks_of(mean).astype(int)
         super()._conclude()
