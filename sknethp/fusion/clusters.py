@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import closing, suppress
 from importlib import import_module
 from typing import Any
 
+import cloudpickle
 import joblib
 
 from sknethp.fusion.packing import n_bytes
@@ -17,8 +18,6 @@ LOST = (
     "A batch of fits was lost with its worker ({reason}): "
     "make sure that the workers of the {backend} backend stay alive."
 )
-# How often batches are sent again after the data was lost with a worker.
-_ATTEMPTS = 4
 _SECONDS_FOR_A_WORKER = 60
 
 
@@ -46,7 +45,7 @@ class JoblibWorkers:
 
     def run(
         self, function: Callable, calls: Sequence[tuple], shared: dict[int, Any]
-    ) -> Iterator[Any]:
+    ) -> Generator[Any]:
         """Yield the results of ``function(*call, shared)`` as they arrive."""
         with joblib.parallel_config(backend=self._backend):
             generates = joblib.parallel.get_active_backend()[0].supports_return_generator
@@ -92,30 +91,22 @@ class Cluster(ABC):
 
     @abstractmethod
     def _results(
-        self, function: Callable, calls: dict[int, tuple], handles: Sequence[Any]
-    ) -> Iterator[tuple[int, Hashable, Any]]:
-        """Yield keys, places and results of ``function(call, *handles)``; cancel when closed.
-
-        A call is left out if what its handles stand for was lost.
-        """
+        self, function: Callable, calls: Sequence[tuple], handles: Sequence[Any]
+    ) -> Generator[tuple[int, Hashable, Any]]:
+        """Yield numbers, places and results of ``function(call, *handles)``; cancel when closed."""
 
     def run(
         self, function: Callable, calls: Sequence[tuple], shared: dict[int, Any]
-    ) -> Iterator[Any]:
+    ) -> Generator[Any]:
         """Yield the results of ``function(*call, shared)`` as they arrive."""
         digests = [joblib.hash(obj) for obj in shared.values()]
-        left = {i: (function, call, tuple(shared)) for i, call in enumerate(calls)}
-        for _ in range(_ATTEMPTS):
-            self._share(dict(zip(digests, shared.values(), strict=True)))
-            handles = [self._handles[digest] for digest in digests]
-            with closing(self._results(_call, left.copy(), handles)) as results:
-                for i, place, result in results:
-                    self._count_bytes(place, left.pop(i), digests)
-                    yield result
-            if not left:
-                return
-            self._handles.clear()
-        raise RuntimeError(LOST.format(reason="and its data", backend=type(self).__name__))
+        self._share(dict(zip(digests, shared.values(), strict=True)))
+        packed = [(function, call, tuple(shared)) for call in calls]
+        handles = [self._handles[digest] for digest in digests]
+        with closing(self._results(_call, packed, handles)) as results:
+            for i, place, result in results:
+                self._count_bytes(place, packed[i], digests)
+                yield result
 
     def _share(self, objects: dict[str, Any]) -> None:
         """Send what the cluster has not got yet."""
@@ -141,6 +132,7 @@ class DaskCluster(Cluster):
 
     def __init__(self) -> None:
         super().__init__()
+        self._dask = _module("dask", "dask")
         self._distributed = _module("distributed", "dask")
         try:
             self._client = self._distributed.get_client()
@@ -157,23 +149,29 @@ class DaskCluster(Cluster):
         return sum(self._client.nthreads().values())
 
     def _put(self, objects: list[Any]) -> list[Any]:
-        # Dask would keep a single copy on one of its workers, and lose it with the worker.
-        return self._client.scatter(objects, broadcast=True, hash=False)
+        # Data that is scattered would be lost with the last worker that has a copy. The scheduler
+        # keeps that of a task, in pickles, as it may not have the modules to read it.
+        with self._dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+            data = [
+                self._client.submit(cloudpickle.loads, cloudpickle.dumps(obj), pure=False)
+                for obj in objects
+            ]
+        with suppress(ValueError):  # no worker just now; later they copy it from one another
+            self._client.replicate(data)
+        return data
 
     def _results(
-        self, function: Callable, calls: dict[int, tuple], handles: Sequence[Any]
-    ) -> Iterator[tuple[int, Hashable, Any]]:
+        self, function: Callable, calls: Sequence[tuple], handles: Sequence[Any]
+    ) -> Generator[tuple[int, Hashable, Any]]:
         futures = {
             self._client.submit(_in_dask, function, call, *handles, pure=False): i
-            for i, call in calls.items()
+            for i, call in enumerate(calls)
         }
         try:
             for future in self._distributed.as_completed(futures):
-                if future.cancelled():
-                    continue
                 try:
                     place, result = future.result()
-                except self._distributed.KilledWorker as error:
+                except (self._distributed.KilledWorker, self._distributed.CancelledError) as error:
                     raise RuntimeError(LOST.format(reason=error, backend="dask")) from error
                 yield futures[future], place, result
         finally:
@@ -204,10 +202,10 @@ class RayCluster(Cluster):
         return [self._ray.put(obj) for obj in objects]
 
     def _results(
-        self, function: Callable, calls: dict[int, tuple], handles: Sequence[Any]
-    ) -> Iterator[tuple[int, Hashable, Any]]:
+        self, function: Callable, calls: Sequence[tuple], handles: Sequence[Any]
+    ) -> Generator[tuple[int, Hashable, Any]]:
         remote = self._ray.remote(_in_ray)
-        pending = {remote.remote(function, call, *handles): i for i, call in calls.items()}
+        pending = {remote.remote(function, call, *handles): i for i, call in enumerate(calls)}
         try:
             while pending:
                 (done, *_), _ = self._ray.wait(list(pending))
@@ -220,7 +218,8 @@ class RayCluster(Cluster):
                 yield pending.pop(done), place, result
         finally:
             for reference in pending:
-                self._ray.cancel(reference)
+                # The worker as well: an interrupted import would fail in each of its later calls.
+                self._ray.cancel(reference, force=True)
 
 
 def _in_ray(function: Callable, *args: Any) -> tuple[str, Any]:

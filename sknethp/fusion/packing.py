@@ -36,10 +36,9 @@ class _Pickler(cloudpickle.Pickler):
 
     def persistent_id(self, obj: Any) -> int | None:
         """Return the id of what is left out."""
-        is_array = type(obj) in (np.ndarray, np.memmap)
-        if is_array and not obj.dtype.hasobject and obj.nbytes >= self._least:
-            self.left_out[id(obj)] = obj
-        elif hasattr(type(obj), "__arrow_c_stream__"):  # such as those of pandas and polars
+        is_array = type(obj) in (np.ndarray, np.memmap) and not obj.dtype.hasobject
+        is_table = hasattr(type(obj), "__arrow_c_stream__")  # such as those of pandas and polars
+        if is_table or (is_array and obj.nbytes >= self._least):
             self.left_out[id(obj)] = obj
         return id(obj) if id(obj) in self.left_out else None
 

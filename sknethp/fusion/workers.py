@@ -111,8 +111,9 @@ def run_packed(
 def deal(n_tasks: int, n_workers: int, n_together: int) -> list[list[int]]:
     """Distribute tasks over batches, a multiple of `n_workers` of them if there are enough tasks.
 
-    With enough tasks a batch has about `n_together`. Neighbours in a search are alike, and long ones may come at regular distances: by shuffling, the
-    batches take about equally long. The positions of the tasks ascend within a batch.
+    With more tasks they have about `n_together` each. Neighbours in a search are alike, and long
+    ones may come at regular distances: by shuffling, the batches take about equally long. The
+    positions of the tasks ascend within a batch.
     """
     rounds = max(1, round(n_tasks / (n_workers * n_together)))
     n_batches = min(n_workers * rounds, n_tasks)
@@ -159,9 +160,9 @@ class _Future:
 class WorkersBackend(CollectingBackend):
     """Hands joblib's tasks in batches to worker processes, in each of which they train together.
 
-    All workers are used without `n_jobs`, and a negative one counts from their number; `max_memory`,
-    in bytes, 2 GiB by default, holds for all workers of this machine and the waiting fits in them
-    together, and on a cluster for the fits that wait in each worker.
+    Without `n_jobs` all workers are used. `max_memory`, in bytes, 2 GiB by default, holds for all
+    workers of this machine and the waiting fits in them together; on a cluster, for the fits that
+    wait in each worker.
     """
 
     def __init__(
@@ -260,4 +261,3 @@ class WorkersBackend(CollectingBackend):
             if self._progress is not None and not here:
                 self._progress.record(future.candidate, outcome[0])
             future.finish(outcome)
-
