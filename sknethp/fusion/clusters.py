@@ -19,6 +19,8 @@ LOST = (
     "make sure that the workers of the {backend} backend stay alive."
 )
 _SECONDS_FOR_A_WORKER = 60
+# Dask gives up a batch after as many further workers have died.
+_RETRIES = 3
 
 
 class JoblibWorkers:
@@ -204,7 +206,7 @@ class RayCluster(Cluster):
     def _results(
         self, function: Callable, calls: Sequence[tuple], handles: Sequence[Any]
     ) -> Generator[tuple[int, Hashable, Any]]:
-        remote = self._ray.remote(_in_ray)
+        remote = self._ray.remote(max_retries=_RETRIES)(_in_ray)
         pending = {remote.remote(function, call, *handles): i for i, call in enumerate(calls)}
         try:
             while pending:

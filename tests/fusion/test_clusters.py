@@ -112,7 +112,9 @@ class RayWorkers:
 
     @contextmanager
     def without_second_chance(self):
-        yield  # Ray starts another worker in a second
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clusters, "_RETRIES", 0)
+            yield
 
 
 @pytest.fixture(scope="module", params=[DaskWorkers, RayWorkers], ids=["dask", "ray"])
