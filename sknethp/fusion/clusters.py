@@ -147,7 +147,12 @@ class DaskCluster(Cluster):
         """Return the threads of all workers; with none, wait for one."""
         if not self._client.nthreads():
             # A cluster may start its workers when there is something to do.
-            self._client.submit(int).result(timeout=_SECONDS_FOR_A_WORKER)
+            try:
+                self._client.submit(int).result(timeout=_SECONDS_FOR_A_WORKER)
+            except self._distributed.TimeoutError as error:
+                raise TimeoutError(
+                    f"The Dask cluster has had no worker for {_SECONDS_FOR_A_WORKER} s."
+                ) from error
         return sum(self._client.nthreads().values())
 
     def _put(self, objects: list[Any]) -> list[Any]:
@@ -238,14 +243,16 @@ def _module(name: str, extra: str) -> Any:
         ) from error
 
 
+_CLUSTERS: dict[Any, type[Cluster]] = {"dask": DaskCluster, "ray": RayCluster}
+
+
 def workers_of(backend: Any, n_jobs: int | None) -> JoblibWorkers | Cluster:
     """Return the workers of a backend, which is ready; all of them without `n_jobs`."""
-    cluster = {"dask": DaskCluster, "ray": RayCluster}.get(backend)
-    if cluster is None:
+    if backend not in _CLUSTERS:
         return JoblibWorkers(backend, -1 if n_jobs is None else int(n_jobs))
     if n_jobs not in (None, -1):
         raise ValueError(
             f'n_jobs={n_jobs} is not possible with backend="{backend}", which uses all workers of '
             "its cluster: leave it out."
         )
-    return cluster()
+    return _CLUSTERS[backend]()
