@@ -139,8 +139,8 @@ def grid(callback=None, max_epochs=3, **settings):
     return GridSearchCV(pipeline, names, cv=3, scoring=METRICS, refit="neg_log_loss", **settings)
 
 
-def incoming_bytes(dask_worker):
-    return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
+def outgoing_bytes(dask_worker):
+    return sum(entry["total"] for entry in dask_worker.transfer_outgoing_log)
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_data_goes_to_each_place_once(cluster, data, monkeypatch):
     assert X.nbytes < first / n_places < 1.5 * X.nbytes
     assert summary.bytes_sent - first < X.nbytes / 2
     if cluster.name == "dask":  # its own count of what workers have got from each other
-        copied = cluster.client.run(incoming_bytes)
+        copied = cluster.client.run(outgoing_bytes)
         assert X.nbytes < sum(copied.values()) < 2 * X.nbytes
 
 
