@@ -288,11 +288,15 @@ def run_search(kind, options, n_candidates=60):
     return summary, own, workers
 
 
+def do_nothing(number, shared):
+    """Stand for a batch."""
+
+
 def batch_seconds(kind, n_batches):
     """Return the time of a batch that does nothing."""
     from sknethp.fusion.clusters import workers_of
 
-    batches = workers_of(kind, None).run(max, [(i, i) for i in range(n_batches)], {})
+    batches = workers_of(kind, None).run(do_nothing, [(i,) for i in range(n_batches)], {})
     return report.timed(list, batches)[1] / n_batches
 
 

@@ -57,7 +57,8 @@ class JoblibWorkers:
             )
             results = parallel(joblib.delayed(function)(*call, shared) for call in calls)
             try:
-                yield from results
+                for result in results:  # noqa: UP028 - "yield from" closes them, unprotected from warnings
+                    yield result
             finally:
                 if generates:  # joblib warns of cancelling what is still running
                     with warnings.catch_warnings():
