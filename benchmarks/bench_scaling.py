@@ -255,7 +255,7 @@ def ray_cluster(n_workers):
     """Start a local cluster of Ray."""
     import ray
 
-    ray.init(num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import cloudpickle
@@ -203,14 +204,6 @@ class Fail(At):
         raise ValueError("a fit's own")
 
 
-@contextmanager
-def meanwhile(function):
-    thread = threading.Thread(target=function)
-    thread.start()
-    yield
-    thread.join()
-
-
 @pytest.mark.slow
 def test_same_scores_and_populations(cluster, data, together):
     """Two workers give the scores of one process, bit for bit; each trains its half at once."""
@@ -283,9 +276,12 @@ def test_interrupt(cluster, data, together, tmp_path):
         At(tmp_path).wait_until((tmp_path / "here").exists)
         os.kill(os.getpid(), signal.SIGINT)
 
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     with fused(backend=cluster.name, silent=True):
-        with meanwhile(interrupt), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
             grid(WaitForEnd(tmp_path)).fit(*data)
+        thread.join()
         (tmp_path / "end").touch()
         np.testing.assert_array_equal(fold_scores(grid(), data), together)
 
@@ -296,12 +292,15 @@ def test_worker_that_joins_late(cluster, data, together, tmp_path, monkeypatch):
     monkeypatch.setattr(clusters.Cluster, "tasks_of_a_batch", 2)
     callback = WaitForThree(tmp_path)
 
-    def join():
+    def search():
+        with fused(backend=cluster.name, silent=True) as summary:
+            return fold_scores(grid(callback), data), summary
+
+    with ThreadPoolExecutor(1) as pool:  # Ray adds machines in the main thread only
+        result = pool.submit(search)
         callback.wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
         cluster.add_worker()
-
-    with fused(backend=cluster.name, silent=True) as summary, meanwhile(join):
-        spread = fold_scores(grid(callback), data)
+        spread, summary = result.result()
     cluster.remove_worker()
     np.testing.assert_array_equal(spread, together)
     assert summary.workers == 3
