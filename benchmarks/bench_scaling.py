@@ -14,22 +14,30 @@ peak   the share of this machine's matrix-multiply peak that fused training reac
        alone" leaves out what else a fit does, as far as it is in this process.
        With --defaults the nets are as they come, but for their units: embedded
        inputs, SiLU, dropout and Adam, in batches of 64.
+workers  a grid search of 300 fits at 64 units and 2000 rows on local clusters of Dask
+       and of Ray of 1, 2 and 4 worker processes of one thread: the time, what all
+       of them and this process compute, what is sent, and what a batch costs that
+       does nothing: alone (a round trip), and as one of a hundred.
 
-Each fit has another learning rate and seed; all go through one joblib.Parallel
+In the other parts each fit has another learning rate and seed; all go through one joblib.Parallel
 inside `sknethp.fused()`, and the time is that of the whole block. The same net
 fitted alone, outside of it, stands beside.
 """
 
+import contextlib
 import functools
 import sys
+import time
 
 import _report as report
 import joblib
 import numpy as np
+import psutil
 import torch
 from _contenders import BATCH_SIZE, count_weights, make_data, make_ours
 from _searches import time_methods
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 N_FEATURES = 20
 N_VALID = 500
@@ -41,7 +49,7 @@ MATRIX_SIZES = (1024, 2048, 4096)
 def parse_arguments():
     """Return the command line's options."""
     parser = report.make_parser(__doc__)
-    parts = ["fits", "rows", "units", "peak"]
+    parts = ["fits", "rows", "units", "peak", "workers"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--fits", type=int, nargs="+", default=[1, 3, 10, 30, 100, 300, 1000])
     parser.add_argument("--rows", type=int, nargs="+", default=[500, 2000, 10_000, 50_000])
@@ -52,6 +60,7 @@ def parse_arguments():
     parser.add_argument("--base-units", type=int, default=64, help="where units do not vary")
     parser.add_argument("--peak-fits", type=int, default=100)
     parser.add_argument("--peak-epochs", type=int, default=20)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--defaults", action="store_true", help="in the peak part")
     parser.add_argument("--optimizer", default="sgd")
     parser.add_argument("--epochs", type=int, default=5)
@@ -227,6 +236,105 @@ def report_peak(options):
     )
 
 
+@contextlib.contextmanager
+def dask_cluster(n_workers):
+    """Start a local cluster of Dask."""
+    import distributed
+
+    with (
+        distributed.LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def ray_cluster(n_workers):
+    """Start a local cluster of Ray."""
+    import ray
+
+    ray.init("local", num_cpus=n_workers, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+CLUSTERS = {"dask": dask_cluster, "ray": ray_cluster}
+
+
+def cpu_seconds():
+    """Return what each process of this machine has computed, in seconds."""
+    seconds = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            seconds[process.pid] = sum(process.cpu_times()[:2])
+    return seconds
+
+
+def run_search(kind, options, n_candidates=60):
+    """Return the seconds of a search, those computed here and by workers, and its summary."""
+    import sknethp
+
+    X, y, *_ = split_data(options.base_rows)
+    net = make_ours(options.base_units, options.epochs, momentum=0.9)
+    rates = [float(lr) for lr in np.geomspace(*LR_RANGE, n_candidates)]
+    search = GridSearchCV(net, {"lr": rates}, cv=5, refit=False)
+    before, own = cpu_seconds(), time.process_time()
+    with sknethp.fused(backend=kind, silent=True) as summary:
+        search.fit(X, y)
+    own, after = time.process_time() - own, cpu_seconds()
+    workers = sum(after[pid] - before.get(pid, 0) for _, pid in summary._processes)
+    return summary, own, workers
+
+
+def do_nothing(number, shared):
+    """Stand for a batch."""
+
+
+def batch_seconds(kind, n_batches):
+    """Return the time of a batch that does nothing."""
+    from sknethp.fusion.clusters import workers_of
+
+    batches = workers_of(kind, None).run(do_nothing, [(i,) for i in range(n_batches)], {})
+    return report.timed(list, batches)[1] / n_batches
+
+
+def report_workers(options):
+    """Measure searches on clusters and print a table."""
+    rows = []
+    for kind, start in CLUSTERS.items():
+        for n_workers in options.workers:
+            with start(n_workers):
+                run_search(kind, options)  # imports
+                runs = [run_search(kind, options) for _ in range(options.repeats)]
+                empty = [1e3 * batch_seconds(kind, n) for n in (1, 100) for _ in range(5)]
+            summaries, own, computed = zip(*runs, strict=True)
+            rows.append(
+                [
+                    f"{kind}, {n_workers}",
+                    report.spread([summary.seconds for summary in summaries], digits=2),
+                    f"{np.median(computed):.2f}",
+                    f"{np.median(own):.2f}",
+                    f"{summaries[-1].largest}",
+                    f"{summaries[-1].bytes_sent / 1e6:.2f}",
+                    f"{summaries[-1].bytes_sent / summaries[-1].fits / 1e3:.2f}",
+                    f"{np.median(empty[:5]):.1f}",
+                    f"{np.median(empty[5:]):.1f}",
+                ]
+            )
+            print(f"measured {rows[-1][0]}", file=sys.stderr, flush=True)
+    header = ["worker processes", "seconds", "CPU of workers, s", "of this process, s", "largest"]
+    header += ["sent, MB", "kB per fit", "empty batch, ms", "of 100, ms"]
+    report.print_table(
+        f"On clusters: {summaries[-1].fits} fits, {options.base_rows} rows, "
+        f"{options.base_units} units, {options.epochs} epochs; "
+        f"median [quartiles] of {options.repeats}",
+        header,
+        rows,
+    )
+
+
 def measure_peak(n_repeats=5):
     """Return the best rate of torch.mm over matrix sizes and repeats, in FLOP/s."""
     best = 0.0
@@ -253,7 +361,9 @@ def main():
     print(f"Matrix-multiply peak, {torch.get_num_threads()} threads: {peak / 1e9:.0f} GFLOP/s")
     measure(2, 200, 8, options)
     for name in options.parts:
-        if name == "peak":
+        if name == "workers":
+            report_workers(options)
+        elif name == "peak":
             report_peak(options)
         else:
             report_scaling(name, cells[name], peak, options)

@@ -53,7 +53,7 @@ _ALLOWED: dict[str, Constraint] = {
     ),
     "backend": optional(
         Predicate(
-            _runs_workers, "the name of a joblib backend with workers, such as 'loky' or 'dask'"
+            _runs_workers, "the name of a backend with workers, such as 'loky', 'dask' or 'ray'"
         )
     ),
     "max_memory": optional(

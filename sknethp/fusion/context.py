@@ -40,13 +40,13 @@ def fused(
         Worker processes to spread the populations over; -1 for one per core. By default all are
         trained in this process, with torch's threads.
     backend : str or None
-        The backend of joblib that runs the workers: "loky" (the default where `n_jobs` is given),
-        "dask" (with a ``dask.distributed.Client``; all its workers where `n_jobs` is not given),
-        or another that is registered.
+        What runs the workers: "loky" (processes of this machine, the default where `n_jobs` is
+        given), another backend of joblib, or all workers of a cluster, without `n_jobs`: "dask"
+        (of the current ``dask.distributed.Client``) or "ray" (after ``ray.init``).
     max_memory : int, str or None
-        Bytes that waiting fits, and the worker processes they wait in, may hold together, also as
-        text such as "500MB" or "2GB"; None for 2 GiB. With less, fewer fits wait for each other,
-        in smaller populations.
+        Bytes that waiting fits, and the worker processes they wait in, may hold together (on a
+        cluster, those of each worker), also as text such as "500MB" or "2GB"; None for 2 GiB.
+        With less, fewer fits wait for each other, in smaller populations.
     progress : bool or None
         Whether to show progress on standard error, with the best mean score of a search's
         candidates: as a bar on a terminal, elsewhere as an occasional line. None shows it only
@@ -63,7 +63,10 @@ def fused(
     Raises
     ------
     ValueError
-        If an argument is not valid, or the backend is not ready: "dask" needs a client.
+        If an argument is not valid, or the backend is not ready: "dask" needs a client, "ray" a
+        cluster.
+    ImportError
+        If the package of the backend is not installed.
     RuntimeError
         If a block of another asyncio task is open in this thread.
 
@@ -153,10 +156,7 @@ class _Block(AbstractContextManager, ContextDecorator):
             scheduler = Scheduler(self.max_memory, self._shown)
             return FusedBackend(scheduler), scheduler.summary
         backend = self.backend or "loky"
-        with parallel_config(backend=backend):
-            pass  # a backend that cannot work raises now, not in the middle of a search
-        n_workers = -1 if self.n_jobs is None else int(self.n_jobs)
-        workers = WorkersBackend(n_workers, backend, self.max_memory, self._shown)
+        workers = WorkersBackend(self.n_jobs, backend, self.max_memory, self._shown)
         return workers, workers.summary
 
     def _leave_backend(self) -> None:

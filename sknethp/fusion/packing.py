@@ -1,72 +1,89 @@
-"""Pickling of tasks for another process: what they share is sent once, large arrays separately."""
+"""Pickling of tasks for another process: what they share is sent once."""
 
 from __future__ import annotations
 
 import io
 import pickle
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
-# Joblib maps larger arguments into memory instead of sending them.
-_LARGE_BYTES = 2**20
-
 Function = Callable[[], Any]
 
 
-class Arrays:
-    """Large arrays that tasks hold, each once."""
+@dataclass
+class Parcel:
+    """Pickled tasks, and the arrays and tables that no other parcel needs, by their ids."""
 
-    def __init__(self) -> None:
-        self.arrays: list[np.ndarray] = []
-        self._positions: dict[int, int] = {}
-
-    def position(self, array: np.ndarray) -> int:
-        """Return the index of an array; the same object has the same index."""
-        if id(array) not in self._positions:
-            self._positions[id(array)] = len(self.arrays)
-            self.arrays.append(array)
-        return self._positions[id(array)]
+    tasks: bytes
+    own: dict[int, Any]
 
 
 class _Pickler(cloudpickle.Pickler):
-    def __init__(self, file: io.BytesIO, large: Arrays):
+    """Leaves arrays of at least `least` bytes and tables out of the pickle."""
+
+    def __init__(self, file: io.BytesIO, least: int):
         super().__init__(file)
-        self._large = large
+        self._least = least
+        self.left_out: dict[int, Any] = {}
 
     def persistent_id(self, obj: Any) -> int | None:
-        """Leave large arrays out of the pickle."""
-        plain = type(obj) in (np.ndarray, np.memmap) and not obj.dtype.hasobject
-        return self._large.position(obj) if plain and obj.nbytes > _LARGE_BYTES else None
+        """Return the id of what is left out."""
+        is_array = type(obj) in (np.ndarray, np.memmap) and not obj.dtype.hasobject
+        is_table = hasattr(type(obj), "__arrow_c_stream__")  # such as those of pandas and polars
+        if is_table or (is_array and obj.nbytes >= self._least):
+            self.left_out[id(obj)] = obj
+        return id(obj) if id(obj) in self.left_out else None
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, arrays: Sequence[np.ndarray]):
+    def __init__(self, file: io.BytesIO, left_out: dict[int, Any]):
         super().__init__(file)
-        self._arrays = arrays
+        self._left_out = left_out
 
-    def persistent_load(self, pid: int) -> np.ndarray:
-        """Put a large array in its place."""
-        return self._arrays[pid]
+    def persistent_load(self, pid: int) -> Any:
+        """Put what was left out in its place."""
+        return self._left_out[pid]
 
 
-def pack(functions: Sequence[Function], large: Arrays) -> bytes:
-    """Pickle tasks; what several of them hold is in the pickle once.
+def pack(
+    batches: Sequence[Sequence[Function]], least_shared: int
+) -> tuple[list[Parcel], dict[int, Any]]:
+    """Pickle batches of tasks; what several tasks of a batch hold is in its pickle once.
 
-    `large` receives the large arrays, which are not in the pickle.
+    Returns a parcel for each batch, and by their ids the tables, and the arrays of at least
+    `least_shared` bytes, that several parcels need.
     """
-    file = io.BytesIO()
-    _Pickler(file, large).dump(list(functions))
-    return file.getvalue()
+    pickles, left_out = [], []
+    for batch in batches:
+        file = io.BytesIO()
+        pickler = _Pickler(file, least_shared)
+        pickler.dump(list(batch))
+        pickles.append(file.getvalue())
+        left_out.append(pickler.left_out)
+    needed = Counter(chain(*left_out))
+    shared = {i: obj for part in left_out for i, obj in part.items() if needed[i] > 1}
+    own = [{i: obj for i, obj in part.items() if i not in shared} for part in left_out]
+    return list(map(Parcel, pickles, own)), shared
 
 
-def unpack(packed: bytes, arrays: Sequence[np.ndarray]) -> list[Function]:
-    """Return packed tasks, given the arrays that were left out."""
-    return _Unpickler(io.BytesIO(packed), arrays).load()
+def unpack(parcel: Parcel, shared: dict[int, Any]) -> list[Function]:
+    """Return packed tasks."""
+    return _Unpickler(io.BytesIO(parcel.tasks), shared | parcel.own).load()
+
+
+def n_bytes(obj: Any) -> int:
+    """Return the bytes of an object's pickle, without copying its arrays."""
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+    return len(pickled) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 def portable(error: Exception) -> Exception:

@@ -36,6 +36,8 @@ class Summary:
         Spent in training, summed over all worker processes.
     workers : int
         Worker processes; 0 if everything was trained in this one.
+    bytes_sent : int
+        Sent to a cluster: tasks, and once to each worker (with Ray, each machine) their data.
     """
 
     tasks: int = 0
@@ -43,6 +45,7 @@ class Summary:
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
+    bytes_sent: int = 0
     _tasks_without_net: int = field(default=0, repr=False)
     _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
     _seen: set[frozenset] = field(default_factory=set, repr=False)
@@ -140,6 +143,8 @@ class Summary:
             return f"{found}none to train"
         populations = _counted(self.populations, "population")
         workers = f", {_counted(self.workers, 'worker process', 'es')}" if self.workers else ""
+        if self.bytes_sent:
+            workers += f" ({self.bytes_sent / self.fits / 1000:,.1f} kB sent per fit)"
         return (
             f"{found}{_counted(self.fits, 'fit')}, {self.fused} of them fused into {populations} "
             f"(largest {self.largest}){workers}"

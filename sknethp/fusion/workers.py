@@ -1,4 +1,4 @@
-"""Populations spread over worker processes, by another joblib backend."""
+"""Populations spread over worker processes, of this machine or of others."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ import os
 import random
 import socket
 import tempfile
-import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
-
 from sknethp.fusion.backend import CollectingBackend
 from sknethp.fusion.budget import DEFAULT_MEMORY
+from sknethp.fusion.clusters import LOST, workers_of
 from sknethp.fusion.inspection import candidate
 from sknethp.fusion.orphans import end_with
-from sknethp.fusion.packing import Arrays, pack, portable, unpack
+from sknethp.fusion.packing import Parcel, pack, portable, unpack
 from sknethp.fusion.progress import Progress
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tally import Board, ReportingTally, Tally
 from sknethp.fusion.time_limit import TimeLimit, time_limit
 
-# A batch of about this many tasks makes a population that is worth its overhead; with more tasks a
-# worker gets several batches, so that none waits long for the others.
-_TASKS_OF_A_BATCH = 64
 # Memory of a worker process without data: Python, torch and other modules.
 _BYTES_OF_A_WORKER = 300 * 2**20
 
@@ -82,12 +76,12 @@ def run_together(functions: Sequence[Function], max_memory: int, tally: Tally) -
 
 def run_packed(
     batch: int,
-    packed: bytes,
+    parcel: Parcel,
     max_memory: int,
     path: Path | None,
     parent: int | None,
     limit: TimeLimit | None,
-    *arrays: np.ndarray,
+    shared: dict[int, Any],
 ) -> Report:
     """Run tasks in a worker process.
 
@@ -97,7 +91,7 @@ def run_packed(
     if parent is not None:
         end_with(parent)
     tally = Tally() if path is None else ReportingTally(Board(path), batch)
-    functions = unpack(packed, arrays)
+    functions = unpack(parcel, shared)
     tally.tasks -= len(functions)
     token = time_limit.set(limit)
     try:
@@ -114,13 +108,14 @@ def run_packed(
     return report
 
 
-def deal(n_tasks: int, n_workers: int) -> list[list[int]]:
+def deal(n_tasks: int, n_workers: int, n_together: int) -> list[list[int]]:
     """Distribute tasks over batches, a multiple of `n_workers` of them if there are enough tasks.
 
-    Neighbours in a search are alike, and long ones may come at regular distances: by shuffling, the
-    batches take about equally long. The positions of the tasks ascend within a batch.
+    With more tasks they have about `n_together` each. Neighbours in a search are alike, and long
+    ones may come at regular distances: by shuffling, the batches take about equally long. The
+    positions of the tasks ascend within a batch.
     """
-    rounds = max(1, round(n_tasks / (n_workers * _TASKS_OF_A_BATCH)))
+    rounds = max(1, round(n_tasks / (n_workers * n_together)))
     n_batches = min(n_workers * rounds, n_tasks)
     order = list(range(n_tasks))
     random.Random(0).shuffle(order)
@@ -165,13 +160,14 @@ class _Future:
 class WorkersBackend(CollectingBackend):
     """Hands joblib's tasks in batches to worker processes, in each of which they train together.
 
-    A negative `n_jobs` counts from the number of cores or, for clusters, of workers; `max_memory`,
-    in bytes, holds for all workers and the waiting fits in them together, 2 GiB by default.
+    Without `n_jobs` all workers are used. `max_memory`, in bytes, 2 GiB by default, holds for all
+    workers of this machine and the waiting fits in them together; on a cluster, for the fits that
+    wait in each worker.
     """
 
     def __init__(
         self,
-        n_jobs: int = -1,
+        n_jobs: int | None = None,
         backend: str = "loky",
         max_memory: int | None = None,
         progress: Progress | None = None,
@@ -179,7 +175,8 @@ class WorkersBackend(CollectingBackend):
         **kw: Any,
     ):
         super().__init__(nesting_level=nesting_level, **kw)
-        self.n_jobs, self.name = n_jobs, backend
+        self.name = backend
+        self._workers = workers_of(backend, n_jobs)
         self.max_memory = max_memory or DEFAULT_MEMORY
         self.summary = Summary()
         self._progress = progress
@@ -198,36 +195,45 @@ class WorkersBackend(CollectingBackend):
     def run_pending(self) -> None:
         """Run all tasks submitted so far."""
         futures, self._pending = self._pending, []
-        with joblib.parallel_config(backend=self.name):
-            n_workers = joblib.effective_n_jobs(self.n_jobs)
-        if min(n_workers, len(futures)) == 1:
+        n_workers = self._workers.count() if len(futures) > 1 else 0
+        if n_workers:
+            self._spread(futures, n_workers)
+        else:
             functions = [future.function for future in futures]
             tally = Tally() if self._progress is None else self._progress
             self._finish(futures, run_together(functions, self.max_memory, tally))
-        else:
-            self._spread(futures, n_workers)
 
     def _spread(self, futures: list[_Future], n_workers: int) -> None:
         """Run tasks in worker processes."""
-        batches = [[futures[i] for i in batch] for batch in deal(len(futures), n_workers)]
-        large = Arrays()
-        packed = [pack([future.function for future in batch], large) for batch in batches]
-        memory = memory_of_each(self.max_memory, min(n_workers, len(batches)))
+        dealt = deal(len(futures), n_workers, self._workers.tasks_of_a_batch)
+        batches = [[futures[i] for i in batch] for batch in dealt]
+        functions = [[future.function for future in batch] for batch in batches]
+        parcels, shared = pack(functions, self._workers.least_shared)
+        memory = self.max_memory
+        if self._workers.are_on_this_machine:
+            memory = memory_of_each(memory, min(n_workers, len(batches)))
         with self._watched(futures, len(batches)) as board:
             path = None if board is None else board.path
             # Workers of other backends are not children of this process, or not ours to end.
             parent = os.getpid() if self.name == "loky" else None
             limit = time_limit.get()
-            calls = [
-                joblib.delayed(run_packed)(i, pickle, memory, path, parent, limit, *large.arrays)
-                for i, pickle in enumerate(packed)
-            ]
-            for report in _run(calls, self.n_jobs, self.name, large.arrays):
-                if board is not None:
-                    board.write(report.batch, Tally())
-                if limit is not None:
-                    limit.longest_fit = max(limit.longest_fit, report.longest_fit)
-                self._finish(batches[report.batch], report)
+            calls = [(i, parcel, memory, path, parent, limit) for i, parcel in enumerate(parcels)]
+            # Closed as soon as an error ends the loop: the rest is cancelled then.
+            with closing(self._workers.run(run_packed, calls, shared)) as reports:
+                for report in reports:
+                    self._receive(report, batches, board)
+
+    def _receive(self, report: Any, batches: list[list[_Future]], board: Board | None) -> None:
+        """Finish the tasks of a batch that has arrived."""
+        if not isinstance(report, Report):
+            raise RuntimeError(LOST.format(reason=repr(report), backend=self.name))
+        if board is not None:
+            board.write(report.batch, Tally())
+        limit = time_limit.get()
+        if limit is not None:
+            limit.longest_fit = max(limit.longest_fit, report.longest_fit)
+        self.summary.bytes_sent = self._workers.bytes_sent
+        self._finish(batches[report.batch], report)
 
     @contextmanager
     def _watched(self, futures: list[_Future], n_batches: int) -> Iterator[Board | None]:
@@ -255,29 +261,3 @@ class WorkersBackend(CollectingBackend):
             if self._progress is not None and not here:
                 self._progress.record(future.candidate, outcome[0])
             future.finish(outcome)
-
-
-def _run(
-    calls: Sequence[Any], n_jobs: int, backend: str, arrays: Sequence[np.ndarray]
-) -> Iterator[Report]:
-    """Run batches on another joblib backend; yield their reports as they arrive."""
-    # Dask would keep a single copy of an array on one of its workers, and lose it with the worker.
-    options = {"scatter": list(arrays)} if backend == "dask" else {}
-    with joblib.parallel_config(backend=backend, **options):
-        generates = joblib.parallel.get_active_backend()[0].supports_return_generator
-        return_as = "generator_unordered" if generates else "list"
-        parallel = joblib.Parallel(n_jobs, batch_size=1, pre_dispatch="all", return_as=return_as)
-        reports = parallel(calls)
-        try:
-            for report in reports:
-                if not isinstance(report, Report):
-                    raise RuntimeError(
-                        f"A batch of fits was lost with its worker ({report!r}): "
-                        f"make sure that the workers of the {backend} backend stay alive."
-                    )
-                yield report
-        finally:
-            if generates:  # joblib warns of cancelling what is still running
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    reports.close()

@@ -7,6 +7,7 @@ from itertools import chain
 
 import cloudpickle
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
@@ -15,7 +16,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sknethp import fused
 from sknethp.fusion import workers
-from sknethp.fusion.packing import Arrays, pack, portable, unpack
+from sknethp.fusion.clusters import Cluster
+from sknethp.fusion.packing import n_bytes, pack, portable, unpack
 from sknethp.fusion.tally import Tally
 from sknethp.fusion.workers import deal, memory_of_each, run_together
 from tests.helpers import METRICS, assert_same_scores, fold_scores
@@ -226,17 +228,17 @@ def test_deal_is_a_partition():
     """Each task is in one batch, and batches differ by at most one task."""
     for n_tasks in (2, 3, 63, 64, 65, 200, 1001):
         for n_workers in (2, 3, 16):
-            batches = deal(n_tasks, n_workers)
+            batches = deal(n_tasks, n_workers, 64)
             assert sorted(chain(*batches)) == list(range(n_tasks))
             sizes = [len(batch) for batch in batches]
             assert max(sizes) - min(sizes) <= 1
-            assert batches == deal(n_tasks, n_workers)
+            assert batches == deal(n_tasks, n_workers, 64)
 
 
 def test_deal_spreads_what_comes_at_regular_distances():
     """No batch gets much more than its share of every second, third ... task."""
     for period in (2, 3, 4, 5, 8, 10):
-        for batch in deal(400, 2):
+        for batch in deal(400, 2, 64):
             shares = np.bincount(np.array(batch) % period, minlength=period) / len(batch)
             assert shares.max() < 2 / period
 
@@ -250,17 +252,32 @@ def test_memory_is_divided():
             assert memory // 2 - n_workers < n_workers * memory_of_each(memory, n_workers) < memory
 
 
-def test_shared_arrays_are_packed_once():
-    """What several tasks hold is in a pickle once, large arrays in none."""
-    small, large = np.arange(5000.0), np.arange(500_000.0)
-    tasks = [lambda i=i: (small, large, i) for i in range(10)]
-    arrays = Arrays()
-    packed = [pack(tasks[:5], arrays), pack(tasks[5:], arrays)]
-    assert len(arrays.arrays) == 1
-    assert all(len(part) < 2 * small.nbytes for part in packed)
-    unpacked = unpack(packed[0], arrays.arrays)
-    assert unpacked[0]()[0] is unpacked[1]()[0]
-    assert unpacked[0]()[1] is large
+def test_clusters_get_as_many_tasks_as_wait_in_one_process():
+    """Hundreds of tasks for each worker are one batch for each, or a few of hundreds."""
+    for n_tasks, n_batches in [(100, 2), (700, 2), (1000, 4)]:
+        assert len(deal(n_tasks, 2, Cluster.tasks_of_a_batch)) == n_batches
+
+
+def test_what_batches_share_is_packed_once():
+    """An array or a table of several batches is apart from them; that of one goes with it."""
+    small, large, table = np.arange(50.0), np.arange(5000.0), pd.DataFrame({"a": ["x", "y"]})
+    owns = [np.arange(4000.0), np.arange(3000.0)]
+    batches = [[lambda i=i, own=own: (small, large, table, own, i) for i in (0, 1)] for own in owns]
+    parcels, shared = pack(batches, large.nbytes // 2)
+    assert list(map(id, shared.values())) == [id(large), id(table)]
+    for parcel, kept in zip(parcels, owns, strict=True):
+        first, second = (function() for function in unpack(parcel, shared))
+        np.testing.assert_array_equal(first[0], small)
+        assert all(one is other for one, other in zip(first[:4], second[:4], strict=True))
+        assert first[1] is large
+        assert first[2] is table
+        np.testing.assert_array_equal(first[3], kept)
+
+
+def test_size_of_a_pickle():
+    """Arrays count, without being copied."""
+    array = np.arange(5000.0)
+    assert array.nbytes < n_bytes([array, array]) < array.nbytes + 500
 
 
 def test_portable_errors():
