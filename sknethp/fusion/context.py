@@ -14,6 +14,7 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sknethp.fusion.arguments import check_arguments, n_bytes
 from sknethp.fusion.backend import FusedBackend
+from sknethp.fusion.division import Division, n_processes
 from sknethp.fusion.progress import Progress, tell, wanted
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
@@ -150,7 +151,9 @@ class _Block(AbstractContextManager, ContextDecorator):
     def _new_backend(self) -> tuple[ParallelBackendBase, Summary]:
         """Return the requested backend, and the summary that it fills."""
         if self.backend is None and self.n_jobs in (None, 1):
-            scheduler = Scheduler(self.max_memory, self._shown)
+            n_most = n_processes(self.max_memory) if self.n_jobs is None else 1
+            division = Division(n_most, self.max_memory) if n_most > 1 else None
+            scheduler = Scheduler(self.max_memory, self._shown, division)
             return FusedBackend(scheduler), scheduler.summary
         backend = self.backend or "loky"
         with parallel_config(backend=backend):

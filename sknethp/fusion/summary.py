@@ -36,6 +36,8 @@ class Summary:
         Spent in training, summed over all worker processes.
     workers : int
         Worker processes; 0 if everything was trained in this one.
+    choice : str
+        Who trained, and why, where ``fused()`` has chosen: of the last call of joblib.
     """
 
     tasks: int = 0
@@ -43,6 +45,7 @@ class Summary:
     largest: int = 0
     seconds: float = 0.0
     seconds_training: float = 0.0
+    choice: str = ""
     _tasks_without_net: int = field(default=0, repr=False)
     _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
     _seen: set[frozenset] = field(default_factory=set, repr=False)
@@ -130,9 +133,10 @@ class Summary:
 
     def __str__(self) -> str:
         reasons = [f"{count} × {reason}" for reason, count in self.not_fused.items()]
-        return f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s" + (
-            f"; not fused: {', '.join(reasons)}" if reasons else ""
-        )
+        parts = [f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s"]
+        parts += [self.choice] if self.choice and self.workers else []
+        parts += [f"not fused: {', '.join(reasons)}"] if reasons else []
+        return "; ".join(parts)
 
     def _what_was_done(self) -> str:
         found = f"{_counted(self.found, 'fit')} found finished, " if self.found else ""
