@@ -6,35 +6,32 @@ import math
 import multiprocessing
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
-from statistics import mean
 
 import joblib
 
 from sknethp.fusion.budget import DEFAULT_MEMORY
-from sknethp.fusion.estimate import Rates, usual_seconds, work
+from sknethp.fusion.estimate import Measurement, Rest, n_to_measure
 from sknethp.fusion.helpers import Helpers, are_ready
 from sknethp.fusion.tasks import Task
 from sknethp.fusion.undivided import Undivided
 from sknethp.fusion.workers import BYTES_OF_A_WORKER, Report, memory_of_each
-from sknethp.training.threads import most_threads, torch_threads
+from sknethp.training.threads import most_threads, steps_on_one_thread
 
-# Work that takes fewer seconds, by its size alone, is not even measured, whether the workers are
-# ready or have to be started.
+# Work that takes fewer seconds, by its size alone, stays here at once: if workers are ready, which
+# on one thread each are no slower than torch's threads here, and if they would have to be started.
 _SHORT_WORK = {True: 0.5, False: 10.0}
-# Tasks that are measured while they train for some epochs, the second one on one thread.
-_MOST_MEASURED = 32
-_EPOCHS_MEASURED = 3
 # Workers join if they shorten the rest to this share.
 _WORTHWHILE = 0.92
 # The share of the tasks left that is divided evenly at a time: large batches first, which train
-# faster, and small ones in the end, so that no process waits long for the others.
+# faster, and then smaller ones, so that no process waits long for the others; but none in which
+# more than this share of the time would be overhead.
 _DIVIDED = 0.75
-_SMALLEST_BATCH = 8
+_OVERHEAD = 0.1
+_FEWEST = 8
 
 
 def n_processes(max_memory: int | None) -> int:
@@ -62,8 +59,8 @@ class _Stage(Enum):
 class Division(Undivided):
     """Divides tasks between this process and worker processes, where that is faster.
 
-    At first a few tasks train here, for some epochs; then it is known how long the others would
-    take here, and how long with workers. Only tasks that no other has started go elsewhere.
+    Workers that are ready get their share at once. Otherwise a few tasks train here, for some
+    epochs; then it is known how long the others would take here, and how long with workers. Only tasks that no other has started go elsewhere.
     """
 
     def __init__(self, n_processes: int, max_memory: int | None = None):
@@ -76,15 +73,13 @@ class Division(Undivided):
         """Forget what was decided."""
         self.leave()
         self._stage = _Stage.NEW
+        self._measurement = Measurement()
         self._n_processes = 1
-        # Tasks that may start here: in all or, while it is measured, at a time.
+        # Tasks that may still start here or, while it is measured, train at a time.
         self._quota = 0
-        self._n_started = 0
-        self._seconds_beside = 0.0
-        self._rates: list[float] = []
-        self._sizes: list[float] = []
-        self._joined = ""
-        self._clocks = time.perf_counter(), time.thread_time()
+        # Batches are of the same size until each process has got one.
+        self._smallest = self._size = self._n_to_come = 0
+        self._when_joined = ""
 
     @property
     def tasks_are_away(self) -> bool:
@@ -102,7 +97,7 @@ class Division(Undivided):
             return inner
         task = new.popleft()
         if task.parent is None:
-            self._n_started += 1
+            self._measurement.n_started += 1
             self._quota -= self._stage is _Stage.SHARED
         return task
 
@@ -113,39 +108,38 @@ class Division(Undivided):
 
     def count_seconds(self, seconds: float) -> None:
         """Count what has passed outside training."""
-        self._seconds_beside += seconds
+        self._measurement.seconds_beside += seconds
 
     def threads(self) -> AbstractContextManager[None]:
         """Use one thread while that is measured, and while other processes use the cores."""
-        is_measured = self._stage is _Stage.MEASURING and len(self._rates) == 1
-        return torch_threads(1) if is_measured or self.tasks_are_away else nullcontext()
+        is_measured = self._stage is _Stage.MEASURING and self._measurement.needs_one_thread
+        have_joined = self._helpers is not None and self._helpers.have_joined
+        return steps_on_one_thread() if is_measured or have_joined else nullcontext()
 
     # Deciding.
-
-    def _look_at(self, training: Sequence[Task], new: deque[Task]) -> None:
-        """Decide by the size of the first task whether it is worth measuring."""
-        n_tasks = len(_outer(new)) + len(training)
-        seconds = n_tasks * (usual_seconds(training[0].request or ()) + self._seconds_beside)
-        self._n_processes = min(self._n_most, n_tasks // _SMALLEST_BATCH)
-        reason = _reason_to_stay(training)
-        if reason is None and self._n_processes < 2:
-            reason = f"{n_tasks} fits are too few to share"
-        if reason is None and seconds < _SHORT_WORK[are_ready(self._n_processes - 1)]:
-            reason = f"about {seconds:.1f} s of work are too little to share"
-        if reason is not None:
-            self._stay(reason)
-            return
-        self._stage = _Stage.MEASURING
-        self._quota = min(_MOST_MEASURED, max(2, n_tasks // 8))
-        # Neighbours are alike, and what is measured should be like the rest.
-        order = list(new)
-        random.Random(0).shuffle(order)
-        new.clear()
-        new.extend(order)
 
     def _stay(self, reason: str) -> None:
         self._stage = _Stage.HERE
         self.choice = f"trained in this process, since {reason}"
+
+    def _look_at(self, training: Sequence[Task], new: deque[Task]) -> None:
+        """Decide by the size of the first task whether it is worth measuring."""
+        first, n_tasks = training[0], len(_outer(new)) + len(training)
+        self._n_processes = min(self._n_most, n_tasks // _FEWEST)
+        rest = Rest.by_size(first, n_tasks, self._measurement.seconds_beside)
+        ready = are_ready(self._n_processes - 1)
+        if (reason := _reason_to_stay(training)) is not None:
+            self._stay(reason)
+        elif self._n_processes < 2:
+            self._stay(f"{n_tasks} fits are too few to share")
+        elif rest.here < _SHORT_WORK[ready]:
+            self._stay(f"about {rest.here:.1f} s of work are too little to share")
+        else:
+            _shuffle(new)
+            self._stage = _Stage.MEASURING
+            self._quota = min(n_to_measure(first), n_tasks // 4)
+            if ready:
+                self._share(rest, len(training), "workers that were running took a part")
 
     def trained(self, tasks: Sequence[Task], seconds: float, new: Sequence[Task]) -> None:
         """Measure a round of training, and decide after the last one."""
@@ -154,79 +148,74 @@ class Division(Undivided):
         if (reason := _reason_to_stay(tasks)) is not None:
             self._stay(reason)
             return
-        sizes = [work(task.request or ()) for task in tasks]
-        n_left = [task.request[0].n_left for task in tasks if task.request]
-        left = [size * n for size, n in zip(sizes, n_left, strict=True)]
-        self._sizes += [] if self._rates else left
-        self._rates.append(seconds / sum(sizes))
-        if len(self._rates) == _EPOCHS_MEASURED:
-            self._decide(len(tasks), sum(left) - sum(sizes), len(_outer(new)))
+        self._measurement.trained(tasks, seconds)
+        if self._measurement.is_complete:
+            self._decide(tasks, len(_outer(new)))
 
-    def _decide(self, n_training: int, left: float, n_new: int) -> None:
+    def _decide(self, tasks: Sequence[Task], n_new: int) -> None:
         """Decide after measuring whether other processes join."""
-        wall, cpu = (now - then for now, then in zip(_clocks(), self._clocks, strict=True))
-        first, on_one_thread, last = self._rates
-        rates = Rates(
-            here=min(first, last),
-            on_one_thread=on_one_thread,
-            other=2 * self._seconds_beside / self._n_started,  # scoring is still to come
-            slowdown=max(1.0, wall / cpu),
-        )
-        n_fits = n_training + n_new
-        left += n_new * mean(self._sizes)
-        here = rates.seconds_here(n_fits, left)
-        shared = rates.seconds_shared(
-            n_fits, left, self._n_processes, are_ready(self._n_processes - 1)
-        )
-        if shared > _WORTHWHILE * here:
-            self._stay(f"the rest took about {here:.1f} s here, and {shared:.1f} s with workers")
+        rest = self._measurement.rest(tasks, n_new)
+        shared = rest.shared(self._n_processes, are_ready(self._n_processes - 1))
+        if shared > _WORTHWHILE * rest.here:
+            self._stay(f"the rest took about {rest.here:.1f} s, and with workers {shared:.1f} s")
             return
+        gain = f"workers shortened the rest from about {rest.here:.1f} s to {shared:.1f} s"
+        self._share(rest, len(tasks), gain)
+
+    def _share(self, rest: Rest, n_training: int, when_joined: str) -> None:
+        """Have other processes join."""
         try:
             self._helpers = Helpers(self._n_processes - 1, self._memory)
         except OSError as error:
             self._stay(f"no worker process could be started ({error})")
             return
         self._stage = _Stage.SHARED
-        self._quota = self._share_of(n_fits) - n_training
+        self._smallest = max(_FEWEST, rest.smallest_batch(_OVERHEAD))
+        self._quota = self._next_share(rest.n_fits) - n_training
         self.choice = "trained in this process, since all was done before the workers had started"
-        self._joined = f"workers shortened the rest from about {here:.1f} s to {shared:.1f} s"
+        self._when_joined = when_joined
 
     # Sharing.
 
-    def _share_of(self, n_tasks: int) -> int:
-        """Return how many of the tasks left are for the next process that asks."""
-        share = math.ceil(_DIVIDED * n_tasks / self._n_processes)
-        return min(n_tasks, max(share, _SMALLEST_BATCH))
+    def _next_share(self, n_tasks: int) -> int:
+        """Return how many of the tasks that are left the process that asks now should get."""
+        if self._n_to_come == 0:
+            even = n_tasks / self._n_processes
+            self._size = math.ceil(max(_DIVIDED * even, min(even, self._smallest)))
+            if even < self._smallest / 2:
+                self._size = n_tasks
+            self._n_to_come = self._n_processes
+        self._n_to_come -= 1
+        return min(self._size, n_tasks)
 
     def share_out(self, new: deque[Task], is_idle: bool) -> None:
         """Give tasks to workers that want some, and see that this process has some itself."""
         if self._helpers is None or self._stage is not _Stage.SHARED:
             return
         if self._helpers.error is not None:
-            self._give_up(new, self._helpers.error)
+            self._give_up(new, self._helpers)
             return
         while self._helpers.want_more and (free := _outer(new)[max(0, self._quota) :]):
-            batch = free[-self._share_of(len(free)) :]
+            batch = free[-self._next_share(len(free)) :]
             if self._helpers.send(batch):
                 for task in batch:
                     new.remove(task)
         if is_idle and self._quota <= 0:
-            self._quota = self._share_of(len(_outer(new)))
             if not new:
                 new.extend(self._helpers.take_back())
-                self._quota = len(new)
+            self._quota = self._next_share(len(_outer(new)))
 
-    def _give_up(self, new: deque[Task], error: BaseException) -> None:
-        """Train what is left here, after what the workers still run."""
-        assert self._helpers is not None
-        new.extend(self._helpers.take_back())
+    def _give_up(self, new: deque[Task], helpers: Helpers) -> None:
+        """Train here what no worker runs yet."""
+        new.extend(helpers.take_back())
+        error = helpers.error
         self._stay(f"a worker process could not take part ({type(error).__name__}: {error})")
 
     def received(self) -> list[tuple[list[Task], Report | None]]:
         """Return tasks that have ended elsewhere, with a report of each batch."""
         ended = [] if self._helpers is None else self._helpers.received()
-        if any(report is not None for _, report in ended) and self._stage is _Stage.SHARED:
-            self.choice = self._joined
+        if self._stage is _Stage.SHARED and any(report is not None for _, report in ended):
+            self.choice = self._when_joined
         return ended
 
     def wait(self) -> None:
@@ -245,17 +234,20 @@ def _outer(tasks: Iterable[Task]) -> list[Task]:
     return [task for task in tasks if task.parent is None]
 
 
-def _clocks() -> tuple[float, float]:
-    return time.perf_counter(), time.thread_time()
+def _shuffle(tasks: deque[Task]) -> None:
+    """Put tasks in an order in which the first ones are like the rest."""
+    order = list(tasks)
+    random.Random(0).shuffle(order)
+    tasks.clear()
+    tasks.extend(order)
 
 
 def _reason_to_stay(tasks: Sequence[Task]) -> str | None:
     """Return why tasks stay here whatever they take, if they do."""
-    requests = [epoch for task in tasks for epoch in task.request or ()]
     if any(task.limit is not None for task in tasks):
         return "there is a time limit"
     if any(task.parent is not None for task in tasks):
         return "fits have started others"
-    if any(epoch.device.type != "cpu" for epoch in requests):
+    if any(epoch.device.type != "cpu" for task in tasks for epoch in task.request or ()):
         return "a GPU trains"
     return None

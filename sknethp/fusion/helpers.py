@@ -31,8 +31,8 @@ class Helpers:
     """Worker processes, each of which is sent a batch of tasks at a time.
 
     One more batch is prepared, which is sent as soon as a worker is idle, whatever this process is
-    doing then. `max_memory` is for each of them, in bytes. `error` is the first that has kept
-    tasks from being run; after it, no others are sent.
+    doing then. `max_memory` is for each of them, in bytes. `have_joined` tells whether a batch was
+    sent; `error` is the first that has kept tasks from being run: after it, no others are sent.
     """
 
     def __init__(self, n_workers: int, max_memory: int):
@@ -41,6 +41,7 @@ class Helpers:
         self._sent: dict[Future, Batch] = {}
         self._lock = threading.RLock()
         self.error: BaseException | None = None
+        self.have_joined = False
         with parallel_config(backend="loky"):
             self._backend: ParallelBackendBase = get_active_backend()[0]
         # As many as for n_jobs=-1, so that joblib keeps the processes that it may have.
@@ -53,14 +54,20 @@ class Helpers:
     @property
     def are_busy(self) -> bool:
         """Whether tasks have been sent whose results have not been received."""
-        return any(self._sent.values())
+        with self._lock:
+            return any(self._sent.values())
 
     @property
     def want_more(self) -> bool:
         """Whether a batch should be sent or prepared."""
         with self._lock:
-            n_running = sum(not future.done() for future, tasks in self._sent.items() if tasks)
-            return self.error is None and n_running + len(self._prepared) <= self._n_workers
+            n_batches = len(self._running()) + len(self._prepared)
+            return self.error is None and n_batches <= self._n_workers
+
+    def _running(self) -> list[Future]:
+        """Return the batches of tasks that have been sent and have not ended."""
+        with self._lock:
+            return [future for future, tasks in self._sent.items() if tasks and not future.done()]
 
     def send(self, tasks: Batch) -> bool:
         """Prepare a batch, and send it if a worker is idle; tell whether it could be pickled."""
@@ -86,6 +93,7 @@ class Helpers:
             tasks, call = self._prepared.popleft()
             try:
                 self._sent[self._backend.submit(call, self._dispatch)] = tasks
+                self.have_joined |= bool(tasks)
             except Exception as error:
                 self.error = error
                 self._prepared.append((tasks, call))
@@ -113,15 +121,16 @@ class Helpers:
         return None
 
     def wait(self) -> None:
-        """Wait until a batch has ended."""
-        wait([future for future, batch in self._sent.items() if batch], return_when=FIRST_COMPLETED)
+        """Wait until a batch of tasks has ended."""
+        with self._lock:
+            sent = [future for future, tasks in self._sent.items() if tasks]
+        wait(sent, return_when=FIRST_COMPLETED)
 
     def leave(self) -> Batch:
         """Leave the processes to joblib, but end them if they are busy; return their tasks."""
-        tasks = [*self.take_back(), *(task for batch in self._sent.values() for task in batch)]
-        if any(not future.done() for future, batch in self._sent.items() if batch):
+        tasks = self.take_back()
+        if self._running():
             self._backend.abort_everything(ensure_ready=False)
         else:
             self._backend.terminate()
-        self._sent.clear()
-        return tasks
+        return [*tasks, *(task for batch in self._sent.values() for task in batch)]

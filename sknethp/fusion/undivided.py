@@ -14,8 +14,11 @@ class Undivided:
     """Leaves all tasks in this process. `choice` says who trains, and why."""
 
     choice = ""
-    # Whether other processes have tasks.
-    tasks_are_away = False
+
+    @property
+    def tasks_are_away(self) -> bool:
+        """Whether other processes have tasks."""
+        return False
 
     def begin(self) -> None:
         """Before the first task, and again when all have ended."""
