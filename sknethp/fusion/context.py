@@ -38,8 +38,9 @@ def fused(
     Parameters
     ----------
     n_jobs : int or None
-        Worker processes to spread the populations over; -1 for one per core. By default all are
-        trained in this process, with torch's threads.
+        Worker processes to spread the populations over; -1 for one per core, 1 to train all in
+        this process, with torch's threads. By default training begins in this process, and worker
+        processes take a share where that is faster (see Notes).
     backend : str or None
         The backend of joblib that runs the workers: "loky" (the default where `n_jobs` is given),
         "dask" (with a ``dask.distributed.Client``; all its workers where `n_jobs` is not given),
@@ -81,6 +82,15 @@ def fused(
     held around a fit while another fit waits for it raises an error after a minute; in a thread
     other than the main one, where nothing can interrupt it, it only gives a warning. An ``RLock``
     keeps no fit of the same thread out.
+
+    Without `n_jobs` and `backend`, a few fits are trained and timed first where there is enough to
+    do, and the summary's `choice` says what followed. This process takes its share beside one
+    worker for each other core, as long as torch may use several threads. Workers that already run
+    get theirs at once; otherwise this process goes on until they have started. They see neither
+    what is changed in this process at run time nor change anything in it: with callbacks or scorers
+    for which that matters, ask for ``n_jobs=1``. What cannot be sent to a worker, or was lost with
+    one, is trained here. All fits stay here in a thread other than the main one, in a worker
+    process, with a time limit, on a GPU, or if they start fits of their own.
 
     Examples
     --------

@@ -60,7 +60,8 @@ class Division(Undivided):
     """Divides tasks between this process and worker processes, where that is faster.
 
     Workers that are ready get their share at once. Otherwise a few tasks train here, for some
-    epochs; then it is known how long the others would take here, and how long with workers. Only tasks that no other has started go elsewhere.
+    epochs; then it is known how long the others would take here, and how long with workers. Tasks
+    that others have started stay with these.
     """
 
     def __init__(self, n_processes: int, max_memory: int | None = None):

@@ -37,7 +37,7 @@ class Summary:
     workers : int
         Worker processes; 0 if everything was trained in this one.
     choice : str
-        Who trained, and why, where ``fused()`` has chosen: of the last call of joblib.
+        Who trained in joblib's last call, and why; empty if ``fused()`` had no choice.
     """
 
     tasks: int = 0
