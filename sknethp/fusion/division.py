@@ -85,7 +85,7 @@ class Division(Undivided):
     @property
     def tasks_are_away(self) -> bool:
         """Whether other processes have tasks."""
-        return self._helpers is not None and self._helpers.are_busy
+        return self._helpers is not None and self._helpers.have_tasks
 
     def next_task(self, new: deque[Task], training: Sequence[Task]) -> Task | None:
         """Remove a task that may start; those that another task has started always may."""
@@ -182,9 +182,9 @@ class Division(Undivided):
         """Return how many of the tasks that are left the process that asks now should get."""
         if self._n_to_come == 0:
             even = n_tasks / self._n_processes
-            self._size = math.ceil(max(_DIVIDED * even, min(even, self._smallest)))
-            if even < self._smallest / 2:
-                self._size = n_tasks
+            is_last = self._size > 0 and even < self._smallest / 2
+            batch = max(_DIVIDED * even, min(even, self._smallest))
+            self._size = n_tasks if is_last else math.ceil(batch)
             self._n_to_come = self._n_processes
         self._n_to_come -= 1
         return min(self._size, n_tasks)
@@ -201,7 +201,7 @@ class Division(Undivided):
             if self._helpers.send(batch):
                 for task in batch:
                     new.remove(task)
-        if is_idle and self._quota <= 0:
+        if is_idle and (self._quota <= 0 or not new):
             if not new:
                 new.extend(self._helpers.take_back())
             self._quota = self._next_share(len(_outer(new)))

@@ -18,6 +18,8 @@ _USUAL_RATE = 12e9
 _SECONDS_OF_A_STEP = 8e-5
 _SECONDS_TO_SEND = 0.1
 _SECONDS_TO_START = 5.0
+# What a fit does beside training, as a multiple of what it has done before: scoring is to come.
+_BESIDE = 2
 # Tasks that are measured, in epochs of which the second one is on one thread: enough for torch to
 # use its threads, or else few, since workers would wait for them.
 _MOST_MEASURED, _LEAST_MEASURED = 32, 8
@@ -74,7 +76,7 @@ class Rest:
         """Return a rough estimate for fits like that of a task, which has just started."""
         training = n_fits * epochs_left(task) * work(task) / _USUAL_RATE
         batch = steps_left(task) * _SECONDS_OF_A_STEP
-        return cls(n_fits, training, training, n_fits * seconds_beside, batch)
+        return cls(n_fits, training, training, _BESIDE * n_fits * seconds_beside, batch)
 
     @property
     def here(self) -> float:
@@ -145,7 +147,7 @@ class Measurement:
             n_fits,
             min(first, last) * left,
             on_one_thread * left,
-            2 * n_fits * self.seconds_beside / self.n_started,  # scoring is still to come
+            _BESIDE * n_fits * self.seconds_beside / self.n_started,
             self._steps * _SECONDS_OF_A_STEP * slowdown,
             slowdown,
         )

@@ -52,10 +52,10 @@ class Helpers:
                 self.send([])
 
     @property
-    def are_busy(self) -> bool:
-        """Whether tasks have been sent whose results have not been received."""
+    def have_tasks(self) -> bool:
+        """Whether tasks are prepared, or sent and their results not received."""
         with self._lock:
-            return any(self._sent.values())
+            return bool(self._prepared) or any(self._sent.values())
 
     @property
     def want_more(self) -> bool:

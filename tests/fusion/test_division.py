@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch.callbacks import Callback
 
 from sknethp import fused, model_selection
-from sknethp.fusion import FusedBackend, division
+from sknethp.fusion import FusedBackend, division, helpers
 from sknethp.fusion.division import Division, n_processes
 from sknethp.fusion.estimate import Rest
 from sknethp.fusion.helpers import are_ready
@@ -35,13 +35,17 @@ N_FITS = 4 * 2 * 3
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _workers(data):
-    """Start joblib's workers, have them ready, and stop them when the tests are over."""
-    with fused(n_jobs=2, silent=True):
-        cross_val_score(net(), *data, cv=4)
-    assert are_ready(1)
+def _stop_workers():
     yield
     get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture(autouse=True)
+def _workers(data):
+    """Have joblib's workers ready, which some tests kill."""
+    if not are_ready(1):
+        with fused(n_jobs=2, silent=True):
+            cross_val_score(net(), *data, cv=4)
 
 
 @pytest.fixture
@@ -143,6 +147,26 @@ def restored(pid):
     if os.getpid() != pid:
         raise ImportError("no such module here")
     return BadThere()
+
+
+@pytest.mark.usefixtures("_worthwhile")
+def test_prepared_tasks_are_not_lost_between_results(data, monkeypatch):
+    """Joblib asks for one result after the other; some tasks may neither run nor wait then."""
+    monkeypatch.setattr(division, "are_ready", lambda n_workers: False)
+    monkeypatch.setattr(helpers, "are_ready", lambda n_workers: False)
+    for submit in (None, keep):
+        if submit is not None:
+            monkeypatch.setattr(helpers.Helpers, "_dispatch", submit)
+        with fused(silent=True) as summary:
+            scores = fold_scores(grid(), data)
+        np.testing.assert_array_equal(scores, fold_scores(grid(), data))
+        assert summary.tasks == N_FITS
+    assert summary.workers == 0
+    assert "all was done before the workers had started" in summary.choice
+
+
+def keep(self, ended=None):
+    """No worker starts in time."""
 
 
 @pytest.mark.slow
