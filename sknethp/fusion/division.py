@@ -23,7 +23,7 @@ from sknethp.training.threads import most_threads, steps_on_one_thread
 
 # Work that takes fewer seconds, by its size alone, stays here at once: if workers are ready, which
 # on one thread each are no slower than torch's threads here, and if they would have to be started.
-_SHORT_WORK = {True: 0.5, False: 10.0}
+_SHORT_WORK = {True: 0.3, False: 10.0}
 # Workers join if they shorten the rest to this share.
 _WORTHWHILE = 0.92
 # The share of the tasks left that is divided evenly at a time: large batches first, which train
@@ -31,7 +31,7 @@ _WORTHWHILE = 0.92
 # more than this share of the time would be overhead.
 _DIVIDED = 0.75
 _OVERHEAD = 0.1
-_FEWEST = 8
+_FEWEST = 4
 
 
 def n_processes(max_memory: int | None) -> int:
