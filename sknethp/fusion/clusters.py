@@ -104,7 +104,8 @@ class Cluster(ABC):
         """Yield the results of ``function(*call, shared)`` as they arrive."""
         digests = [joblib.hash(obj) for obj in shared.values()]
         self._share(dict(zip(digests, shared.values(), strict=True)))
-        packed = [(function, call, tuple(shared)) for call in calls]
+        # Dask would take a tuple that begins with a function for a call of it.
+        packed = [(call, tuple(shared), function) for call in calls]
         handles = [self._handles[digest] for digest in digests]
         with closing(self._results(_call, packed, handles)) as results:
             for i, place, result in results:
@@ -124,9 +125,9 @@ class Cluster(ABC):
         self.bytes_sent += n_bytes(call) + sum(self._sizes[digest] for _, digest in new)
 
 
-def _call(call: tuple[Callable, tuple, tuple[int, ...]], *objects: Any) -> Any:
+def _call(call: tuple[tuple, tuple[int, ...], Callable], *objects: Any) -> Any:
     """Call a function in a worker with its arguments and what calls share."""
-    function, arguments, ids = call
+    arguments, ids, function = call
     return function(*arguments, dict(zip(ids, objects, strict=True)))
 
 

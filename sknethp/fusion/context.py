@@ -14,6 +14,7 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from sknethp.fusion.arguments import check_arguments, n_bytes
 from sknethp.fusion.backend import FusedBackend
+from sknethp.fusion.division import Division, n_processes
 from sknethp.fusion.progress import Progress, tell, wanted
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.fusion.summary import Summary
@@ -37,8 +38,9 @@ def fused(
     Parameters
     ----------
     n_jobs : int or None
-        Worker processes to spread the populations over; -1 for one per core. By default all are
-        trained in this process, with torch's threads.
+        Worker processes to spread the populations over; -1 for one per core, 1 to train all in
+        this process, with torch's threads. By default training begins in this process, and worker
+        processes take a share where that is faster (see Notes).
     backend : str or None
         What runs the workers: "loky" (processes of this machine, the default where `n_jobs` is
         given), another backend of joblib, or all workers of a cluster, without `n_jobs`: "dask"
@@ -83,6 +85,15 @@ def fused(
     held around a fit while another fit waits for it raises an error after a minute; in a thread
     other than the main one, where nothing can interrupt it, it only gives a warning. An ``RLock``
     keeps no fit of the same thread out.
+
+    Without `n_jobs` and `backend`, a few fits are trained and timed first where there is enough to
+    do, and the summary's `choice` says what followed. This process takes its share beside one
+    worker for each other core, as long as torch may use several threads. Workers that already run
+    get theirs at once; otherwise this process goes on until they have started. They see neither
+    what is changed in this process at run time nor change anything in it: with callbacks or scorers
+    for which that matters, ask for ``n_jobs=1``. What cannot be sent to a worker, or was lost with
+    one, is trained here. All fits stay here in a thread other than the main one, in a worker
+    process, with a time limit, on a GPU, or if they start fits of their own.
 
     Examples
     --------
@@ -153,7 +164,9 @@ class _Block(AbstractContextManager, ContextDecorator):
     def _new_backend(self) -> tuple[ParallelBackendBase, Summary]:
         """Return the requested backend, and the summary that it fills."""
         if self.backend is None and self.n_jobs in (None, 1):
-            scheduler = Scheduler(self.max_memory, self._shown)
+            n_most = n_processes(self.max_memory) if self.n_jobs is None else 1
+            division = Division(n_most, self.max_memory) if n_most > 1 else None
+            scheduler = Scheduler(self.max_memory, self._shown, division)
             return FusedBackend(scheduler), scheduler.summary
         backend = self.backend or "loky"
         workers = WorkersBackend(self.n_jobs, backend, self.max_memory, self._shown)

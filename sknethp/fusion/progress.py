@@ -115,6 +115,13 @@ class Progress(Tally):
         self.record(self._candidates.pop(task, None), task.result)
         self.show()
 
+    def returned(self, tasks: Sequence[Task], tally: Tally) -> None:
+        """Count tasks that have been run in another process, and record their scores."""
+        super().returned(tasks, tally)
+        for task in tasks:
+            self.record(self._candidates.pop(task, None), task.result)
+        self.show()
+
     def cancelled(self, task: Task) -> None:
         """Forget a task."""
         super().cancelled(task)

@@ -20,6 +20,7 @@ from sknethp.fusion.sharing import SharedArrays
 from sknethp.fusion.summary import Summary
 from sknethp.fusion.tasks import Task, Watcher
 from sknethp.fusion.time_limit import OutOfTime
+from sknethp.fusion.undivided import Undivided
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.rows import Rows
 from sknethp.training.threads import one_torch_thread
@@ -35,13 +36,20 @@ class Scheduler:
     that may be alive waits, the requested epochs are trained, those that can share a population
     together, by torch's threads on all cores. `watcher` is notified of every task that is
     submitted, trained or ended; `stopped_by` is the error with which a task has ended all of them.
+    By its `division`, other processes may take tasks.
     """
 
-    def __init__(self, max_memory: int | None = None, watcher: Watcher | None = None):
+    def __init__(
+        self,
+        max_memory: int | None = None,
+        watcher: Watcher | None = None,
+        division: Undivided | None = None,
+    ):
         self.budget = MemoryBudget(max_memory)
         self.summary = Summary()
         self._rounds = CountedRounds(self.summary)
         self._watcher = watcher or Watcher()
+        self._division = division or Undivided()
         self._rows = SharedArrays(Rows, lambda rows: rows.dense.numpy())
         self._targets = SharedArrays(torch.from_numpy, Tensor.numpy)
         self._new: deque[Task] = deque()
@@ -140,10 +148,13 @@ class Scheduler:
             raise RuntimeError(self._watchdog.message) from error
         finally:
             outside.restore()
+            self.summary.choice = self._division.choice
+            if not self._division.tasks_are_away and not self._all():
+                self._division.begin()
 
     def _blocking_step(self) -> int:
         """Return the number of the running task's step; 0 if no other task waits for it."""
-        return self._n_steps if self._current is not None and self._n_training() else 0
+        return self._n_steps if self._current is not None and self._training() else 0
 
     def runs_in_place(self, caller: Hashable) -> bool:
         """Tell whether nested tasks of this caller have repeatedly trained no net."""
@@ -163,6 +174,7 @@ class Scheduler:
         """Cancel all tasks that the current one (or the code outside all tasks) has started."""
         caller = self._current
         doomed = [task for task in self._all() if _descends(task, caller)]
+        doomed += self._division.leave() if caller is None else []
         self._new = deque(task for task in self._new if task not in doomed)
         self._ready = deque(entry for entry in self._ready if entry[0] not in doomed)
         self._waiting = [task for task in self._waiting if task not in doomed]
@@ -183,16 +195,41 @@ class Scheduler:
         while not target.done:
             if self._ready:
                 self._step(*self._ready.popleft())
-            elif self._new and self.budget.admits(self._n_training()):
-                self._start(self._new.popleft())
+            elif (task := self._next_task()) is not None:
+                self._start(task)
+            elif self._division.tasks_are_away and not self._training():
+                self._division.wait()
             else:
                 self._advance()
+            self._receive()
             if self._interrupt is not None:
                 interrupt, self._interrupt = self._interrupt, None
                 raise interrupt
 
-    def _n_training(self) -> int:
-        return sum(task.request is not None for task in self._waiting)
+    def _training(self) -> list[Task]:
+        """Return the tasks that wait for an epoch."""
+        return [task for task in self._waiting if task.request is not None]
+
+    def _next_task(self) -> Task | None:
+        """Return the task to start next, if one may start beside those that wait for an epoch."""
+        training = self._training()
+        self._division.share_out(self._new, is_idle=not training)
+        if not self._new or not self.budget.admits(len(training)):
+            return None
+        return self._division.next_task(self._new, training)
+
+    def _receive(self) -> None:
+        """Finish the tasks that have ended elsewhere, and have those run here that could not be."""
+        for tasks, report in self._division.received():
+            if report is None:
+                self._new.extend(tasks)
+                continue
+            if report.interrupt is not None:
+                raise report.interrupt
+            self.summary.add(report.summary, report.process)
+            for task, outcome in zip(tasks, report.outcomes, strict=True):
+                task.settle(*outcome)
+            self._watcher.returned(tasks, report.tally)
 
     def _start(self, task: Task) -> None:
         """Run a task for the first time, unless there is no time for it."""
@@ -217,6 +254,7 @@ class Scheduler:
                 self._waiting.append(task)
         seconds = time.perf_counter() - start
         task.count_seconds(seconds)
+        self._division.count_seconds(seconds)
         if not task.done:
             return
         if task.limit is not None:
@@ -252,7 +290,7 @@ class Scheduler:
 
     def _give_up(self) -> bool:
         """End the tasks that would not end in time; tell whether there were any."""
-        waiting = [task for task in self._waiting if task.request is not None]
+        waiting = self._training()
         limits = {task.limited.limit: None for task in waiting if task.limited is not None}
         hopeless = [task for limit in limits if limit for task in limit.hopeless(waiting)]
         for task in hopeless:
@@ -265,14 +303,17 @@ class Scheduler:
         """Train an epoch of all tasks that wait for one."""
         if self._give_up():
             return
-        tasks = [task for task in self._waiting if task.request is not None]
+        tasks = self._training()
         if not tasks:
             raise RuntimeError("All tasks wait for each other; please report this as a bug.")
         if self._overhead is None and any(task.limited.limit for task in tasks if task.limited):
             # One that has trained with others, to know what it takes by itself, as in a refit.
             tasks = [task for task in tasks if any(task.epoch_seconds)][:1] or tasks
         epochs = [epoch for task in tasks for epoch in task.request or ()]
-        answers = iter(self._rounds.train_all(epochs))
+        start = time.perf_counter()
+        with self._division.threads():
+            answers = iter(self._rounds.train_all(epochs))
+        self._division.trained(tasks, time.perf_counter() - start, self._new)
         seconds = iter(self._rounds.seconds)
         trained = set(tasks)
         self._waiting = [task for task in self._waiting if task not in trained]

@@ -38,6 +38,8 @@ class Summary:
         Worker processes; 0 if everything was trained in this one.
     bytes_sent : int
         Sent to a cluster: tasks, and once to each worker (with Ray, each machine) their data.
+    choice : str
+        Who trained in joblib's last call, and why; empty if ``fused()`` had no choice.
     """
 
     tasks: int = 0
@@ -46,6 +48,7 @@ class Summary:
     seconds: float = 0.0
     seconds_training: float = 0.0
     bytes_sent: int = 0
+    choice: str = ""
     _tasks_without_net: int = field(default=0, repr=False)
     _trained: dict[Hashable, bool] = field(default_factory=dict, repr=False)
     _seen: set[frozenset] = field(default_factory=set, repr=False)
@@ -133,9 +136,10 @@ class Summary:
 
     def __str__(self) -> str:
         reasons = [f"{count} × {reason}" for reason, count in self.not_fused.items()]
-        return f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s" + (
-            f"; not fused: {', '.join(reasons)}" if reasons else ""
-        )
+        parts = [f"sknethp: {self._what_was_done()}, {self.seconds:.1f} s"]
+        parts += [self.choice] if self.choice and self.workers else []
+        parts += [f"not fused: {', '.join(reasons)}"] if reasons else []
+        return "; ".join(parts)
 
     def _what_was_done(self) -> str:
         found = f"{_counted(self.found, 'fit')} found finished, " if self.found else ""

@@ -50,6 +50,10 @@ class Tally(Watcher):
             self.done += 1
             self.share += 1 - task.share
 
+    def returned(self, tasks: Sequence[Task], tally: Tally) -> None:
+        """Add what was counted in another process."""
+        self.add(tally)
+
     def cancelled(self, task: Task) -> None:
         """Forget a task."""
         if task.is_counted:

@@ -93,6 +93,11 @@ class Task:
         self.function, self.done, self.result = None, True, [self.limit.instead]  # type: ignore[union-attr]
         self._finished(self)
 
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """End the task, which has been run in another process."""
+        self.function, self.done, self.result, self.error = None, True, result, error
+        self._finished(self)
+
     def cancel(self) -> None:
         """End the task where it waits; what it holds is released."""
         if not self.done and self._greenlet is not None:
@@ -139,6 +144,9 @@ class Watcher:
 
     def ended(self, task: Task) -> None:
         """When a task has ended."""
+
+    def returned(self, tasks: Sequence[Task], tally: Any) -> None:
+        """When tasks have been run in another process, where so much was counted."""
 
     def cancelled(self, task: Task) -> None:
         """When a task will not be run to its end."""

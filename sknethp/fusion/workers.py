@@ -25,10 +25,13 @@ from sknethp.fusion.tally import Board, ReportingTally, Tally
 from sknethp.fusion.time_limit import TimeLimit, time_limit
 
 # Memory of a worker process without data: Python, torch and other modules.
-_BYTES_OF_A_WORKER = 300 * 2**20
+BYTES_OF_A_WORKER = 300 * 2**20
 
 Function = Callable[[], Any]
 Outcome = tuple[Any, BaseException | None]
+
+ready_workers: set[Hashable] = set()
+"""Processes, by `this_process`, that have run a batch: they have imported what it takes."""
 
 
 @dataclass
@@ -128,7 +131,7 @@ def memory_of_each(max_memory: int, n_workers: int) -> int:
     What the processes themselves need is subtracted, but at most half. `max_memory` is in bytes,
     for all workers together.
     """
-    return max(max_memory - n_workers * _BYTES_OF_A_WORKER, max_memory // 2) // n_workers
+    return max(max_memory - n_workers * BYTES_OF_A_WORKER, max_memory // 2) // n_workers
 
 
 class _Future:
@@ -254,6 +257,7 @@ class WorkersBackend(CollectingBackend):
         if report.interrupt is not None:
             raise report.interrupt
         here = report.process == this_process()
+        ready_workers.add(report.process)
         self.summary.add(report.summary, None if here else report.process)
         if self._progress is not None and not here:
             self._progress.add(report.tally)

@@ -30,7 +30,7 @@ def refitted(
         work += _work(request)
         if clock.seconds_for(work) <= clock.left_in_all:
             chosen[candidate.number] = request
-    with fused(silent=True, progress=False):
+    with fused(n_jobs=1, silent=True, progress=False):
         fits = Parallel()(delayed(fit_network)(request, None) for request in chosen.values())
     temperatures = {c.number: c.best.temperature for c in candidates if c.best is not None}
     return {

@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 # Multiplications in a batch below which a second thread gains little (measured for networks of
 # 16 to 256 units).
-_WORK_FOR_THREADS = 4_000_000
+WORK_FOR_THREADS = 4_000_000
 # In steps.
 _FIRST_TRIAL = 4
 _TRIAL = 5
@@ -99,6 +99,16 @@ def one_torch_thread() -> Iterator[None]:
 
 
 @contextmanager
+def steps_on_one_thread() -> Iterator[None]:
+    """Have this thread train all steps on one torch thread."""
+    _local.is_limited = True
+    try:
+        yield
+    finally:
+        _local.is_limited = False
+
+
+@contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
     """Let torch use so many threads, afterwards as before."""
     before = torch.get_num_threads()
@@ -130,7 +140,7 @@ class Pace:
     """
 
     def __init__(self, work: int):
-        self._pays_to_try = work > _WORK_FOR_THREADS
+        self._pays_to_try = work > WORK_FOR_THREADS
         self._recent = {all_threads: deque[float](maxlen=_TRIAL) for all_threads in (False, True)}
         self._count = 0
         self._next_trial = _FIRST_TRIAL
@@ -140,7 +150,8 @@ class Pace:
     def steps(self, steps: Iterable[int]) -> Iterator[int]:
         """Yield steps, with torch's threads set for each; call it inside `one_torch_thread`."""
         n_threads = most_threads()
-        if not self._pays_to_try or n_threads == 1:
+        is_limited = getattr(_local, "is_limited", False)
+        if not self._pays_to_try or n_threads == 1 or is_limited:
             yield from steps
             return
         try:

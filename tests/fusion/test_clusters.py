@@ -26,6 +26,9 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 N_TASKS = 4 * 2 * 3
 OBJECT_STORE = 80 * 2**20
 
+# Both leave files and sockets to the garbage collector when processes are killed.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.mark.parametrize(
     ("name", "says"), [("dask", "needs a client"), ("ray", r"needs a cluster: ray\.init")]
