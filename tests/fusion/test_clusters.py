@@ -8,6 +8,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from unittest import mock
 
 import cloudpickle
 import numpy as np
@@ -127,8 +128,8 @@ class RayWorkers:
 
 @pytest.fixture(scope="module", params=[DaskWorkers, RayWorkers], ids=["dask", "ray"])
 def cluster(request):
-    # Both leave sockets to the garbage collector when processes are killed.
-    with warnings.catch_warnings():
+    # Dask and Ray set variables of the environment for their processes, and leave them set.
+    with mock.patch.dict(os.environ), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with request.param().running() as cluster:
             yield cluster
