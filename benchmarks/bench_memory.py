@@ -121,7 +121,7 @@ def run(case, options):
         print(make_search(options, n_jobs=2).fit(X, y).best_score_)
         print("1")
     else:
-        n_jobs = 2 if case == "workers" else None
+        n_jobs = 2 if case == "workers" else 1
         with fused(n_jobs, max_memory=options.max_memory, progress=False) as summary:
             print(make_search(options).fit(X, y).best_score_)
         print(summary.largest)

@@ -20,7 +20,7 @@ workers  a grid search of 300 fits at 64 units and 2000 rows on local clusters o
        does nothing: alone (a round trip), and as one of a hundred.
 
 In the other parts each fit has another learning rate and seed; all go through one joblib.Parallel
-inside `sknethp.fused()`, and the time is that of the whole block. The same net
+inside `sknethp.fused(1)`, and the time is that of the whole block. The same net
 fitted alone, outside of it, stands beside.
 """
 
@@ -111,7 +111,7 @@ def split_data(n_rows):
     return X[N_VALID:], y[N_VALID:], X[:N_VALID], y[:N_VALID]
 
 
-def run_fused(nets, data, n_jobs=None):
+def run_fused(nets, data, n_jobs=1):
     """Return the accuracies of nets trained together."""
     import sknethp
 
@@ -206,7 +206,7 @@ def report_peak(options):
             name: functools.partial(
                 training_seconds, functools.partial(run_fused, nets, data, n_jobs)
             )
-            for name, n_jobs in {"in this process": None, "n_jobs=-1": -1}.items()
+            for name, n_jobs in {"in this process": 1, "n_jobs=-1": -1}.items()
         } | {"peak": measure_peak}
         runs = report.interleave(contenders, options.repeats)
         peak = float(np.median(runs.pop("peak")))

@@ -4,7 +4,7 @@ How much faster is a search with `sknethp.fused()`, and are its scores the same?
 
 grid   GridSearchCV over a scaled pipeline, 12 learning rates x 5 momenta x 5 folds,
        10 epochs of SGD in batches of 32, two hidden ReLU layers, 4000 x 20 rows:
-       fused DeepNetClassifier, in one process and with n_jobs=-1, against
+       fused DeepNetClassifier, as it comes and with n_jobs=-1, against
        MLPClassifier, a plain skorch NeuralNetClassifier and the same
        DeepNetClassifiers one at a time, the three with n_jobs=-1. With dropout in
        every layer besides (--dropout 0: without); the peers have no dropout, so that
