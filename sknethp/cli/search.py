@@ -113,8 +113,8 @@ def _words(given: argparse.Namespace, n_candidates: int | None) -> str:
 
 
 def _fused(n_jobs: int | None) -> AbstractContextManager[Any]:
-    """Spread the fits over worker processes, if that is wanted."""
-    return nullcontext() if n_jobs in (None, 1) else fused(n_jobs, progress=True, silent=True)
+    """Spread the fits over so many processes, or over as many as pay."""
+    return nullcontext() if n_jobs is None else fused(n_jobs, progress=True, silent=True)
 
 
 def _of_folds(search: Any, scoring: Scoring) -> dict[str, np.ndarray]:
