@@ -14,7 +14,7 @@ from sknethp.hyperparameters.constraints import (
     Flag,
     Number,
     Predicate,
-    complaint,
+    check_allowed,
     optional,
 )
 
@@ -67,5 +67,4 @@ _ALLOWED: dict[str, Constraint] = {
 def check_arguments(**given: Any) -> None:
     """Raise a ValueError for an argument of ``fused()`` that is not valid."""
     for name, value in given.items():
-        if not _ALLOWED[name].allows(value):
-            raise ValueError(complaint(name, value, _ALLOWED[name]))
+        check_allowed(name, value, _ALLOWED[name])

@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 import joblib
 
-from sknethp.fusion.packing import n_bytes
+from sknethp.fusion.packing import pickled_size
 
 LOST = (
     "A batch of fits was lost with its worker ({reason}): "
@@ -117,12 +117,12 @@ class Cluster(ABC):
         new = {digest: obj for digest, obj in objects.items() if digest not in self._handles}
         if new:
             self._handles |= zip(new, self._put(list(new.values())), strict=True)
-            self._sizes |= {digest: n_bytes(obj) for digest, obj in new.items()}
+            self._sizes |= {digest: pickled_size(obj) for digest, obj in new.items()}
 
     def _count_bytes(self, place: Hashable, call: tuple, digests: Sequence[str]) -> None:
         new = {(place, digest) for digest in digests} - self._there
         self._there |= new
-        self.bytes_sent += n_bytes(call) + sum(self._sizes[digest] for _, digest in new)
+        self.bytes_sent += pickled_size(call) + sum(self._sizes[digest] for _, digest in new)
 
 
 def _call(call: tuple[tuple, tuple[int, ...], Callable], *objects: Any) -> Any:

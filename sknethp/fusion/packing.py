@@ -79,7 +79,7 @@ def unpack(parcel: Parcel, shared: dict[int, Any]) -> list[Function]:
     return _Unpickler(io.BytesIO(parcel.tasks), shared | parcel.own).load()
 
 
-def n_bytes(obj: Any) -> int:
+def pickled_size(obj: Any) -> int:
     """Return the bytes of an object's pickle, without copying its arrays."""
     buffers: list[pickle.PickleBuffer] = []
     pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 
@@ -23,7 +22,7 @@ from sknethp.fusion.helpers import are_ready
 from sknethp.fusion.progress import Progress
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.training.threads import torch_threads
-from tests.fusion.test_interrupt import processes_of_session, wait_for
+from tests.fusion.test_interrupt import processes_of_session, start, wait_for
 from tests.helpers import METRICS, fold_scores
 from tests.helpers import scaled_net as net
 
@@ -271,18 +270,11 @@ print("the next search works", flush=True)
 """
 
 
-def start(tmp_path, max_epochs):
-    """Start the script, which has no ``if __name__ == "__main__"``, in a session of its own."""
+def started_script(tmp_path, max_epochs):
+    """Start the script, which has no ``if __name__ == "__main__"``, on two threads."""
     script, started = tmp_path / "script.py", tmp_path / "started"
     script.write_text(SCRIPT)
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(max_epochs), str(started)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "2"},
-    )
+    process = start(script, max_epochs, started, OMP_NUM_THREADS="2")
     assert process.stdout.readline() == "runs\n"
     return process, started
 
@@ -290,7 +282,7 @@ def start(tmp_path, max_epochs):
 @pytest.mark.slow
 def test_plain_script_without_a_guard(tmp_path):
     """Workers do not run it again, and none is left when it ends."""
-    process, _ = start(tmp_path, 10)
+    process, _ = started_script(tmp_path, 10)
     output, errors = process.communicate()
     assert output.startswith("workers that were running took a part"), errors
     assert output.splitlines()[1:] == ["the next search works"]
@@ -301,7 +293,7 @@ def test_plain_script_without_a_guard(tmp_path):
 @pytest.mark.parametrize("whole_group", [False, True])
 def test_interrupt_while_workers_help(tmp_path, whole_group):
     """Ctrl-C ends a search that would take hours, and the next one works."""
-    process, started = start(tmp_path, 1_000_000)
+    process, started = started_script(tmp_path, 1_000_000)
     try:
         assert wait_for(lambda: started.exists() or process.poll() is not None, 50)
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)

@@ -60,6 +60,18 @@ if __name__ == "__main__":
 """
 
 
+def start(script, *arguments, **variables):
+    """Start a script in a session of its own, with more variables in its environment."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, (script, *arguments))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+        env=os.environ | variables,
+    )
+
+
 def processes_of_session(session):
     """Return the numbers of the processes that belong to a session."""
     found = []
@@ -89,13 +101,7 @@ def test_interrupt(tmp_path, n_jobs, whole_group):
     """A search that would take hours ends within seconds, and the next works."""
     script, started = tmp_path / "script.py", tmp_path / "started"
     script.write_text(SCRIPT)
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(n_jobs), str(started)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
+    process = start(script, n_jobs, started)
     try:
         assert wait_for(lambda: started.exists() or process.poll() is not None, 50)
         # From a terminal, workers get the signal too.

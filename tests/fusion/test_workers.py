@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sknethp import fused
 from sknethp.fusion import workers
 from sknethp.fusion.clusters import Cluster
-from sknethp.fusion.packing import n_bytes, pack, portable, unpack
+from sknethp.fusion.packing import pack, pickled_size, portable, unpack
 from sknethp.fusion.tally import Tally
 from sknethp.fusion.workers import deal, memory_of_each, run_together
 from tests.helpers import METRICS, assert_same_scores, fold_scores
@@ -277,7 +277,7 @@ def test_what_batches_share_is_packed_once():
 def test_size_of_a_pickle():
     """Arrays count, without being copied."""
     array = np.arange(5000.0)
-    assert array.nbytes < n_bytes([array, array]) < array.nbytes + 500
+    assert array.nbytes < pickled_size([array, array]) < array.nbytes + 500
 
 
 def test_portable_errors():
