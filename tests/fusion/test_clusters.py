@@ -20,6 +20,7 @@ from sknethp import fused
 from sknethp.fusion import clusters
 from tests.helpers import METRICS, fold_scores, scaled_net
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 # Workers cannot import this file.
@@ -63,6 +64,8 @@ class DaskWorkers:
     @contextmanager
     def running(self):
         with (
+            # Else copies that no task needs at one of its looks, every 2 s, are dropped.
+            dask.config.set({"distributed.scheduler.active-memory-manager.start": False}),
             distributed.LocalCluster(
                 n_workers=2, threads_per_worker=1, dashboard_address=None
             ) as self.cluster,
