@@ -14,17 +14,17 @@ _BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
     (
         999,
         {"embedding": "periodic", "embedding_bins": 8}
-        | {"lr": 1e-3, "batch_size": 32, "max_epochs": 60},
+        | {"lr": 1e-3, "batch_size": 32, "label_smoothing": 0.05},
     ),
     (
         7_999,
         {"embedding": "both", "embedding_bins": 8}
-        | {"lr": 1.5e-3, "batch_size": 64, "max_epochs": 60},
+        | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02},
     ),
     (
         math.inf,
-        {"embedding": "piecewise_linear", "embedding_bins": 32}
-        | {"lr": 3e-3, "batch_size": 256, "max_epochs": 30},
+        {"embedding": "both", "embedding_bins": 32}
+        | {"lr": 3e-3, "batch_size": 256, "label_smoothing": 0.02},
     ),
 )
 

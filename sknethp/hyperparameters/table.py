@@ -180,8 +180,8 @@ _STRUCTURE = (
         "structure",
         "Numbers that the first layer gets beside each column with more than two values: "
         '"periodic" for trained cosines, "piecewise_linear" for how far the value lies in each bin '
-        'between quantiles, or "both". "auto" is periodic below 1,000 samples, both below 8,000, '
-        "piecewise-linear for more, and none for more than 100 columns.",
+        'between quantiles, or "both". "auto" is periodic below 1,000 samples, both for more, and '
+        "none for more than 100 columns.",
         Options(("periodic", "both", "piecewise_linear", None)),
         EMBEDDING,
     ),
@@ -279,8 +279,7 @@ _TRAINING = (
         AUTO,
         automatic(_POSITIVE),
         "training",
-        'Highest learning rate; "auto" is 0.001 below 1,000 samples, 0.0015 below 8,000, and 0.003 '
-        "for more.",
+        'Highest learning rate; "auto" is 0.001 below 1,000 samples, and 0.003 for more.',
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
@@ -366,7 +365,7 @@ _TRAINING = (
     ),
     Hyperparameter(
         "beta2",
-        0.999,
+        0.95,
         Number(0, 1, high_open=True),
         "training",
         "Decay of the second moment, for the optimizers that keep a decaying one.",
@@ -386,7 +385,7 @@ _TRAINING = (
     ),
     Hyperparameter(
         "l1",
-        0.0,
+        3e-5,
         Number(0),
         "training",
         "L1 penalty: factor of the sum of absolute weights in the loss.",
@@ -413,10 +412,11 @@ _TRAINING = (
     ),
     Hyperparameter(
         "label_smoothing",
-        0.05,
-        Number(0, 1, high_open=True),
+        AUTO,
+        automatic(Number(0, 1, high_open=True)),
         "training",
-        "Share of each target that is spread evenly over all classes.",
+        'Share of each target that is spread evenly over all classes; "auto" is 0.05 below 1,000 '
+        "samples, and 0.02 for more.",
         Range(0.0, 0.1),
         "Szegedy et al. (2016), Rethinking the Inception architecture",
     ),
@@ -443,18 +443,17 @@ _TRAINING = (
         AUTO,
         automatic(COUNT),
         "training",
-        'Samples per update (at most all of them); "auto" is 32 below 1,000 samples, 64 below '
+        'Samples per update (at most all of them); "auto" is 32 below 1,000 samples, 128 below '
         "8,000, and 256 for more.",
         Options((32, 128, 64, 256)),
         BENGIO,
     ),
     Hyperparameter(
         "max_epochs",
-        AUTO,
-        automatic(COUNT),
+        60,
+        COUNT,
         "training",
-        "Passes over the training samples, and the length of the learning-rate schedule; "
-        '"auto" is 60, from 8,000 samples 30.',
+        "Passes over the training samples, and the length of the learning-rate schedule.",
         Range(10, 200, log=True, integer=True, levels=(60, 20, 120)),
         f"{PRECHELT}: few epochs are early stopping without a validation part",
     ),
