@@ -64,6 +64,7 @@ def make_ours(n_units, n_epochs, optimizer="adam", lr=1e-3, momentum=None, **oth
         "warmup_fraction": 0.0,
         "nesterov": False,
         "weight_decay": 0.0,
+        "beta2": 0.999,
         "l1": 0.0,
         "label_smoothing": 0.0,
         "batch_size": BATCH_SIZE,

@@ -18,7 +18,7 @@ _BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
     ),
     (
         7_999,
-        {"embedding": "both", "embedding_bins": 8}
+        {"embedding": "both", "embedding_bins": 16}
         | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02},
     ),
     (

@@ -221,7 +221,8 @@ _STRUCTURE = (
         AUTO,
         automatic(COUNT),
         "structure",
-        'Bins a column of a piecewise-linear embedding; "auto" is 8, from 8,000 samples 32.',
+        'Bins a column of a piecewise-linear embedding; "auto" is 8 below 1,000 samples, 16 below '
+        "8,000, and 32 for more.",
         Range(4, 64, log=True, integer=True),
         f"{EMBEDDING}: 2 to 256",
         needs={"embedding": ("piecewise_linear", "both", AUTO)},
