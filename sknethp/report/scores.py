@@ -79,7 +79,7 @@ class HeldOut:
         verdict = "beyond noise" if lead.low > 0 else "which may be noise"
         limits = f"95% interval {lead.low:.4f} to {lead.high:.4f}".replace(" -", " −")
         return (
-            f"By log-loss on {len(own.label):,} held-out rows, {ahead} is ahead of {behind} by "
+            f"By log-loss on {len(own.label):,} held-out rows, “{ahead}” is ahead of “{behind}” by "
             f"{lead.value:.4f} ({limits}), {verdict}."
         )
 

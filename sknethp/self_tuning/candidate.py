@@ -21,10 +21,10 @@ from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.network import Network
 
 State = Literal[
-    "running", "finished", "past its best", "behind", "out of time", "interrupted", "diverged"
+    "running", "finished", "no longer improving", "behind", "out of time", "interrupted", "diverged"
 ]
 # Of candidates that more epochs would not make better.
-COMPLETE: tuple[State, ...] = ("finished", "past its best")
+COMPLETE: tuple[State, ...] = ("finished", "no longer improving")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from sknethp.self_tuning.folds import Splits
 from sknethp.training.network import Network, Streams
 
 # To be incremented when the result of a candidate, or what is kept of it, changes.
-_FORMAT = 2
-KEPT_STATES = ("finished", "past its best", "behind", "diverged")
+_FORMAT = 3
+KEPT_STATES = ("finished", "no longer improving", "behind", "diverged")
 
 
 @dataclass(frozen=True)

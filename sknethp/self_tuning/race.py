@@ -170,6 +170,6 @@ class Race:
             if candidate.state == "running" and self._is_behind(candidate):
                 candidate.end("behind")
             elif candidate.state == "running" and is_past_best(candidate):
-                candidate.end("past its best")
+                candidate.end("no longer improving")
             if candidate.state != "running":
                 self._ended(candidate)

@@ -16,7 +16,8 @@ class TuningSummary:
     Attributes
     ----------
     states : dict of str to int
-        How many candidates were finished, past their best, behind others, out of time and so on.
+        How many candidates were finished, no longer improving, behind others, out of time and so
+        on.
     n_folds : int
         Folds on which each was trained.
     seconds : float

@@ -63,7 +63,7 @@ def test_a_candidate_stops_when_it_is_clearly_past_its_best(monkeypatch):
     nets = tuned(**settings).fit(X, y)
     monkeypatch.setattr(race, "_PATIENCE", 1.0)
     whole = tuned(**settings).fit(X, y)
-    assert nets.cv_results_["state"].tolist() == ["past its best"]
+    assert nets.cv_results_["state"].tolist() == ["no longer improving"]
     assert whole.cv_results_["state"].tolist() == ["finished"]
     assert nets.cv_results_["n_epochs"][0] < 40 == whole.cv_results_["n_epochs"][0]
     assert nets.cv_results_["best_epoch"] == whole.cv_results_["best_epoch"]
