@@ -76,6 +76,11 @@ DIRECTIONS = (
     {**WAVES, "batch_size": 128, "lr": 0.007, "dropout": 0.0, "hidden_layers": 3},
     {"embedding": "periodic", "hidden_units": 64, "max_epochs": 30, "label_smoothing": 0.1},
     {"embedding": None, "dropout": 0.5, "batch_size": 128, "lr": 0.003},
+    {"l1": 2e-4},
+    {"l1": 5e-4, "batch_size": 128, "lr": 0.005},
+    {"l1": 2e-4, "label_smoothing": 0.0, "lr": 0.003},
+    {"l1": 1e-4, "dropout": 0.1, "lr": 0.003, "max_epochs": 120},
+    {"l1": 0.0, "dropout": 0.1, "lr": 0.005, "max_epochs": 120},
 )
 HEADER = '''"""Hyperparameters that complement the defaults well, the best first.
 

@@ -111,7 +111,7 @@ def _best(tuned: Tuned) -> dict[str, Any]:
         if entry.role != "running" and given[name] != entry.default
     )
     return {
-        name: as_python(getattr(tuned.net.net_, name) if given[name] == AUTO else given[name])
+        name: as_python(tuned.net.net_.resolved_[name] if given[name] == AUTO else given[name])
         for name in dict.fromkeys((*SIZES[SIZE], *others))
     }
 

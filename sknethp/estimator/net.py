@@ -21,6 +21,7 @@ from sknethp.estimator.calibration import calibrate
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
+from sknethp.hyperparameters.automatic import AUTOMATIC
 from sknethp.training.epoch import Epoch, EpochResult, n_steps
 from sknethp.training.evaluation import combined
 from sknethp.training.module import attach, build_ensemble, build_module, detach
@@ -64,6 +65,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
 
     history: Any
     objective_: Objective
+    resolved_: dict[str, Any]  # the hyperparameters that may be "auto", as this fit has them
     temperature_: float = 1.0
 
     @property
@@ -280,6 +282,7 @@ def new_net(networks: Sequence[Network], request: FitRequest) -> EpochNet:
         history=History(),
     )
     net.objective_, net.callbacks_ = objective, []
+    net.resolved_ = {name: parameters[name] for name in AUTOMATIC}
     if parameters["callbacks"] or request.tasks:
         net.take_module(networks)
     return net

@@ -27,6 +27,7 @@ _BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
         | {"lr": 3e-3, "batch_size": 256, "label_smoothing": 0.02},
     ),
 )
+AUTOMATIC = tuple(_BY_SAMPLES[0][1])
 
 
 def by_samples(n_samples: int) -> dict[str, Any]:

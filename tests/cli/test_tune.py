@@ -16,6 +16,7 @@ from sklearn.datasets import load_iris
 from sknethp.cli import main
 from sknethp.cli.data import load_dataset
 from sknethp.cli.splits import split
+from sknethp.hyperparameters.automatic import by_samples
 from sknethp.model_selection.spaces import SIZES
 from tests.cli.conftest import search_only
 
@@ -98,6 +99,17 @@ def test_files_agree_with_each_other(tmp_path):
     assert len(best) == len(SIZES["medium"]) - 1
     assert settings["arguments"]["seed"] == 3
     assert settings["versions"]["torch"] == version("torch")
+
+
+def test_the_defaults_are_the_best(tmp_path):
+    """What was "auto" is shown as what it stood for."""
+    arguments = ["tune", "iris", "--candidates", "1", "--cv", "2", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    best = json.loads((tmp_path / "settings.json").read_text())["best_hyperparameters"]
+    automatic = by_samples(100)
+    wanted = {name: automatic[name] for name in SIZES["medium"] if name in automatic}
+    assert {"lr", "batch_size", "label_smoothing"} <= set(wanted)
+    assert {name: best[name] for name in wanted} == wanted
 
 
 def test_the_page_of_a_run(whole_report, tmp_path, capsys):

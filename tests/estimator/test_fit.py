@@ -22,7 +22,9 @@ from sklearn.metrics import log_loss, recall_score
 from sklearn.preprocessing import scale
 from sklearn.utils import estimator_html_repr
 
+from sknethp import DeepNetClassifier
 from sknethp.hyperparameters import TABLE
+from sknethp.hyperparameters.automatic import by_samples
 from sknethp.hyperparameters.constraints import AnyOf, Choice, PerLayer
 from tests.helpers import small_net
 
@@ -385,6 +387,15 @@ def test_every_choice_learns(name, option):
         assert score >= MAJORITY - 0.01
     else:
         assert score > 0.9, score
+
+
+@pytest.mark.parametrize(("times", "n_samples"), [(5, 890), (6, 1068), (45, 8010)])
+def test_auto_follows_the_samples(times, n_samples):
+    """What was "auto" is known of the fit; what was given stays."""
+    model = DeepNetClassifier(max_epochs=1, hidden_units=2, lr=0.01)
+    model.fit(np.tile(X, (times, 1)), np.tile(y, times))
+    assert model.net_.resolved_ == {**by_samples(n_samples), "lr": 0.01}
+    assert model.net_.batch_size == by_samples(n_samples)["batch_size"]
 
 
 @pytest.mark.parametrize("data", [(X, y), (CANCER_X, CANCER_Y)], ids=["wine", "breast_cancer"])

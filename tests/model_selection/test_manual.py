@@ -113,7 +113,7 @@ def test_table(data):
     search.keep("fast").try_candidate("again", label_smoothing=0.2)
     table = search.table()
     assert table.candidate.tolist() == ["slow", "fast", "again"]
-    assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", "label_smoothing: 0.05 → 0.2"]
+    assert table.changed.tolist() == ["", "lr: 0.0001 → 0.05", "label_smoothing: 'auto' → 0.2"]
     assert table.against.tolist() == ["", "slow", "fast"]
     assert table.best.tolist() == [False, True, False]
     assert table.verdict.tolist() == ["", "better", "within noise"]
