@@ -386,10 +386,11 @@ _TRAINING = (
     ),
     Hyperparameter(
         "l1",
-        3e-5,
-        Number(0),
+        AUTO,
+        automatic(Number(0)),
         "training",
-        "L1 penalty: factor of the sum of absolute weights in the loss.",
+        'L1 penalty: factor of the sum of absolute weights in the loss; "auto" is 0.0001 below '
+        "2,500 samples, and 0.00003 for more.",
         Range(1e-7, 1e-3, log=True),
         BENGIO,
     ),

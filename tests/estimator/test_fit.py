@@ -389,7 +389,7 @@ def test_every_choice_learns(name, option):
         assert score > 0.9, score
 
 
-@pytest.mark.parametrize(("times", "n_samples"), [(5, 890), (6, 1068), (45, 8010)])
+@pytest.mark.parametrize(("times", "n_samples"), [(5, 890), (6, 1068), (20, 3560), (45, 8010)])
 def test_auto_follows_the_samples(times, n_samples):
     """What was "auto" is known of the fit; what was given stays."""
     model = DeepNetClassifier(max_epochs=1, hidden_units=2, lr=0.01)
