@@ -123,7 +123,7 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         nesterov=False,
         beta2=0.95,
         weight_decay=0.0,
-        l1="auto",
+        l1=3e-5,
         max_norm=None,
         gradient_clip=None,
         label_smoothing="auto",

@@ -14,22 +14,22 @@ _BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
     (
         999,
         {"embedding": "periodic", "embedding_bins": 8}
-        | {"lr": 1e-3, "batch_size": 32, "label_smoothing": 0.05, "l1": 1e-4},
+        | {"lr": 1e-3, "batch_size": 32, "label_smoothing": 0.05},
     ),
     (
         2_499,
         {"embedding": "both", "embedding_bins": 16}
-        | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02, "l1": 1e-4},
+        | {"lr": 1.5e-3, "batch_size": 128, "label_smoothing": 0.02},
     ),
     (
         7_999,
         {"embedding": "both", "embedding_bins": 16}
-        | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02, "l1": 3e-5},
+        | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02},
     ),
     (
         math.inf,
         {"embedding": "both", "embedding_bins": 32}
-        | {"lr": 3e-3, "batch_size": 256, "label_smoothing": 0.02, "l1": 3e-5},
+        | {"lr": 3e-3, "batch_size": 256, "label_smoothing": 0.02},
     ),
 )
 AUTOMATIC = tuple(_BY_SAMPLES[0][1])

@@ -280,7 +280,8 @@ _TRAINING = (
         AUTO,
         automatic(_POSITIVE),
         "training",
-        'Highest learning rate; "auto" is 0.001 below 1,000 samples, and 0.003 for more.',
+        'Highest learning rate; "auto" is 0.001 below 1,000 samples, 0.0015 below 2,500, and 0.003 '
+        "for more.",
         Range(1e-4, 1e-2, log=True, levels=(1e-3, 3e-3, 1e-2, 3e-4)),
         f"{GORISHNIY}: 1e-5 to 1e-2, of which the lowest need more epochs than a search affords",
     ),
@@ -386,11 +387,10 @@ _TRAINING = (
     ),
     Hyperparameter(
         "l1",
-        AUTO,
-        automatic(Number(0)),
+        3e-5,
+        Number(0),
         "training",
-        'L1 penalty: factor of the sum of absolute weights in the loss; "auto" is 0.0001 below '
-        "2,500 samples, and 0.00003 for more.",
+        "L1 penalty: factor of the sum of absolute weights in the loss.",
         Range(1e-7, 1e-3, log=True),
         BENGIO,
     ),
