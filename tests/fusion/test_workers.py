@@ -45,7 +45,7 @@ def grid(**parameters):
 
 def test_same_scores_in_worker_processes(data):
     """Two workers give the scores of one process and of one fit at a time."""
-    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 8]}
+    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 9]}
     alone = fold_scores(grid(**parameters), data)
     with fused(silent=True):
         together = fold_scores(grid(**parameters), data)
@@ -61,7 +61,7 @@ def test_same_scores_in_worker_processes(data):
 
 def test_mixed_up_tasks_would_be_noticed(data):
     """Negative control: every fold of every candidate has another log-loss."""
-    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 8]}
+    parameters = {"lr": LRS, "max_epochs": [1, 3], "hidden_units": [4, 9]}
     losses = np.sort(fold_scores(grid(**parameters), data)[1].ravel())
     assert np.diff(losses).min() > 1e-5
 
