@@ -16,8 +16,7 @@ class TuningSummary:
     Attributes
     ----------
     states : dict of str to int
-        How many candidates were finished, no longer improving, behind others, out of time and so
-        on.
+        How many candidates were finished, no longer improving, behind others and so on.
     n_folds : int
         Folds on which each was trained.
     seconds : float
