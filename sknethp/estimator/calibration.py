@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from sknethp.estimator.prediction import forward_in_double
-from sknethp.estimator.request import HeldOut
+from sknethp.estimator.request import Subset
+from sknethp.training.epoch import EpochResult
 from sknethp.training.module import members_of
 from sknethp.training.network import Network
 from sknethp.training.objectives import Objective
+from sknethp.training.rows import Part
 from sknethp.training.slots import views
 
 _HIGHEST = 20.0
 # Standard deviation of the logarithm of the temperature before any sample is seen: a few samples
 # hardly move it.
-_SPREAD = 0.5
+_SPREAD = 0.3
 # Where a single network predicts what is held out, and several predict new samples together, they
 # are less overconfident. On nine data sets of tabular data the best share of the held-out
 # temperature was 0.75 to 1; 0.9 lowered the log-loss of bags of folds by 1.1 to 1.6 % in the mean,
@@ -27,30 +31,48 @@ _SPREAD = 0.5
 OF_BAGS = 0.9
 
 
-def calibrate(
-    objective: Objective,
-    module: nn.Module,
-    networks: Sequence[Network],
-    held_out: Sequence[HeldOut],
-) -> float:
-    """Divide the output layers of a module's networks by a temperature, and return it."""
-    members = members_of(module)
-    pieces = []
-    for part in held_out:
-        X, y = part.subset.samples.X[part.subset.index], part.subset.samples.y[part.subset.index]
-        weight = part.subset.weight
-        pieces.append(
-            (
-                torch.stack([forward_in_double(members[i], X) for i in part.networks]),
-                torch.from_numpy(objective.encode(y)).double(),
-                None if weight is None else torch.from_numpy(weight[part.subset.index]),
-            )
-        )
-    temperature = fitted_temperature(objective, pieces)
-    if any(len(part.networks) < len(networks) for part in held_out):
-        temperature *= OF_BAGS
-    divide_logits(networks, temperature)
-    return temperature
+class Shares:
+    """What each network leaves out of its first epochs: the temperature is fitted on it.
+
+    After that it is trained on, too, which costs next to nothing: with a tenth left out of half of
+    the epochs the error on thirteen data sets was the same within noise.
+    """
+
+    def __init__(self, train: Part, shares: Sequence[np.ndarray], n_epochs: int):
+        self.n_epochs = n_epochs
+        self._left_out = [replace(train, index=share) for share in shares]
+        kept = [np.setdiff1d(train.index, share, assume_unique=True) for share in shares]
+        self._kept = [replace(train, index=index) for index in kept]
+
+    def parts(self, epoch: int) -> list[tuple[Part, Part | None]]:
+        """Return what each network is trained and then evaluated on in one of these epochs."""
+        is_last = epoch == self.n_epochs - 1
+        evaluated = self._left_out if is_last else [None] * len(self._kept)
+        return list(zip(self._kept, evaluated, strict=True))
+
+    def temperature(self, objective: Objective, results: Sequence[EpochResult]) -> float:
+        """Return the temperature, from what the last of these epochs has given."""
+        pieces = [
+            (result.valid.logits[None].double(), *_targets_and_weight(part))
+            for result, part in zip(results, self._left_out, strict=True)
+            if result.valid is not None
+        ]
+        share = OF_BAGS if len(pieces) > 1 else 1.0
+        return share * fitted_temperature(objective, pieces)
+
+
+def _targets_and_weight(part: Part) -> tuple[Tensor, Tensor | None]:
+    index = torch.from_numpy(part.index).long()
+    return part.targets[index].double(), None if part.weight is None else part.weight[index]
+
+
+def temperature_of(objective: Objective, module: nn.Module, valid: Subset) -> float:
+    """Return the temperature of a module's networks on the validation part."""
+    X, y = valid.samples.X[valid.index], valid.samples.y[valid.index]
+    logits = torch.stack([forward_in_double(member, X) for member in members_of(module)])
+    targets = torch.from_numpy(objective.encode(y)).double()
+    weight = None if valid.weight is None else torch.from_numpy(valid.weight[valid.index])
+    return fitted_temperature(objective, [(logits, targets, weight)])
 
 
 def divide_logits(networks: Sequence[Network], temperature: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sknethp.estimator.calibration import Shares
 from sknethp.estimator.net import EpochNet, FitPlan, new_net
 from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import FitRequest, Subset
@@ -30,8 +31,8 @@ class Fitted:
     best_epoch: int
 
 
-def _parts(request: FitRequest, trainer: Trainer) -> tuple[list[Part], Part | None]:
-    """Return the training part of each network, and the validation part."""
+def _parts(request: FitRequest, trainer: Trainer) -> tuple[Part, Part | None]:
+    """Return the training part and the validation part."""
 
     def part(subset: Subset) -> Part:
         rows = trainer.rows(subset.samples.X)
@@ -42,12 +43,11 @@ def _parts(request: FitRequest, trainer: Trainer) -> tuple[list[Part], Part | No
         return None if subset.weight is None else torch.from_numpy(subset.weight)
 
     train, valid = part(request.train), request.valid
-    trains = [replace(train, index=index) for index in request.member_indices]
     if valid is None:
-        return trains, None
+        return train, None
     if valid.samples is request.train.samples:
-        return trains, replace(train, index=valid.index, weight=weight(valid))
-    return trains, part(valid)
+        return train, replace(train, index=valid.index, weight=weight(valid))
+    return train, part(valid)
 
 
 def _monitor(request: FitRequest) -> Monitor | None:
@@ -61,7 +61,7 @@ def _monitor(request: FitRequest) -> Monitor | None:
 def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
     """Train a net, or train an earlier one further; may raise a DivergenceError."""
     parameters, trainer = request.parameters, current_session()
-    trains, valid = _parts(request, trainer)
+    train, valid = _parts(request, trainer)
     networks, net = _start(request, earlier)
     stops = parameters["early_stopping"] and valid is not None
     progress = Progress(
@@ -71,13 +71,17 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
         keep_best=parameters["restore_best"] and valid is not None,
         epoch=len(net.history),
     )
+    shares = None
+    if request.shares and earlier is None:  # which has seen all samples
+        shares = Shares(train, request.shares, request.n_epochs_of_shares)
     net.train_epochs(
         FitPlan(
             request=request,
             trainer=trainer,
             networks=networks,
-            trains=trains,
+            train=train,
             valid=valid,
+            shares=shares,
             monitor=_monitor(request),
             progress=progress,
         )

@@ -20,7 +20,7 @@ from sknethp.estimator.stored_fit import StoredFit, load, save_arrays
 from sknethp.session import current_session
 
 # To be incremented when the result of a fit, or what is kept of it, changes.
-_FORMAT = 6
+_FORMAT = 7
 _NO_PART_IN_THE_RESULT = ("memory", "random_state", "warm_start", "verbose")
 _FOLDER = "sknethp"
 

@@ -17,7 +17,7 @@ from skorch.exceptions import SkorchException
 from skorch.history import History
 
 from sknethp.estimator.batches import BatchEvents, follows_batches
-from sknethp.estimator.calibration import calibrate
+from sknethp.estimator.calibration import Shares, divide_logits, temperature_of
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
@@ -43,10 +43,17 @@ class FitPlan:
     request: FitRequest
     trainer: Trainer
     networks: Sequence[Network]
-    trains: Sequence[Part]
+    train: Part
     valid: Part | None
+    shares: Shares | None
     monitor: Monitor | None
     progress: Progress
+
+    def parts(self, epoch: int) -> list[tuple[Part, Part | None]]:
+        """Return what each network is trained and then evaluated on in an epoch."""
+        if self.shares is not None and epoch < self.shares.n_epochs:
+            return self.shares.parts(epoch)
+        return [(self.train, self.valid)] * len(self.networks)
 
 
 def _dataset(subset: Subset | None) -> Dataset | None:
@@ -134,10 +141,10 @@ class EpochNet(ClassifierMixin, NeuralNet):
         plan.progress.restore(plan.networks)
         self.take_module(plan.networks)
         self.notify("on_train_end", X=X, y=y)  # may load the weights of another epoch
-        if plan.request.held_out:
-            self.temperature_ = calibrate(
-                self.objective_, self.module_, plan.networks, plan.request.held_out
-            )
+        if plan.request.valid is not None and plan.request.parameters["calibrate"]:
+            self.temperature_ = temperature_of(self.objective_, self.module_, plan.request.valid)
+        if self.temperature_ != 1:
+            divide_logits(plan.networks, self.temperature_)
             for _, callback in self.callbacks_:
                 if isinstance(callback, TrainEndCheckpoint):  # it has saved other weights
                     callback.on_train_end(self, X=X, y=y)
@@ -171,7 +178,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
     def _observer(self, plan: FitPlan) -> BatchEvents | None:
         if not any(follows_batches(callback) for _, callback in self.callbacks_):
             return None
-        return BatchEvents(self, self.objective_, plan.networks[0], plan.trains[0])
+        return BatchEvents(self, self.objective_, plan.networks[0], plan.train)
 
     def _train_epoch(self, plan: FitPlan, epoch: int, observer: BatchEvents | None) -> bool:
         """Train for an epoch and record it; return whether to stop."""
@@ -183,7 +190,7 @@ class EpochNet(ClassifierMixin, NeuralNet):
             Epoch(
                 network=network,
                 train=train,
-                valid=plan.valid,
+                valid=valid,
                 rates=plan.request.schedule.rates(
                     epoch, n_steps(len(train), batch_size), plan.progress.drops
                 ),
@@ -193,11 +200,13 @@ class EpochNet(ClassifierMixin, NeuralNet):
                 fit=plan.networks[0].serial,
                 n_left=1 if may_stop else plan.request.n_epochs - epoch,
             )
-            for network, train in zip(plan.networks, plan.trains, strict=True)
+            for network, (train, valid) in zip(plan.networks, plan.parts(epoch), strict=True)
         ]
         results = plan.trainer.train(requests)
         result = combined(plan.request.objective, results, plan.valid)
         _check_finite(result, epoch, plan.request.schedule.lr)
+        if plan.shares is not None and epoch == plan.shares.n_epochs - 1:
+            self.temperature_ = plan.shares.temperature(self.objective_, results)
         score = -result.train.loss if plan.monitor is None else plan.monitor.score(result)
         stop = plan.progress.update(score, plan.networks)
         seconds = time.perf_counter() - start
@@ -208,22 +217,24 @@ class EpochNet(ClassifierMixin, NeuralNet):
             row |= result.valid.measures.named("valid")
         if plan.monitor is not None:
             row.setdefault(plan.monitor.name, score)
-        self._record(row, seconds, plan)
+        self._record(row, seconds, requests[0].train, plan.valid)
         return stop
 
-    def _record(self, row: dict[str, float], seconds: float, plan: FitPlan) -> None:
+    def _record(
+        self, row: dict[str, float], seconds: float, train: Part, valid: Part | None
+    ) -> None:
         if self.callbacks_:
-            self._record_for_callbacks(row, plan)
+            self._record_for_callbacks(row, train, valid)
         row["seconds"] = seconds  # which is not among what is best
         self.history[-1].update(row)
         if self.verbose:
             numbers = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
             print(f"epoch {len(self.history):>4}  {numbers}")
 
-    def _record_for_callbacks(self, row: dict[str, float], plan: FitPlan) -> None:
+    def _record_for_callbacks(self, row: dict[str, float], train: Part, valid: Part | None) -> None:
         """Record what skorch's callbacks look up: batches, and which values are the best so far."""
         if not self.history[-1]["batches"]:
-            for part, samples in (("train", plan.trains[0]), ("valid", plan.valid)):
+            for part, samples in (("train", train), ("valid", valid)):
                 if samples is not None:
                     self.history.new_batch()
                     self.history.record_batch(f"{part}_loss", row[f"{part}_loss"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -25,6 +25,8 @@ from sknethp.training.objectives import Objective, classification
 from sknethp.training.schedules import Schedule
 
 _WEIGHT = Number(0)
+# With fewer epochs a net is not yet too sure when half of them are done.
+_FEWEST_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,6 @@ class Subset:
         """Return the samples whose weights are not zero; None if these are all."""
         index = self.index if self.weight is None else self.index[self.weight[self.index] > 0]
         return None if len(index) == self.samples.X.shape[0] else index
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Samples on which some of a fit's networks, by position, are not trained."""
-
-    networks: Sequence[int]
-    subset: Subset
 
 
 @dataclass(frozen=True)
@@ -108,35 +102,26 @@ class FitRequest:
         )
 
     @cached_property
-    def held_out(self) -> list[HeldOut]:
-        """The samples to calibrate the networks on: the validation part, or each one's own.
+    def shares(self) -> list[np.ndarray]:
+        """The samples that new networks leave out of their first epochs, to be calibrated on them.
 
-        The shares that the networks of an ensemble leave out are stratified, and as far as possible
-        have no sample in common.
+        They are stratified, and as far as possible have no sample in common. With a validation part
+        there are none.
         """
-        n = self.ensemble_size
-        if not self.parameters["calibrate"]:
-            return []
-        if self.valid is not None:
-            return [HeldOut(range(n), self.valid)]
         index = self.train.index
-        n_shares = round(1 / self.parameters["validation_fraction"])
-        if n == 1 or len(index) < n_shares:
+        n_shares = max(2, round(1 / self.parameters["validation_fraction"]))
+        is_wanted = self.parameters["calibrate"] and self.valid is None
+        if not is_wanted or not self.n_epochs_of_shares or len(index) < n_shares:
             return []
         drawn = np.random.default_rng(self.seed).random(len(index))
         share = np.empty(len(index), int)
         share[np.lexsort((drawn, self.train.samples.y[index]))] = np.arange(len(index)) % n_shares
-        return [
-            HeldOut([i], replace(self.train, index=index[share == i % n_shares])) for i in range(n)
-        ]
+        return [index[share == i % n_shares] for i in range(self.ensemble_size)]
 
-    @cached_property
-    def member_indices(self) -> list[np.ndarray]:
-        """The training samples of each network, ``(n_samples,)``."""
-        index, held_out = self.train.index, self.held_out
-        if self.valid is not None or not held_out:
-            return [index] * self.ensemble_size
-        return [np.setdiff1d(index, part.subset.index) for part in held_out]
+    @property
+    def n_epochs_of_shares(self) -> int:
+        """Number of epochs without the shares."""
+        return self.n_epochs // 2 if self.n_epochs >= _FEWEST_EPOCHS else 0
 
     @property
     def ensemble_size(self) -> int:
@@ -152,8 +137,7 @@ class FitRequest:
         """The training settings that the parameters define."""
         given = _named(self.parameters, *(field.name for field in fields(Settings)))
         given["dropout"] = (self.parameters["input_dropout"], *self.parameters["dropout"])
-        fewest = min(map(len, self.member_indices))
-        given["batch_size"] = min(self.parameters["batch_size"], fewest)
+        given["batch_size"] = min(self.parameters["batch_size"], len(self.train.index))
         return Settings(**given)
 
     @cached_property

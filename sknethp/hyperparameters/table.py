@@ -526,8 +526,9 @@ _STOPPING = (
         Flag(),
         "stopping",
         "Whether to divide the logits by a temperature (Guo et al., 2017) that is fitted on the "
-        "validation part. Where there is none, each network of an ensemble holds out a share of "
-        "its own, `validation_fraction`; a single network is not calibrated.",
+        "validation part. Where there is none, each network leaves a share of its own, "
+        "`validation_fraction`, out of the first half of its epochs, and the temperature is fitted "
+        "on that; with fewer than 10 epochs, or where training goes on, there is none.",
     ),
 )
 

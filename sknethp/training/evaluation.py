@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def combined(
     Training is measured by member, validation by the mean probabilities.
     """
     if len(results) == 1:
-        return results[0]
+        return results[0] if valid is not None else replace(results[0], valid=None)
     train = np.mean([(r.train.loss, *r.train.scores.values()) for r in results], 0).tolist()
     evaluation = None
     if valid is not None:

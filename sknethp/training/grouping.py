@@ -51,15 +51,19 @@ def can_pad(architecture: Architecture) -> bool:
 
 def _rounds_alike(epoch: Epoch, widths: tuple[int, ...]) -> bool:
     """Tell whether a network computes the same, bit for bit, at these widths as at its own."""
-    architecture, batch_size = epoch.network.architecture, epoch.network.settings.batch_size
+    architecture = epoch.network.architecture
     if architecture.widths == widths:
         return True
+    numbers_of_rows = [epoch.network.settings.batch_size]
+    if epoch.valid is not None:
+        numbers_of_rows.append(rows_at_a_time(len(epoch.valid)))
     layers = zip(architecture.weight_shapes, pairwise(widths), strict=True)
     return can_pad(architecture) and (
         epoch.device.type != "cpu"
         or all(
-            layer_can_be_padded(batch_size, own, wide, layer > 0 or architecture.inputs.is_trained)
+            layer_can_be_padded(n_rows, own, wide, layer > 0 or architecture.inputs.is_trained)
             for layer, (own, wide) in enumerate(layers)
+            for n_rows in numbers_of_rows
         )
     )
 

@@ -1,17 +1,26 @@
 """The temperature: fitted on the validation part, cautious, and part of the module."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
+from sknethp import DeepNetClassifier
 from sknethp.estimator.calibration import OF_BAGS, fitted_temperature
+from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import Samples, fit_request
 from sknethp.hyperparameters import check_hyperparameters, hyperparameters_of
+from sknethp.self_tuning.ensemble import module_of
+from sknethp.training.epoch import Epoch, n_steps
 from sknethp.training.module import members_of
 from sknethp.training.objectives import classification
+from sknethp.training.rows import Part
+from sknethp.training.trainer import LoneTrainer
 from tests.helpers import DIGITS, small_net
 
 
@@ -74,33 +83,104 @@ def test_it_is_part_of_the_module(ensemble_size):
     assert torch.equal(one[f"{prefix}linear_0.weight"], other[f"{prefix}linear_0.weight"])
 
 
-def test_members_hold_out_shares_of_their_own():
-    """Each is trained without a tenth of the samples, and the temperature comes from these."""
-    X, y = DIGITS
-    settings = {"input_scaling": "standard", "ensemble_size": 3, "max_epochs": 30}
-    model = small_net(**settings, calibrate=True).fit(X[:200], y[:200])
-    assert model.temperature_ != 1
-    parameters = check_hyperparameters(hyperparameters_of(model))
-    samples = Samples(X[:200].astype(np.float32), y[:200], None, np.arange(10))
+def request_of(model, X, y, **others):
+    """Return the request of a model's fit."""
+    parameters = check_hyperparameters(hyperparameters_of(model.set_params(**others)))
+    samples = Samples(X.astype(np.float32), y, None, np.arange(10))
     seed = int(np.random.RandomState(0).randint(2**31 - 1))  # as of random_state=0
-    request = fit_request(parameters, samples, None, seed)
-    held_out = [part.subset.index for part in request.held_out]
-    assert [len(index) for index in held_out] == [20, 20, 20]
-    assert len(set(np.concatenate(held_out).tolist())) == 60
-    for index, kept in zip(held_out, request.member_indices, strict=True):
-        assert sorted([*index, *kept]) == list(range(200))
-    targets = request.objective.encode(y[:200])
-    pieces = []
-    for member, index in zip(members_of(model.module_), held_out, strict=True):
-        logits = model.temperature_ * forward_in_double(member, samples.X[index])
-        pieces.append((logits[None], torch.from_numpy(targets[index]).double(), None))
-    expected = OF_BAGS * fitted_temperature(request.objective, pieces)
+    return fit_request(parameters, samples, None, seed)
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
+    """Trained by hand: half of the epochs without the shares, a temperature, then all samples."""
+    X, y = (part[:200] for part in DIGITS)
+    settings = {
+        "input_scaling": None,
+        "embedding": None,
+        "lr_schedule": "constant",
+        "lr": 3e-3,
+        "ensemble_size": ensemble_size,
+    }
+    X = X / 16
+    model = small_net(**settings, max_epochs=40).fit(X, y)
+    assert model.temperature_ != 1
+    request = request_of(small_net(**settings, max_epochs=40), X, y)
+    assert request.n_epochs_of_shares == 20
+    assert [len(share) for share in request.shares] == [20] * ensemble_size
+    assert len(set(np.concatenate(request.shares).tolist())) == 20 * ensemble_size
+    networks, objective, pieces = new_networks(request), request.objective, []
+    trainer = LoneTrainer()
+    whole = Part(
+        trainer.rows(X.astype(np.float32)),
+        torch.from_numpy(objective.encode(y)),
+        np.arange(200, dtype=np.int32),
+    )
+    for network, share in zip(networks, request.shares, strict=True):
+        kept = np.setdiff1d(whole.index, share)
+        for epoch in range(40):
+            part = replace(whole, index=kept) if epoch < 20 else whole
+            rates = np.full(n_steps(len(part), 32), 3e-3)
+            trainer.train([Epoch(network, part, None, rates, objective)])
+            if epoch == 19:
+                logits = forward_in_double(module_of(network), X[share])
+                targets = whole.targets[torch.from_numpy(share).long()].double()
+                pieces.append((logits[None], targets, None))
+    expected = fitted_temperature(objective, pieces) * (OF_BAGS if ensemble_size > 1 else 1)
     assert model.temperature_ == pytest.approx(expected, rel=1e-3)
-    plain = small_net(**settings, calibrate=False).fit(X[:200], y[:200])
-    losses = [log_loss(y[200:], m.predict_proba(X[200:])) for m in (plain, model)]
-    assert losses[1] < losses[0]
+    for member, network in zip(members_of(model.module_), networks, strict=True):
+        own, by_hand = (dict(m.named_parameters()) for m in (member, module_of(network)))
+        torch.testing.assert_close(own["linear_0.weight"], by_hand["linear_0.weight"])
+        torch.testing.assert_close(
+            own["output.weight"] * model.temperature_, by_hand["output.weight"]
+        )
 
 
-def test_without_held_out_samples_there_is_none():
+@pytest.mark.parametrize("share_of_wrong_labels", [0.0, 0.15])
+def test_it_lowers_the_log_loss_of_the_default_net(share_of_wrong_labels):
+    """Where it is not sure enough (labels are smoothed), and where it is too sure."""
+    X, y = load_digits(return_X_y=True)
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(len(y)) < share_of_wrong_labels, rng.permutation(y), y)
+    losses = [
+        log_loss(y[800:], net.fit(X[:800], y[:800]).predict_proba(X[800:]))
+        for net in (DeepNetClassifier(calibrate=c, random_state=0) for c in (False, True))
+    ]
+    assert losses[1] < 0.97 * losses[0]
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 0.7, 0.99])
+def test_at_most_half_is_left_out(fraction):
+    X, y = (part[:100] for part in DIGITS)
+    (share,) = request_of(small_net(validation_fraction=fraction, max_epochs=20), X, y).shares
+    assert 1 <= len(share) <= 50
+    assert share.tolist() == sorted(set(share.tolist()))
+
+
+def test_a_fit_that_goes_on_is_not_calibrated():
+    """Its networks have seen all samples."""
     X, y = DIGITS
-    assert small_net(calibrate=True, input_scaling="standard").fit(X, y).temperature_ == 1
+    model = small_net(max_epochs=20, warm_start=True).fit(X, y)
+    assert model.temperature_ != 1
+    assert model.fit(X, y).temperature_ == 1
+    assert model.partial_fit(X, y).temperature_ == 1
+
+
+@pytest.mark.parametrize("settings", [{"calibrate": False, "max_epochs": 20}, {"max_epochs": 9}])
+def test_without_shares_there_is_none(settings):
+    X, y = DIGITS
+    assert small_net(**settings).fit(X, y).temperature_ == 1
+    assert small_net(**settings | {"max_epochs": 20, "calibrate": True}).fit(X, y).temperature_ != 1
+
+
+def test_too_few_samples_for_a_share():
+    X, y = DIGITS
+    assert small_net(max_epochs=20).fit(X[:9], y[:9]).temperature_ == 1
+
+
+@pytest.mark.parametrize("size", [10, 11, 33])
+def test_few_samples_have_shares_too(size):
+    X, y = DIGITS
+    model = small_net(max_epochs=20).fit(X[:size], y[:size])
+    assert model.temperature_ > 0
+    assert model.n_iter_ == 20

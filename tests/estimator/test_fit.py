@@ -372,6 +372,7 @@ SPECIAL = {
     ("lr", "auto"): {"max_epochs": 60},
     ("optimizer", "adagrad"): {"lr": 0.02},
     ("optimizer", "sgd"): {"lr": 0.05},
+    ("lr_schedule", "exponential"): {"lr": 6e-3},
     ("activation", "softmax"): {"lr": 0.02},
     ("activation", "sigmoid"): {"lr": 0.01},
     ("activation", "hard_sigmoid"): {"lr": 0.02},
@@ -410,6 +411,7 @@ def test_no_hidden_layers_is_logistic_regression(data):
         lr=0.02,
         max_epochs=150,
         batch_size=64,
+        calibrate=False,
     ).fit(points, labels)
     peer = LogisticRegression(C=c, tol=1e-8).fit(points, labels)
     np.testing.assert_allclose(model.predict_proba(points), peer.predict_proba(points), atol=0.03)
