@@ -528,7 +528,7 @@ _STOPPING = (
         "Whether to divide the logits by a temperature (Guo et al., 2017) that is fitted on the "
         "validation part. Where there is none, each network leaves a share of its own, "
         "`validation_fraction`, out of the first half of its epochs, and the temperature is fitted "
-        "on that; with fewer than 10 epochs, or where training goes on, there is none.",
+        "on that; with fewer than 20 epochs, or where training goes on, there is none.",
     ),
 )
 

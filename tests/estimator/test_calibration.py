@@ -166,7 +166,7 @@ def test_a_fit_that_goes_on_is_not_calibrated():
     assert model.partial_fit(X, y).temperature_ == 1
 
 
-@pytest.mark.parametrize("settings", [{"calibrate": False, "max_epochs": 20}, {"max_epochs": 9}])
+@pytest.mark.parametrize("settings", [{"calibrate": False, "max_epochs": 20}, {"max_epochs": 19}])
 def test_without_shares_there_is_none(settings):
     X, y = DIGITS
     assert small_net(**settings).fit(X, y).temperature_ == 1

@@ -372,7 +372,6 @@ SPECIAL = {
     ("lr", "auto"): {"max_epochs": 60},
     ("optimizer", "adagrad"): {"lr": 0.02},
     ("optimizer", "sgd"): {"lr": 0.05},
-    ("lr_schedule", "exponential"): {"lr": 6e-3},
     ("activation", "softmax"): {"lr": 0.02},
     ("activation", "sigmoid"): {"lr": 0.01},
     ("activation", "hard_sigmoid"): {"lr": 0.02},
