@@ -67,6 +67,7 @@ def make_ours(n_units, n_epochs, optimizer="adam", lr=1e-3, momentum=None, **oth
         "beta2": 0.999,
         "l1": 0.0,
         "label_smoothing": 0.0,
+        "calibrate": False,
         "batch_size": BATCH_SIZE,
         "max_epochs": n_epochs,
         "early_stopping": False,

@@ -142,6 +142,7 @@ def make_ours(seed):
         activation="relu",
         dropout=0.0,
         label_smoothing=0.0,
+        calibrate=False,
         weight_init="glorot_uniform",
         optimizer="adam",
         lr=0.001,

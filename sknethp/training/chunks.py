@@ -183,7 +183,7 @@ class Chunk:
         for factor in (self._sample_weight, self._filled):
             if factor is not None:
                 measured = [values * factor for values in measured]
-        return torch.stack([total(values, (0, 2)) for values in measured]).cpu()
+        return torch.stack([total(values.cpu(), (0, 2)) for values in measured])
 
 
 class EpochPlan:

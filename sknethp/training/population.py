@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -15,6 +16,7 @@ from sknethp.training.epoch import Epoch, EpochResult, Evaluation, Measures
 from sknethp.training.evaluation import evaluate
 from sknethp.training.network import Network
 from sknethp.training.program import Program, Storage
+from sknethp.training.rows import Copies
 from sknethp.training.runs import runs
 from sknethp.training.slots import views
 from sknethp.training.threads import Pace, one_torch_thread
@@ -31,6 +33,7 @@ class Population:
     def __init__(self, networks: Sequence[Network], device: torch.device):
         self.networks = list(networks)
         self.device = device
+        self._copies = Copies(device)
         self._architectures = [network.architecture for network in networks]
         self.architecture = widest(self._architectures)
         self._n_moments = max(len(network.moments) for network in networks)
@@ -43,6 +46,7 @@ class Population:
 
     def run(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Train every network for an epoch, then evaluate it on its validation part."""
+        epochs = [self._moved(epoch) for epoch in epochs]
         with torch.no_grad(), one_torch_thread():
             self._load()
             plan = EpochPlan(epochs, self.device)
@@ -56,6 +60,13 @@ class Population:
             EpochResult(mean, is_finite, valid)
             for mean, is_finite, valid in zip(trained, finite, validation, strict=True)
         ]
+
+    def _moved(self, epoch: Epoch) -> Epoch:
+        """Return an epoch with its data on the device."""
+        if self.device.type == "cpu":
+            return epoch
+        valid = None if epoch.valid is None else self._copies.of(epoch.valid)
+        return replace(epoch, train=self._copies.of(epoch.train), valid=valid)
 
     def _finite(self) -> list[bool]:
         """Tell for each network whether all parameters are finite."""

@@ -95,8 +95,9 @@ def total(values: Tensor, dim: int | tuple[int, ...]) -> Tensor:
 
 
 def norm(values: Tensor, dim: int) -> Tensor:
-    """Return the Euclidean norm, computed in float64; padding with zeros does not change it."""
-    return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=torch.float64)
+    """Return the Euclidean norm; on the CPU in float64, so that padding does not change it."""
+    dtype = torch.float64 if values.is_cpu else torch.float32  # which is all that "mps" has
+    return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=dtype)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

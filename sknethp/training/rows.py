@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+
+Table = TypeVar("Table")
 
 
 class Rows:
@@ -19,6 +23,14 @@ class Rows:
         dense = None if self.sparse is not None else np.ascontiguousarray(X, dtype=np.float32)
         self.dense = None if dense is None else torch.from_numpy(_writeable(dense))
         self.shape = X.shape
+
+    def on(self, device: torch.device) -> Rows:
+        """Return a copy on a device; a CSR matrix stays, and is copied a batch at a time."""
+        if self.dense is None:
+            return self
+        other = copy(self)
+        other.dense = self.dense.to(device)
+        return other
 
     def gather(self, index: Tensor, out: Tensor) -> None:
         """Write the rows of `index`, ``(n,)``, to `out`, ``(n, n_features)``."""
@@ -50,3 +62,29 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+class Copies:
+    """Tables on the device of a population, to which each is copied once."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self._copies: dict[int, tuple[Any, Any]] = {}  # with the originals, so that they live on
+
+    def of(self, part: Part) -> Part:
+        """Return a part with its tables on the device."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(self.device)
+
+        return replace(
+            part,
+            rows=self._once(part.rows, lambda rows: rows.on(self.device)),
+            targets=self._once(part.targets, moved),
+            weight=None if part.weight is None else self._once(part.weight, moved),
+        )
+
+    def _once(self, table: Table, move: Callable[[Table], Table]) -> Table:
+        if id(table) not in self._copies:
+            self._copies[id(table)] = table, move(table)
+        return self._copies[id(table)][1]

@@ -142,6 +142,14 @@ def test_callback_sees_batches_and_changes_nothing():
     assert mean == pytest.approx(model.history_[0]["train_loss"], rel=1e-4)
 
 
+def test_batches_on_another_device_are_not_seen(monkeypatch):
+    monkeypatch.setattr(
+        "sknethp.estimator.request.resolve_device", lambda name: torch.device("meta")
+    )
+    with pytest.raises(ValueError, match=r"BatchRecorder .* on meta they stay there: set device='"):
+        net(callbacks=[BatchRecorder()]).fit(X, y)
+
+
 def test_gradient_clipping_by_callback_equals_our_own():
     limit = 0.05
     theirs = net(callbacks=[GradientNormClipping(limit)]).fit(X, y).predict_proba(X)
