@@ -26,13 +26,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from sknethp import DeepNetClassifier
-from sknethp.estimator.calibration import OF_BAGS
 from sknethp.estimator.prediction import forward_in_double, probabilities
 from sknethp.estimator.request import Samples
 from sknethp.estimator.stored_fit import save_arrays
 from sknethp.hyperparameters import TABLE, check_hyperparameters, hyperparameters_of
 from sknethp.model_selection.spaces import distribution, fitted_to_data, has_effect
 from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.choice import OF_BAGS
 from sknethp.self_tuning.ensemble import greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.portfolio import PORTFOLIO

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sknethp.estimator.calibration import Shares
+from sknethp.estimator.calibration import LeftOut
 from sknethp.estimator.net import EpochNet, FitPlan, new_net
 from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import FitRequest, Subset
@@ -71,9 +71,9 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
         keep_best=parameters["restore_best"] and valid is not None,
         epoch=len(net.history),
     )
-    shares = None
-    if request.shares and earlier is None:  # which has seen all samples
-        shares = Shares(train, request.shares, request.n_epochs_of_shares)
+    left_out = None
+    if request.left_out and earlier is None:  # which has seen all samples
+        left_out = LeftOut(train, request.left_out, request.n_epochs_left_out)
     net.train_epochs(
         FitPlan(
             request=request,
@@ -81,7 +81,7 @@ def fit_network(request: FitRequest, earlier: Fitted | None) -> Fitted:
             networks=networks,
             train=train,
             valid=valid,
-            shares=shares,
+            left_out=left_out,
             monitor=_monitor(request),
             progress=progress,
         )

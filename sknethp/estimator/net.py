@@ -17,7 +17,7 @@ from skorch.exceptions import SkorchException
 from skorch.history import History
 
 from sknethp.estimator.batches import BatchEvents, follows_batches
-from sknethp.estimator.calibration import Shares, divide_logits, temperature_of
+from sknethp.estimator.calibration import LeftOut, divide_logits, temperature_of
 from sknethp.estimator.request import FitRequest, Subset
 from sknethp.estimator.stopping import Monitor, Progress
 from sknethp.exceptions import DivergenceError
@@ -45,14 +45,14 @@ class FitPlan:
     networks: Sequence[Network]
     train: Part
     valid: Part | None
-    shares: Shares | None
+    left_out: LeftOut | None
     monitor: Monitor | None
     progress: Progress
 
     def parts(self, epoch: int) -> list[tuple[Part, Part | None]]:
         """Return what each network is trained and then evaluated on in an epoch."""
-        if self.shares is not None and epoch < self.shares.n_epochs:
-            return self.shares.parts(epoch)
+        if self.left_out is not None and epoch < self.left_out.n_epochs:
+            return self.left_out.parts(epoch)
         return [(self.train, self.valid)] * len(self.networks)
 
 
@@ -205,8 +205,8 @@ class EpochNet(ClassifierMixin, NeuralNet):
         results = plan.trainer.train(requests)
         result = combined(plan.request.objective, results, plan.valid)
         _check_finite(result, epoch, plan.request.schedule.lr)
-        if plan.shares is not None and epoch == plan.shares.n_epochs - 1:
-            self.temperature_ = plan.shares.temperature(self.objective_, results)
+        if plan.left_out is not None and epoch == plan.left_out.n_epochs - 1:
+            self.temperature_ = plan.left_out.temperature(self.objective_, results)
         score = -result.train.loss if plan.monitor is None else plan.monitor.score(result)
         stop = plan.progress.update(score, plan.networks)
         seconds = time.perf_counter() - start

@@ -102,7 +102,7 @@ class FitRequest:
         )
 
     @cached_property
-    def shares(self) -> list[np.ndarray]:
+    def left_out(self) -> list[np.ndarray]:
         """The samples that new networks leave out of their first epochs, to be calibrated on them.
 
         They are stratified, and as far as possible have no sample in common. With a validation part
@@ -111,7 +111,7 @@ class FitRequest:
         index = self.train.index
         n_shares = max(2, round(1 / self.parameters["validation_fraction"]))
         is_wanted = self.parameters["calibrate"] and self.valid is None
-        if not is_wanted or not self.n_epochs_of_shares or len(index) < n_shares:
+        if not is_wanted or not self.n_epochs_left_out or len(index) < n_shares:
             return []
         drawn = np.random.default_rng(self.seed).random(len(index))
         share = np.empty(len(index), int)
@@ -119,8 +119,8 @@ class FitRequest:
         return [index[share == i % n_shares] for i in range(self.ensemble_size)]
 
     @property
-    def n_epochs_of_shares(self) -> int:
-        """Number of epochs without the shares."""
+    def n_epochs_left_out(self) -> int:
+        """Number of epochs without what is left out."""
         return self.n_epochs // 2 if self.n_epochs >= _FEWEST_EPOCHS else 0
 
     @property

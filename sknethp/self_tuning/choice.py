@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknethp.estimator.calibration import OF_BAGS
 from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
 from sknethp.self_tuning.candidate import Candidate, copied
@@ -15,6 +14,12 @@ from sknethp.self_tuning.ensemble import Ensemble, Member, greedy_weights, modul
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.scoring import Scorer, best_threshold
 from sknethp.self_tuning.temperature import fitted_temperature, scaled
+
+# Where a single network predicts what is held out, and several predict new samples together, they
+# are less overconfident. On nine data sets of tabular data the best share of the held-out
+# temperature was 0.75 to 1; 0.9 lowered the log-loss of bags of folds by 1.1 to 1.6 % in the mean,
+# most where there are few errors.
+OF_BAGS = 0.9
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
 from sknethp import DeepNetClassifier
-from sknethp.estimator.calibration import OF_BAGS, fitted_temperature
+from sknethp.estimator.calibration import fitted_temperature
 from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.prediction import forward_in_double
 from sknethp.estimator.request import Samples, fit_request
@@ -106,9 +106,9 @@ def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
     model = small_net(**settings, max_epochs=40).fit(X, y)
     assert model.temperature_ != 1
     request = request_of(small_net(**settings, max_epochs=40), X, y)
-    assert request.n_epochs_of_shares == 20
-    assert [len(share) for share in request.shares] == [20] * ensemble_size
-    assert len(set(np.concatenate(request.shares).tolist())) == 20 * ensemble_size
+    assert request.n_epochs_left_out == 20
+    assert [len(share) for share in request.left_out] == [20] * ensemble_size
+    assert len(set(np.concatenate(request.left_out).tolist())) == 20 * ensemble_size
     networks, objective, pieces = new_networks(request), request.objective, []
     trainer = LoneTrainer()
     whole = Part(
@@ -116,7 +116,7 @@ def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
         torch.from_numpy(objective.encode(y)),
         np.arange(200, dtype=np.int32),
     )
-    for network, share in zip(networks, request.shares, strict=True):
+    for network, share in zip(networks, request.left_out, strict=True):
         kept = np.setdiff1d(whole.index, share)
         for epoch in range(40):
             part = replace(whole, index=kept) if epoch < 20 else whole
@@ -126,7 +126,7 @@ def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
                 logits = forward_in_double(module_of(network), X[share])
                 targets = whole.targets[torch.from_numpy(share).long()].double()
                 pieces.append((logits[None], targets, None))
-    expected = fitted_temperature(objective, pieces) * (OF_BAGS if ensemble_size > 1 else 1)
+    expected = fitted_temperature(objective, pieces)
     assert model.temperature_ == pytest.approx(expected, rel=1e-3)
     for member, network in zip(members_of(model.module_), networks, strict=True):
         own, by_hand = (dict(m.named_parameters()) for m in (member, module_of(network)))
@@ -152,7 +152,7 @@ def test_it_lowers_the_log_loss_of_the_default_net(share_of_wrong_labels):
 @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.7, 0.99])
 def test_at_most_half_is_left_out(fraction):
     X, y = (part[:100] for part in DIGITS)
-    (share,) = request_of(small_net(validation_fraction=fraction, max_epochs=20), X, y).shares
+    (share,) = request_of(small_net(validation_fraction=fraction, max_epochs=20), X, y).left_out
     assert 1 <= len(share) <= 50
     assert share.tolist() == sorted(set(share.tolist()))
 

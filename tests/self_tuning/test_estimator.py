@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknethp import DeepNetClassifier, DeepNetClassifierCV, fused
 from sknethp.display import SearchDisplay
-from sknethp.estimator.calibration import OF_BAGS
+from sknethp.self_tuning.choice import OF_BAGS
 from tests.helpers import BREAST_CANCER, DIGITS, small_net
 
 X, Y = StandardScaler().fit_transform(BREAST_CANCER[0]), BREAST_CANCER[1]
