@@ -73,7 +73,7 @@ class DeepNetClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         valid_accuracy and the monitored score, and seconds. ``pandas.DataFrame(history_)`` is a
         table of it.
     temperature_ : float
-        What the logits were divided by; 1 without `calibrate`.
+        What the logits were divided by, see `calibrate`; 1 if they were not.
     net_ : skorch.NeuralNet
         The skorch net, with its history and ``save_params``.
     module_ : torch.nn.Module

@@ -10,6 +10,7 @@ import numpy as np
 
 from sknethp.hyperparameters import last_part
 from sknethp.hyperparameters.constraints import as_python
+from sknethp.model_selection.searched import searched_spaces
 
 # Share of a range that counts as its edge.
 _SHARE = 0.05
@@ -19,27 +20,16 @@ _FEWEST_VALUES = 3
 def at_edge(fitted: Any) -> list[str]:
     """Say which of the best hyperparameters are at the edge, such as "lr high"."""
     best = getattr(fitted, "best_params_", None) or {}
+    spaces = searched_spaces(fitted) if best else []
     found = []
     for name, value in best.items():
-        bounds = [bound for space in _spaces(fitted) if (bound := _bounds(space.get(name)))]
+        bounds = [bound for space in spaces if (bound := _bounds(space.get(name)))]
         if not bounds or not _is_number(value):
             continue
         side = _side(float(value), min(b[0] for b in bounds), max(b[1] for b in bounds))
         if side:
             found.append(f"{last_part(name)} {side}")
     return found
-
-
-def _spaces(fitted: Any) -> list[dict[str, Any]]:
-    """Return where a search has looked, as dicts of its domains."""
-    for name in ("space_", "param_distributions", "param_grid", "search_spaces"):
-        if hasattr(fitted, name):
-            space = getattr(fitted, name)
-            break
-    else:
-        space = getattr(getattr(fitted, "space", None), "distributions", {})
-    parts = space if isinstance(space, list) else [space]
-    return [part for part in parts if isinstance(part, dict)]
 
 
 def _bounds(domain: Any) -> tuple[float, float] | None:

@@ -74,6 +74,11 @@ class TimedRandomSearch(ClassifierMixin, BaseEstimator):
         self.max_time = max_time
         self.random_state = random_state
 
+    @property
+    def param_distributions(self):
+        """Where candidates are drawn from, by the name that scikit-learn's searches have for it."""
+        return self.space.distributions
+
     def fit(self, X, y):
         """Try candidates while there is time, and fit the best to all rows."""
         self._end = time.perf_counter() + self.max_time

@@ -13,11 +13,10 @@ from skopt.space import Categorical, Integer, Real
 from sknethp.display.scales import UNSET, Scale
 from sknethp.hyperparameters import TABLE, Range, last_part
 from sknethp.hyperparameters.constraints import as_python
-from sknethp.model_selection.bayesian.dimensions import subspaces
 from sknethp.model_selection.estimators import default_estimator, parameters, short_names
 from sknethp.model_selection.manual import ManualSearchCV
 from sknethp.model_selection.results import fold_scores, metric_of, metrics_of, without_failed
-from sknethp.model_selection.spaces import search_space
+from sknethp.model_selection.searched import searched_spaces
 
 _LOG_DISTRIBUTIONS = ("loguniform", "reciprocal", "lognorm")  # scipy's names
 
@@ -147,7 +146,7 @@ def candidates_of(
 def _ranges(search: Any) -> dict[str, bool]:
     """Return the hyperparameters that a search drew from ranges; True for a log scale."""
     ranges = {}
-    for space in _spaces(search):
+    for space in searched_spaces(search):
         for name, dimension in space.items():
             if isinstance(dimension, (Real, Integer)):
                 ranges[name] = dimension.prior == "log-uniform"
@@ -155,21 +154,6 @@ def _ranges(search: Any) -> dict[str, bool]:
                 kind = getattr(getattr(dimension, "dist", dimension), "name", "")
                 ranges[name] = kind in _LOG_DISTRIBUTIONS
     return ranges
-
-
-def _spaces(search: Any) -> list[Mapping[str, Any]]:
-    """Return the spaces from which a search has drawn its candidates."""
-    for name in ("space_", "search_spaces", "param_distributions", "param_grid"):
-        space = getattr(search, name, None)
-        if space is None and name == getattr(search, "_space_parameter", None):
-            space = search_space(search.estimator, search._space_method, search._space_size)
-        if name == "search_spaces" and space is not None:
-            return [dimensions for dimensions, _ in subspaces(space, 1)]
-        if isinstance(space, Mapping):
-            return [space]
-        if isinstance(space, (list, tuple)):
-            return list(space)
-    return []
 
 
 def _values(search: Any, results: Mapping[str, Any]) -> dict[str, list[Any]]:

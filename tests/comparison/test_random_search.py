@@ -14,7 +14,7 @@ from sknethp import DeepNetClassifier
 from sknethp.comparison import peers, random_search
 from sknethp.comparison.edges import at_edge
 from sknethp.comparison.random_search import Space, TimedRandomSearch
-from sknethp.model_selection import search_space
+from sknethp.model_selection import BayesSearchCV, RandomizedSearchCV, search_space
 
 X, y = load_breast_cancer(return_X_y=True)
 X, y = X[::3], y[::3]
@@ -179,6 +179,21 @@ class Fitted:
 )
 def test_edges(best, space, expected):
     assert at_edge(Fitted(best, **space)) == expected
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        RandomizedSearchCV(DeepNetClassifier()),  # whose space is the default one
+        BayesSearchCV(DeepNetClassifier(), {"lr": (1e-4, 1e-2, "log-uniform")}),
+    ],
+    ids=lambda search: type(search).__name__,
+)
+def test_edges_of_our_own_searches(search):
+    search.best_params_ = {"lr": 0.01}
+    assert at_edge(search) == ["lr high"]
+    search.best_params_ = {"lr": 0.001}
+    assert at_edge(search) == []
 
 
 @pytest.mark.parametrize(
