@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
 AUTO = "auto"
 # With more columns an embedding takes several times as long as the rest of the net.
 _MOST_COLUMNS = 100
-# The largest number of samples that a set of values is for, and the values.
-_BY_SAMPLES: tuple[tuple[float, dict[str, Any]], ...] = (
-    (
-        999,
-        {"embedding": "periodic", "embedding_bins": 8}
-        | {"lr": 1e-3, "batch_size": 32, "label_smoothing": 0.05},
-    ),
-    (
-        2_499,
-        {"embedding": "both", "embedding_bins": 16}
-        | {"lr": 1.5e-3, "batch_size": 128, "label_smoothing": 0.02},
-    ),
-    (
-        7_999,
-        {"embedding": "both", "embedding_bins": 16}
-        | {"lr": 3e-3, "batch_size": 128, "label_smoothing": 0.02},
-    ),
-    (
-        math.inf,
-        {"embedding": "both", "embedding_bins": 32}
-        | {"lr": 3e-3, "batch_size": 256, "label_smoothing": 0.02},
-    ),
-)
-AUTOMATIC = tuple(_BY_SAMPLES[0][1])
+# The largest numbers of samples that the first, second … value is for; the last is for more.
+_MOST_SAMPLES = (999, 2_499, 7_999)
+_VALUES: dict[str, tuple[Any, ...]] = {
+    "embedding": ("periodic", "both", "both", "both"),
+    "embedding_bins": (8, 16, 16, 32),
+    "lr": (1e-3, 1.5e-3, 3e-3, 3e-3),
+    "batch_size": (32, 128, 128, 256),
+    "label_smoothing": (0.05, 0.02, 0.02, 0.02),
+}
+AUTOMATIC = tuple(_VALUES)
 
 
 def by_samples(n_samples: int) -> dict[str, Any]:
     """Return what "auto" stands for."""
-    return dict(next(values for most, values in _BY_SAMPLES if n_samples <= most))
+    size = bisect_left(_MOST_SAMPLES, n_samples)
+    return {name: values[size] for name, values in _VALUES.items()}
 
 
 def resolve(parameters: Mapping[str, Any], n_samples: int, n_columns: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def is_behind(losses: np.ndarray, leader: np.ndarray, n_errors: float = _CLEARLY
     return bool(behind.mean() > n_errors * error)
 
 
-def is_past_best(candidate: Candidate) -> bool:
+def no_longer_improves(candidate: Candidate) -> bool:
     """Tell whether a candidate has been clearly worse than its best epoch for long."""
     n_since = len(candidate.losses) - candidate.best_epoch
     if n_since <= _PATIENCE * candidate.n_epochs:
@@ -169,7 +169,7 @@ class Race:
             candidate.record(answers)
             if candidate.state == "running" and self._is_behind(candidate):
                 candidate.end("behind")
-            elif candidate.state == "running" and is_past_best(candidate):
+            elif candidate.state == "running" and no_longer_improves(candidate):
                 candidate.end("no longer improving")
             if candidate.state != "running":
                 self._ended(candidate)
