@@ -24,6 +24,7 @@ _HIGHEST = 20.0
 # Standard deviation of the logarithm of the temperature before any sample is seen: a few samples
 # hardly move it.
 _SPREAD = 0.3
+_ACCURACY = 1e-3
 
 
 class LeftOut:
@@ -90,8 +91,9 @@ def fitted_temperature(
     def loss(temperature: float) -> float:
         total = 0.0
         for logits, targets, weight in pieces:
-            scaled = objective.average(logits / temperature)
-            losses = objective.sample_losses(scaled, targets)
+            scaled = logits / temperature
+            mean = objective.average(scaled) if len(scaled) > 1 else scaled[0]
+            losses = objective.sample_losses(mean, targets)
             total += float((losses if weight is None else losses * weight).sum())
         return total
 
@@ -106,4 +108,7 @@ def most_probable_temperature(loss: Callable[[float], float]) -> float:
         return loss(math.exp(logarithm)) + (logarithm / _SPREAD) ** 2 / 2
 
     limit = math.log(_HIGHEST)
-    return math.exp(minimize_scalar(penalized, bounds=(-limit, limit), method="bounded").x)
+    found = minimize_scalar(
+        penalized, bounds=(-limit, limit), method="bounded", options={"xatol": _ACCURACY}
+    )
+    return math.exp(found.x)
