@@ -136,17 +136,20 @@ def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
         )
 
 
-@pytest.mark.parametrize("share_of_wrong_labels", [0.0, 0.15])
-def test_it_lowers_the_log_loss_of_the_default_net(share_of_wrong_labels):
+@pytest.mark.parametrize("share_of_wrong_labels", [0.0, 0.3])
+def test_it_lowers_the_log_loss(share_of_wrong_labels):
     """Where it is not sure enough (labels are smoothed), and where it is too sure."""
     X, y = load_digits(return_X_y=True)
     rng = np.random.default_rng(0)
     y = np.where(rng.random(len(y)) < share_of_wrong_labels, rng.permutation(y), y)
     losses = [
         log_loss(y[800:], net.fit(X[:800], y[:800]).predict_proba(X[800:]))
-        for net in (DeepNetClassifier(calibrate=c, random_state=0) for c in (False, True))
+        for net in (
+            DeepNetClassifier(calibrate=calibrate, embedding=None, random_state=0)
+            for calibrate in (False, True)
+        )
     ]
-    assert losses[1] < 0.97 * losses[0]
+    assert losses[1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.3, 0.7, 0.99])
