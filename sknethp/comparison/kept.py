@@ -16,7 +16,7 @@ from sknethp.estimator.memory import keep, memory_folder, recalled
 from sknethp.estimator.stored_fit import load_arrays
 
 # To be incremented when what is kept, or how models are fitted, changes.
-_FORMAT = 2
+_FORMAT = 3
 _ARRAYS = ("probabilities", "predicted")
 
 

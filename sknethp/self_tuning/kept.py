@@ -18,7 +18,7 @@ from sknethp.self_tuning.folds import Splits
 from sknethp.training.network import Network, Streams
 
 # To be incremented when the result of a candidate, or what is kept of it, changes.
-_FORMAT = 3
+_FORMAT = 4
 KEPT_STATES = ("finished", "no longer improving", "behind", "diverged")
 
 
