@@ -226,16 +226,19 @@ def _embedded_columns(parameters: Mapping[str, Any], train: Subset) -> tuple[int
 
 def _check_callbacks(parameters: Mapping[str, Any]) -> None:
     """Reject callbacks that follow batches where these are not those of one network on the CPU."""
-    n_networks, device = parameters["ensemble_size"], resolve_device(parameters["device"])
     for entry in parameters["callbacks"] or ():
         callback = entry[-1] if isinstance(entry, tuple) else entry
         callback = callback() if isinstance(callback, type) else callback
-        if not follows_batches(callback) or (n_networks == 1 and device.type == "cpu"):
+        if not follows_batches(callback):
             continue
-        reason, instead = f"on {device.type} they stay there", "device='cpu'"
+        n_networks, device = parameters["ensemble_size"], resolve_device(parameters["device"])
         if n_networks > 1:
             reason = f"the {n_networks} networks of the ensemble each have their own"
             instead = "ensemble_size=1"
+        elif device.type != "cpu":
+            reason, instead = f"on {device.type} they stay there", "device='cpu'"
+        else:
+            continue
         raise ValueError(
             f"{type(callback).__name__} in callbacks follows single batches, but {reason}: set "
             f"{instead}, or leave the callback out."

@@ -73,7 +73,9 @@ def combined(
     Training is measured by member, validation by the mean probabilities.
     """
     if len(results) == 1:
-        return results[0] if valid is not None else replace(results[0], valid=None)
+        (own,) = results
+        is_asked_for = (own.valid is None) == (valid is None)
+        return own if is_asked_for else replace(own, valid=None)
     train = np.mean([(r.train.loss, *r.train.scores.values()) for r in results], 0).tolist()
     evaluation = None
     if valid is not None:

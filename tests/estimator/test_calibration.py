@@ -83,9 +83,9 @@ def test_it_is_part_of_the_module(ensemble_size):
     assert torch.equal(one[f"{prefix}linear_0.weight"], other[f"{prefix}linear_0.weight"])
 
 
-def request_of(model, X, y, **others):
+def request_of(model, X, y):
     """Return the request of a model's fit."""
-    parameters = check_hyperparameters(hyperparameters_of(model.set_params(**others)))
+    parameters = check_hyperparameters(hyperparameters_of(model))
     samples = Samples(X.astype(np.float32), y, None, np.arange(10))
     seed = int(np.random.RandomState(0).randint(2**31 - 1))  # as of random_state=0
     return fit_request(parameters, samples, None, seed)
