@@ -36,7 +36,7 @@ from sknethp.self_tuning.choice import OF_BAGS
 from sknethp.self_tuning.ensemble import greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds, make_splits
 from sknethp.self_tuning.portfolio import PORTFOLIO
-from sknethp.self_tuning.race import is_past_best
+from sknethp.self_tuning.race import no_longer_improves
 from sknethp.self_tuning.temperature import fitted_temperature, scaled
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.training.threads import one_torch_thread
@@ -173,7 +173,7 @@ def train(folds, params):
     candidate = Candidate.start(0, proposal, folds, 0)
     work, trainer = candidate.epoch_work, RoundTrainer()
     with one_torch_thread():
-        while candidate.state == "running" and not is_past_best(candidate):
+        while candidate.state == "running" and not no_longer_improves(candidate):
             candidate.record(trainer.train(candidate.epochs()))
     return candidate, work * len(candidate.losses)
 
