@@ -49,6 +49,12 @@ class Snapshot:
     logits: Tensor
     temperature: float
 
+    @property
+    def n_bytes(self) -> int:
+        """What it takes of memory."""
+        tensors = [network.parameters for network in self.networks]
+        return sum(tensor.nbytes for tensor in (*tensors, self.logits))
+
 
 class _FoldFit:
     """The network of one fold, and what it needs for an epoch."""

@@ -26,20 +26,32 @@ from sknethp.self_tuning.summary import TuningSummary
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.session import current_shared_session
 
+# Candidates side by side, and bytes of their networks: each is there about six times, with its
+# gradients, moments, best epoch and what is copied of it to train.
 _N_PLACES = 8
+_PLACES_BYTES = 2 * 1024**3
+_COPIES = 6
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
 _MOST_FOR_REFITS = 0.3
 # Numbers in a table of which only one fold is tried to measure the pace.
 _LARGE = 5_000_000
-# Candidates whose networks are kept until the end, by loss and by score.
+# Candidates whose networks are kept until the end, by loss and by score, and their bytes.
 _N_KEPT = 30
+_KEPT_BYTES = 1024**3
 
 
 def _mean_score(candidate: Candidate) -> float:
     """Return the mean of a candidate's scores, or what is lower than any."""
     mean = np.nan if candidate.scores is None else candidate.scores.mean()
     return float(mean) if np.isfinite(mean) else -np.inf
+
+
+def _first_that_fit(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Return as many of the candidates as are kept; the first one always is."""
+    sizes = np.cumsum([candidate.best.n_bytes for candidate in candidates if candidate.best])
+    n_fitting = int(np.searchsorted(sizes, _KEPT_BYTES, side="right"))
+    return candidates[: max(1, min(_N_KEPT, n_fitting))]
 
 
 class Tuning:
@@ -102,10 +114,17 @@ class Tuning:
         clock = self._clock
         with progress_of(self._progress, clock, n_candidates) as progress:
             watch = (lambda candidates: None) if progress is None else progress.show
-            race = Race(propose, self._trainer, clock, _N_PLACES, self._ended, watch)
+            race = Race(propose, self._trainer, clock, self._n_places(), self._ended, watch)
             self._candidates = race.candidates
             race.run()
         return race.candidates
+
+    def _n_places(self) -> int:
+        """Return how many candidates train side by side: fewer where their networks are large."""
+        (first,) = self.proposals.next([], 1)
+        requests = self.folds.requests(first.parameters, 0)
+        n_bytes = 4 * sum(request.architecture.n_parameters for request in requests)
+        return int(np.clip(_PLACES_BYTES // (_COPIES * n_bytes), 1, _N_PLACES))
 
     def _started(self, number: int, proposal: Proposal) -> Candidate:
         """Start a candidate, or recall one."""
@@ -134,8 +153,8 @@ class Tuning:
     def _forget_worst(self) -> None:
         """Forget the networks of all but the best candidates, by loss or by score."""
         known = [c for c in self._candidates if c.state != "running" and c.best is not None]
-        by_score = sorted(known, key=_mean_score, reverse=True)[:_N_KEPT]
-        by_loss = sorted(known, key=lambda candidate: candidate.lowest)[:_N_KEPT]
+        by_score = _first_that_fit(sorted(known, key=_mean_score, reverse=True))
+        by_loss = _first_that_fit(sorted(known, key=lambda candidate: candidate.lowest))
         for candidate in known:
             if candidate not in by_score and candidate not in by_loss:
                 candidate.best = None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sknethp.self_tuning import race
+from sknethp.self_tuning import race, tuning
 from sknethp.self_tuning.race import is_behind
 from tests.self_tuning.test_estimator import X, Y, small_net, tuned, weights_of
 
@@ -69,3 +69,34 @@ def test_a_candidate_stops_when_it_is_clearly_past_its_best(monkeypatch):
     assert nets.cv_results_["best_epoch"] == whole.cv_results_["best_epoch"]
     assert nets.best_score_ == whole.best_score_
     np.testing.assert_array_equal(nets.predict_proba(X), whole.predict_proba(X))
+
+
+def test_large_networks_train_fewer_at_a_time(monkeypatch):
+    monkeypatch.setattr(race, "_RUNGS", ())
+    monkeypatch.setattr(race, "_PATIENCE", 1.0)
+    together = raced().fit(X, Y)
+    monkeypatch.setattr(tuning, "_PLACES_BYTES", 1)
+    apart = raced().fit(X, Y)
+    assert len(set(together.evaluated_at_)) < len(set(apart.evaluated_at_)) == 12
+    name = "mean_test_score"  # the default's, which does not depend on the others
+    assert together.cv_results_[name][0] == apart.cv_results_[name][0]
+
+
+def test_large_networks_are_kept_of_fewer_candidates(monkeypatch):
+    seen = []
+
+    def kept(candidates):
+        fitting = first_that_fit(candidates)
+        seen.append((len(candidates), len(fitting)))
+        return fitting
+
+    first_that_fit = tuning._first_that_fit
+    monkeypatch.setattr(tuning, "_first_that_fit", kept)
+    many = raced().fit(X, Y)
+    assert max(n_kept for _, n_kept in seen) == 12
+    n_weights = len(weights_of(many.best_estimator_.module_))
+    monkeypatch.setattr(tuning, "_KEPT_BYTES", 3 * 4 * n_weights)
+    seen.clear()
+    few = raced().fit(X, Y)
+    assert max(n_kept for _, n_kept in seen) in (1, 2, 3)
+    assert few.best_params_ == many.best_params_
