@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -57,14 +58,13 @@ class Snapshot:
 
 
 class _FoldFit:
-    """The network of one fold, and what it needs for an epoch."""
+    """The network of one fold, made for its first epoch, and what it needs for each epoch."""
 
     def __init__(self, fold: int, request: FitRequest, folds: Folds):
         assert request.valid is not None
-        self.request = request
-        (self.network,) = new_networks(request, folds.statistics(fold, request))
+        self._fold, self.request, self._folds = fold, request, folds
         self.train, self.valid = folds.part(request.train), folds.part(request.valid)
-        self.n_steps = n_steps(len(self.train), self.network.settings.batch_size)
+        self.n_steps = n_steps(len(self.train), request.settings.batch_size)
         self.last_rate = 0.0
         self.progress = Progress(
             patience=np.inf,
@@ -72,6 +72,19 @@ class _FoldFit:
             drop_epochs=request.parameters["lr_drop_epochs"],
             keep_best=False,
         )
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, which a candidate that there is no time for never has."""
+        request = self.request
+        (network,) = new_networks(request, self._folds.statistics(self._fold, request))
+        return network
+
+    @property
+    def epoch_work(self) -> int:
+        """Multiplications of an epoch."""
+        settings, n_parameters = self.request.settings, self.request.architecture.n_parameters
+        return epoch_work(settings.batch_size, n_parameters, self.n_steps, len(self.valid))
 
     def epoch(self) -> Epoch:
         """Request the next epoch."""
@@ -162,7 +175,7 @@ class Candidate:
     @property
     def epoch_work(self) -> int:
         """Multiplications of an epoch."""
-        return sum(epoch_work(fit.network, fit.n_steps, len(fit.valid)) for fit in self._fits)
+        return sum(fit.epoch_work for fit in self._fits)
 
     @property
     def work_left(self) -> int:

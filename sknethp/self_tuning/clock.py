@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sknethp.training.epoch import Epoch
-from sknethp.training.network import Network
 
 # A step takes as long as this many multiplications of weights with samples, beside its own.
 _OVERHEAD = 300_000
@@ -22,16 +21,20 @@ def step_work(batch_size: int, n_parameters: int) -> int:
     return batch_size * n_parameters + _OVERHEAD
 
 
-def epoch_work(network: Network, n_steps: int, n_held_out: int) -> int:
+def epoch_work(batch_size: int, n_parameters: int, n_steps: int, n_held_out: int) -> int:
     """Return the multiplications of an epoch of a network; what is held out needs a third."""
-    settings, n_parameters = network.settings, network.architecture.n_parameters
-    return n_steps * step_work(settings.batch_size, n_parameters) + n_held_out * n_parameters // 3
+    return n_steps * step_work(batch_size, n_parameters) + n_held_out * n_parameters // 3
 
 
 def work_of(epochs: Sequence[Epoch]) -> int:
     """Return the multiplications of some epochs."""
     return sum(
-        epoch_work(epoch.network, epoch.n_steps, 0 if epoch.valid is None else len(epoch.valid))
+        epoch_work(
+            epoch.network.settings.batch_size,
+            epoch.network.architecture.n_parameters,
+            epoch.n_steps,
+            0 if epoch.valid is None else len(epoch.valid),
+        )
         for epoch in epochs
     )
 

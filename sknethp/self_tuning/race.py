@@ -152,8 +152,9 @@ class Race:
 
     def _round(self, running: list[Candidate]) -> None:
         """Train an epoch of each candidate."""
+        with self._clock.phase("proposing"):  # in their first round the networks are made
+            own = [candidate.epochs() for candidate in running]
         start = self._clock.elapsed
-        own = [candidate.epochs() for candidate in running]
         with self._clock.phase("training"):
             results = iter(self._trainer.train([epoch for epochs in own for epoch in epochs]))
         self._has_begun = True

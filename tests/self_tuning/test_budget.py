@@ -8,6 +8,7 @@ import pytest
 
 from sknethp import DeepNetClassifierCV
 from sknethp.estimator.request import Samples
+from sknethp.self_tuning import candidate as candidate_module
 from sknethp.self_tuning import race as race_module
 from sknethp.self_tuning import tuning
 from sknethp.self_tuning.candidate import Candidate
@@ -49,6 +50,19 @@ def test_the_time_ends_even_if_the_first_candidate_diverges():
         nets = DeepNetClassifierCV(net, space, max_time=1.0, random_state=0).fit(X, Y)
     assert nets.cv_results_["state"][0] == "diverged"
     assert nets.best_index_ > 0
+
+
+def test_candidates_that_there_is_no_time_for_have_no_networks(monkeypatch):
+    made = []
+    make = candidate_module.new_networks
+    monkeypatch.setattr(
+        candidate_module, "new_networks", lambda *given: made.append(given) or make(*given)
+    )
+    net = small_net(max_epochs=100_000)
+    with pytest.warns(UserWarning, match="no net was trained to its last epoch"):
+        nets = DeepNetClassifierCV(net, SPACE, max_time=1.0, cv=3, random_state=0).fit(X, Y)
+    assert len(nets.leaderboard_) < tuning._N_PLACES
+    assert len(made) == 3 + len(nets.leaderboard_) * nets.summary_.n_folds  # 3 to plan
 
 
 def test_a_plan_changes_what_candidates_train():
