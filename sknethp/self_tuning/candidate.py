@@ -30,11 +30,15 @@ COMPLETE: tuple[State, ...] = ("finished", "no longer improving")
 
 @dataclass(frozen=True)
 class Proposal:
-    """Parameters of a candidate: those that were proposed, and all in their plain form."""
+    """Parameters of a candidate: those that were proposed, and all in their plain form.
+
+    `outside` are those proposed that are not searched, as they were before a plan changed any.
+    """
 
     params: dict[str, Any]
     parameters: dict[str, Any]
     origin: str
+    outside: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

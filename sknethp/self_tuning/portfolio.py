@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 PORTFOLIO: tuple[dict[str, Any], ...] = (
+    {"normalization": "batch", "hidden_units": 64, "batch_size": 128, "lr": 0.01, "dropout": 0.1},
     {"hidden_units": 128, "batch_size": 128, "lr": 0.007, "dropout": 0.1, "max_epochs": 120},
     {
         "hidden_units": 64,
@@ -17,16 +18,23 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
         "activation": "selu",
         "lr_schedule": "linear",
     },
-    {"dropout": 0.1, "lr": 0.005, "frequency_scale": 0.5, "embedding_size": 16},
-    {"hidden_layers": 3, "hidden_units": 128, "batch_size": 128, "lr": 0.005, "dropout": 0.15},
-    {"embedding": "piecewise_linear", "embedding_bins": 32, "lr": 0.003, "dropout": 0.2},
     {
-        "embedding": "piecewise_linear",
-        "embedding_bins": 16,
+        "normalization": "batch",
+        "hidden_units": 128,
         "batch_size": 128,
-        "lr": 0.004,
-        "max_epochs": 30,
-        "label_smoothing": 0.0,
+        "lr": 0.007,
+        "dropout": 0.1,
+        "max_epochs": 120,
     },
-    {"hidden_layers": 4, "residual": True, "dropout": 0.1, "lr": 0.003},
+    {"normalization": "batch", "activation": "relu", "max_epochs": 30},
+    {"l1": 0.0, "dropout": 0.1, "lr": 0.005, "max_epochs": 120},
+    {
+        "embedding": "periodic",
+        "frequency_scale": 1.0,
+        "embedding_size": 8,
+        "normalization": "batch",
+        "batch_size": 128,
+        "lr": 0.005,
+    },
+    {"l1": 0.0002, "label_smoothing": 0.0, "lr": 0.003},
 )

@@ -79,15 +79,20 @@ class Proposals:
         if len(proposals) < n and self.space:
             chosen = [proposal.params for proposal in proposals]
             more = self._modelled(candidates, chosen, n - len(proposals))
-            proposals += [self._proposal(params, "model") for params in more]
+            outside = _outside_of_best(candidates)
+            for params in more:
+                whole = {**outside, **params}
+                is_valid = self._is_valid(whole)
+                proposals.append(self._proposal(whole if is_valid else params, "model"))
         return proposals
 
     def _proposal(self, params: dict[str, Any], origin: str) -> Proposal:
         parameters = check_hyperparameters({**self.own, **params})
+        outside = {name: value for name, value in params.items() if name not in self.space}
         if self._plan is not None:
             changed = self._plan.adapted(parameters)
             params, parameters = {**params, **changed}, {**parameters, **changed}
-        return Proposal(params, parameters, origin)
+        return Proposal(params, parameters, origin, outside)
 
     def _modelled(
         self, candidates: Sequence[Candidate], chosen: list[dict[str, Any]], n: int
@@ -122,6 +127,14 @@ def _telling(candidates: Sequence[Candidate]) -> list[Candidate]:
     earlier = candidates[: -_MOST_MODELLED // 2]
     best = np.argsort(_losses(earlier), kind="stable")[: _MOST_MODELLED // 2]
     return [*(earlier[i] for i in sorted(best.tolist())), *latest]
+
+
+def _outside_of_best(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return what the best candidate so far sets beside what is searched: others keep it."""
+    losses = np.array([candidate.lowest for candidate in candidates])
+    if not np.isfinite(losses).any():
+        return {}
+    return candidates[int(np.nanargmin(losses))].proposal.outside
 
 
 def _only(params: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

@@ -67,6 +67,28 @@ def test_later_proposals_go_by_the_losses():
     assert len(seen) == len(candidates)
 
 
+def test_the_model_keeps_what_the_best_sets_beside_the_space(monkeypatch):
+    monkeypatch.setattr(proposals_module, "PORTFOLIO", ({"normalization": "batch", "lr": 0.01},))
+    proposals = Proposals(DeepNetClassifier(), None, FOLDS, 0)
+    proposals.adapt_to(replace(proposals_module.Plan(1), batch_size=128, epoch_share=0.5))
+    listed = proposals.next([], 2)
+    for best, expected in ((0, None), (1, "batch")):
+        tried = with_losses(listed, lambda p: float(p["normalization"] is not None))
+        tried[best].lowest = -1.0
+        more = proposals.next(tried, 4)
+        assert {each.parameters["normalization"] for each in more} == {expected}
+        assert len({each.parameters["lr"] for each in more}) == 4
+        assert [each.outside for each in more] == [listed[best].outside] * 4
+
+
+def test_the_model_does_without_what_does_not_go_with_its_proposal(monkeypatch):
+    monkeypatch.setattr(proposals_module, "PORTFOLIO", ({"normalization": "batch"},))
+    proposals = Proposals(DeepNetClassifier(), None, FOLDS, 0)
+    tried = with_losses(proposals.next([], 2), lambda p: float(p["normalization"] is None))
+    monkeypatch.setattr(proposals, "_is_valid", lambda params: "normalization" not in params)
+    assert {each.parameters["normalization"] for each in proposals.next(tried, 4)} == {None}
+
+
 def test_automatic_values_are_resolved_for_all_folds_alike():
     parameters = Proposals(DeepNetClassifier(), None, FOLDS, 0).next([], 1)[0].parameters
     assert parameters["lr"] == 0.001
