@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sknethp.fusion.tasks import Task
+from sknethp.training.network import Network
 from sknethp.training.rows import Rows
 
 DEFAULT_MEMORY = 2 * 1024**3
@@ -22,9 +25,18 @@ class MemoryBudget:
         self._held = 0
         self._typical = 0
 
-    def hold(self, task: Task, rows: Rows) -> None:
+    def hold_rows(self, task: Task, rows: Rows) -> None:
         """Count the training data of a task."""
-        size = _HELD_PER_BYTE * rows.shape[0] * rows.shape[1] * 4
+        self._hold(task, _HELD_PER_BYTE * rows.shape[0] * rows.shape[1] * 4)
+
+    def hold_networks(self, task: Task, networks: Iterable[Network]) -> None:
+        """Count the networks that a task waits for, if it has not had as many before."""
+        more = sum(network.n_bytes for network in networks) - task.network_bytes
+        if more > 0:
+            task.network_bytes += more
+            self._hold(task, more)
+
+    def _hold(self, task: Task, size: int) -> None:
         task.held_bytes += size
         self._held += size
         self._typical = max(self._typical, task.held_bytes)

@@ -71,7 +71,7 @@ class Scheduler:
         """Return the rows of training data, shared with equal data of other tasks."""
         rows = self._rows.get(X)
         if self._current is not None:
-            self.budget.hold(self._current, rows)
+            self.budget.hold_rows(self._current, rows)
         return rows
 
     def targets(self, targets: np.ndarray) -> Tensor:
@@ -81,6 +81,7 @@ class Scheduler:
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Wait until the epochs are trained."""
         assert self._current is not None
+        self.budget.hold_networks(self._current, (epoch.network for epoch in epochs))
         return self._current.wait(request=epochs)
 
     def is_current(self) -> bool:

@@ -20,10 +20,11 @@ class Task:
 
     It waits for the epochs of `request` or for the task `awaited`; `parent` waits for this one.
     `caller` identifies what has started it inside another task. `held_bytes` is an estimate of the
-    memory that its waiting frames hold. `limit` is its own time limit; `epoch_seconds` is what its
-    last epochs took of the time of all, and what they would take alone; `seconds_alone` is its
-    time if it were alone. For display, `share` estimates how much is done, to which
-    an epoch adds `epoch_share`, and `is_counted` tells whether the task is one of those counted.
+    memory that its waiting frames hold, `network_bytes` those of them that its networks take.
+    `limit` is its own time limit; `epoch_seconds` is what its last epochs took of the time of all,
+    and what they would take alone; `seconds_alone` is its time if it were alone. For display,
+    `share` estimates how much is done, to which an epoch adds `epoch_share`, and `is_counted` tells
+    whether the task is one of those counted.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Task:
         self.recalls = False
         self.children_train = False
         self.caller: Hashable = None
-        self.held_bytes = 0
+        self.held_bytes = self.network_bytes = 0
         self.limit = time_limit.get()
         self.candidate = candidate(function) if self.limit is not None else None
         self.epoch_seconds = 0.0, 0.0

@@ -57,8 +57,7 @@ class Snapshot:
     @property
     def n_bytes(self) -> int:
         """What it takes of memory."""
-        tensors = [network.parameters for network in self.networks]
-        return sum(tensor.nbytes for tensor in (*tensors, self.logits))
+        return self.logits.nbytes + sum(network.n_bytes for network in self.networks)
 
 
 class _FoldFit:

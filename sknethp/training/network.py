@@ -158,6 +158,12 @@ class Network:
     n_steps: int = 0
     serial: int = field(init=False, default_factory=_serials.__next__)
 
+    @property
+    def n_bytes(self) -> int:
+        """What it takes of memory."""
+        tensors = self.parameters, self.statistics, *self.moments
+        return sum(tensor.nbytes for tensor in tensors)
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the serial number out: a copy, of whatever kind, is another network."""
         return {name: value for name, value in self.__dict__.items() if name != "serial"}

@@ -327,6 +327,19 @@ def test_little_memory_gives_the_same(data):
     assert summary.largest == 1
 
 
+def test_waiting_networks_count_as_memory(data):
+    """Networks much larger than the data wait in small numbers, too."""
+    search = grid(lr=[1e-4, 1e-3], dropout=[0.0, 0.1])
+    search.set_params(estimator__deepnetclassifier__hidden_units=256)
+    alone = fitted_scores(clone(search), data)
+    with fused(silent=True, max_memory="8MB") as summary:
+        together = fitted_scores(clone(search), data)
+    np.testing.assert_allclose(together, alone)
+    with fused(silent=True) as unlimited:
+        fitted_scores(clone(search), data)
+    assert 1 < summary.largest < unlimited.largest
+
+
 def test_waiting_tasks_leave_all_threads_to_the_training(data, monkeypatch):
     """Each task limits itself to one thread of torch's, which is not the population's limit."""
     seen = []
