@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sknethp.fusion.tasks import Task
-from sknethp.training.network import Network
+from sknethp.training.epoch import Epoch
+from sknethp.training.grouping import numbers_touched
 from sknethp.training.rows import Rows
 
 DEFAULT_MEMORY = 2 * 1024**3
@@ -29,12 +30,12 @@ class MemoryBudget:
         """Count the training data of a task."""
         self._hold(task, _HELD_PER_BYTE * rows.shape[0] * rows.shape[1] * 4)
 
-    def hold_networks(self, task: Task, networks: Iterable[Network]) -> None:
-        """Count the networks that a task waits for, if it has not had as many before."""
-        more = sum(network.n_bytes for network in networks) - task.network_bytes
-        if more > 0:
-            task.network_bytes += more
-            self._hold(task, more)
+    def hold_epochs(self, task: Task, epochs: Sequence[Epoch]) -> None:
+        """Count the networks of a task that waits, and what their populations keep of each."""
+        size = sum(epoch.network.n_bytes + 4 * numbers_touched(epoch) for epoch in epochs)
+        more = max(0, size - task.network_bytes)
+        task.network_bytes += more
+        self._hold(task, more)
 
     def _hold(self, task: Task, size: int) -> None:
         task.held_bytes += size

@@ -81,7 +81,7 @@ class Scheduler:
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
         """Wait until the epochs are trained."""
         assert self._current is not None
-        self.budget.hold_networks(self._current, (epoch.network for epoch in epochs))
+        self.budget.hold_epochs(self._current, epochs)
         return self._current.wait(request=epochs)
 
     def is_current(self) -> bool:

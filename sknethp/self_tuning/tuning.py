@@ -26,11 +26,11 @@ from sknethp.self_tuning.summary import TuningSummary
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.session import current_shared_session
 
-# Candidates side by side, and bytes of their networks: each is there about six times, with its
-# gradients, moments, best epoch and what is copied of it to train.
+# Candidates side by side, and bytes of their networks: each is there about eight times, with its
+# moments, its best epoch, and what a population has of it.
 _N_PLACES = 8
 _PLACES_BYTES = 2 * 1024**3
-_COPIES = 6
+_COPIES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
 _MOST_FOR_REFITS = 0.3

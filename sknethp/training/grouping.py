@@ -72,7 +72,7 @@ def _multiplications(widths: Sequence[int]) -> int:
     return sum(a * b for a, b in pairwise(widths))
 
 
-def _numbers(epoch: Epoch) -> int:
+def numbers_touched(epoch: Epoch) -> int:
     """Return how many numbers training one network touches in a step."""
     architecture, settings = epoch.network.architecture, epoch.network.settings
     state = (2 + len(epoch.network.moments)) * architecture.n_parameters
@@ -141,7 +141,7 @@ def plan(epochs: Sequence[Epoch]) -> list[list[int]]:
     for members in kinds.values():
         for group in _by_width(epochs, members):
             ordered = sorted(group, key=lambda i: _order(epochs[i], first_serials))
-            size = max(1, _POPULATION_NUMBERS // max(_numbers(epochs[i]) for i in ordered))
+            size = max(1, _POPULATION_NUMBERS // max(numbers_touched(epochs[i]) for i in ordered))
             n_parts = -(-len(ordered) // size)
             length = -(-len(ordered) // n_parts)
             populations += [ordered[k : k + length] for k in range(0, len(ordered), length)]
