@@ -79,7 +79,7 @@ DIRECTIONS = (
     {"max_epochs": 30},
     {"max_epochs": 20, "l1": 1e-4, "dropout": 0.5},
     {"max_epochs": 30, "dropout": 0.5, "input_dropout": 0.1},
-    {**BATCH},
+    BATCH,
     {**BATCH, "l1": 0.0, "dropout": 0.15},
     {**BATCH, "l1": 0.0, "dropout": 0.15, "max_epochs": 120},
     {**BATCH, "batch_size": 128, "lr": 0.005, "dropout": 0.15},

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from sknethp.self_tuning.candidate import COMPLETE, Candidate, State
-from sknethp.self_tuning.clock import Clock, work_of
+from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.trainer import RoundTrainer
 
 # Shares of the epochs after which the lowest losses so far are compared, and how many standard
@@ -154,12 +154,12 @@ class Race:
         """Train an epoch of each candidate."""
         with self._clock.phase("proposing"):  # in their first round the networks are made
             own = [candidate.epochs() for candidate in running]
+        work = [candidate.epoch_work for candidate in running]
         start = self._clock.elapsed
         with self._clock.phase("training"):
             results = iter(self._trainer.train([epoch for epochs in own for epoch in epochs]))
         self._has_begun = True
         now = self._clock.elapsed
-        work = [work_of(epochs) for epochs in own]
         total = sum(work)
         if total:
             self._clock.measured(now - start, total)

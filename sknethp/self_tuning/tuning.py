@@ -122,8 +122,8 @@ class Tuning:
     def _n_places(self) -> int:
         """Return how many candidates train side by side: fewer where their networks are large."""
         (first,) = self.proposals.next([], 1)
-        requests = self.folds.requests(first.parameters, 0)
-        n_bytes = 4 * sum(request.architecture.n_parameters for request in requests)
+        request = next(self.folds.requests(first.parameters, 0))
+        n_bytes = 4 * len(self.folds) * request.architecture.n_parameters
         return int(np.clip(_PLACES_BYTES // (_COPIES * n_bytes), 1, _N_PLACES))
 
     def _started(self, number: int, proposal: Proposal) -> Candidate:
