@@ -24,7 +24,6 @@ starts the worker processes. Repeats are interleaved and ratios taken within eac
 """
 
 import functools
-import sys
 
 import _report as report
 import _searches as searches
@@ -144,28 +143,24 @@ def report_grid(options):
     settings = {"n_folds": options.folds, "n_epochs": options.epochs, "dropout": options.dropout}
     warm_up = searches.make_contenders(names, 2, n_units=16, n_candidates=2, **settings)
     searches.run_contenders(warm_up, X[:300], y[:300], 1)
-    rows, notes = [], []
+    n_candidates = len(ParameterGrid(searches.make_grid(OURS, options.candidates)))
     for n_units in options.units:
         contenders = searches.make_contenders(
             names, n_skorch, n_units=n_units, n_candidates=options.candidates, **settings
         )
         results = scale_skorch(searches.run_contenders(contenders, X, y, options.repeats), scale)
-        rows += grid_rows(n_units, results, "*" if scale != 1 else "")
-        notes += grid_notes(n_units, results)
-        print(f"measured {n_units} units", file=sys.stderr, flush=True)
-    n_candidates = len(ParameterGrid(searches.make_grid(OURS, options.candidates)))
-    report.print_table(
-        f"GridSearchCV, {n_candidates} candidates x {options.folds} folds, {options.rows} x 20 "
-        f"rows, {options.epochs} epochs; median [quartiles] of {options.repeats}",
-        ["units, contender", "seconds", "/ fused", "/ n_jobs=-1", "wanted", "best score"],
-        rows,
-    )
+        report.print_table(
+            f"GridSearchCV, {n_candidates} candidates x {options.folds} folds, {options.rows} x 20 "
+            f"rows, {options.epochs} epochs; median [quartiles] of {options.repeats}",
+            ["units, contender", "seconds", "/ fused", "/ n_jobs=-1", "wanted", "best score"],
+            grid_rows(n_units, results, "*" if scale != 1 else ""),
+        )
+        print("\n".join(grid_notes(n_units, results)), flush=True)
     if scale != 1 and SKORCH in names:
         print(
             f"* EXTRAPOLATED: skorch ran {n_skorch} of {n_candidates} candidates; its time was "
             f"multiplied by {scale:.2f}, and its best score is of those it ran."
         )
-    print("\n".join(notes))
 
 
 def report_small(options):
