@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -14,11 +13,10 @@ from torch import Tensor
 from sknethp.estimator.calibration import divide_logits
 from sknethp.estimator.fitting import new_networks
 from sknethp.estimator.request import FitRequest
-from sknethp.estimator.stopping import Progress
-from sknethp.self_tuning.clock import epoch_work
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.kept import KeptCandidate
-from sknethp.training.epoch import Epoch, EpochResult, n_steps
+from sknethp.self_tuning.network_fit import NetworkFit, copied
+from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.network import Network
 
 State = Literal[
@@ -60,53 +58,6 @@ class Snapshot:
         return self.logits.nbytes + sum(network.n_bytes for network in self.networks)
 
 
-class _FoldFit:
-    """The network of one fold, made for its first epoch, and what it needs for each epoch."""
-
-    def __init__(self, fold: int, request: FitRequest, folds: Folds):
-        assert request.valid is not None
-        self._fold, self.request, self._folds = fold, request, folds
-        self.train, self.valid = folds.part(request.train), folds.part(request.valid)
-        self.n_steps = n_steps(len(self.train), request.settings.batch_size)
-        self.last_rate = 0.0
-        self.progress = Progress(
-            patience=np.inf,
-            min_improvement=request.parameters["min_improvement"],
-            drop_epochs=request.parameters["lr_drop_epochs"],
-            keep_best=False,
-        )
-
-    @cached_property
-    def network(self) -> Network:
-        """The network, which a candidate that there is no time for never has."""
-        request = self.request
-        (network,) = new_networks(request, self._folds.statistics(self._fold, request))
-        return network
-
-    @property
-    def epoch_work(self) -> int:
-        """Multiplications of an epoch."""
-        settings, n_parameters = self.request.settings, self.request.architecture.n_parameters
-        return epoch_work(settings.batch_size, n_parameters, self.n_steps, len(self.valid))
-
-    def epoch(self) -> Epoch:
-        """Request the next epoch."""
-        progress, request = self.progress, self.request
-        rates = request.schedule.rates(progress.epoch, self.n_steps, progress.drops)
-        self.last_rate = float(rates[-1])
-        return Epoch(self.network, self.train, self.valid, rates, request.objective, request.device)
-
-
-def copied(network: Network) -> Network:
-    """Return a network as it is now, without moments."""
-    return replace(
-        network,
-        moments=[],
-        parameters=network.parameters.clone(),
-        statistics=network.statistics.clone(),
-    )
-
-
 @dataclass(eq=False)
 class Candidate:
     """A candidate in the race, and how it has done so far.
@@ -132,7 +83,7 @@ class Candidate:
     history: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     ended_at: float = 0.0
-    _fits: list[_FoldFit] = field(default_factory=list)
+    _fits: list[NetworkFit] = field(default_factory=list)
 
     @classmethod
     def start(
@@ -147,7 +98,7 @@ class Candidate:
         """Return a new candidate; raises a ValueError if its parameters do not suit the data."""
         requests = list(folds.requests(proposal.parameters, seed))
         own = [] if kept else requests
-        fits = [_FoldFit(fold, request, folds) for fold, request in enumerate(own)]
+        fits = [NetworkFit(request, folds, fold) for fold, request in enumerate(own)]
         return cls(number, proposal, requests, folds, kept, calibrate, _fits=fits)
 
     @property
@@ -207,7 +158,7 @@ class Candidate:
         self.losses.append(losses)
         self.history.append(self._row(results[0]))
         for fit, evaluation in zip(self._fits, valid, strict=True):
-            fit.progress.update(-evaluation.measures.loss, [fit.network])
+            fit.trained(evaluation.measures.loss)
         if is_best:
             networks = [copied(fit.network) for fit in self._fits]
             divide_logits(networks, temperature)
@@ -218,7 +169,7 @@ class Candidate:
 
     def _held_out_weight(self) -> Tensor | None:
         """Return the weights of what is held out, ``(n_held_out,)``, of mean 1 in each fold."""
-        parts = [fit.valid for fit in self._fits]
+        parts = [fit.valid for fit in self._fits if fit.valid is not None]
         weights = [part.weight[part.index] for part in parts if part.weight is not None]
         return torch.cat(weights).double() if weights else None
 

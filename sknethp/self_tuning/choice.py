@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknethp.estimator.fitting import Fitted, rebuilt
 from sknethp.estimator.prediction import probabilities
-from sknethp.self_tuning.candidate import Candidate, copied
+from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.ensemble import Ensemble, Member, greedy_weights, module_of
 from sknethp.self_tuning.folds import Folds
 from sknethp.self_tuning.scoring import Scorer, best_threshold
 from sknethp.self_tuning.temperature import fitted_temperature, scaled
+from sknethp.self_tuning.trained import Trained
 
 # Where a single network predicts what is held out, and several predict new samples together, they
 # are less overconfident. On nine data sets of tabular data the best share of the held-out
@@ -28,7 +28,8 @@ class Choice:
 
     `scores` are ``(n_candidates, n_folds)``, NaN for candidates without predictions; `held_out` is
     what the ensemble predicts of what was held out, ``(n_held_out, n_classes)``, by networks of one
-    fold each; `temperature` is for new samples.
+    fold each, at the `temperature` that suits it, which is 1 unless it `is_calibrated`; for
+    probabilities at that temperature is the `threshold` of the second of two classes.
     """
 
     weights: np.ndarray
@@ -36,6 +37,7 @@ class Choice:
     scores: np.ndarray
     held_out: np.ndarray
     temperature: float
+    is_calibrated: bool
     threshold: float
 
     @property
@@ -44,6 +46,11 @@ class Choice:
         order = np.argsort(-self.weights, kind="stable")
         return [int(i) for i in order if self.weights[i] > 0]
 
+    def threshold_at(self, temperature: float) -> float:
+        """Return what the threshold is for probabilities at another temperature."""
+        both = np.array([[1 - self.threshold, self.threshold]])
+        return float(scaled(both, temperature / self.temperature)[0, 1])
+
 
 def choose(
     candidates: Sequence[Candidate],
@@ -51,12 +58,8 @@ def choose(
     scorer: Scorer,
     ensemble_size: int,
     calibrate: bool,
-    are_bags: bool,
 ) -> Choice:
-    """Choose by what was held out; a ValueError if no candidate has predictions.
-
-    `are_bags` tells whether the networks of all folds will predict new samples together.
-    """
+    """Choose by what was held out; a ValueError if no candidate has predictions."""
     held_out = {
         i: probabilities(folds.objective, candidate.best.logits)
         for i, candidate in enumerate(candidates)
@@ -76,39 +79,28 @@ def choose(
     weights = np.zeros(len(candidates))
     weights[list(held_out)] = greedy_weights(likelihoods, folds.weight, ensemble_size)
     mean = np.sum([weights[i] * held_out[i] for i in held_out if weights[i]], axis=0)
-    own = fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
-    temperature = own * OF_BAGS if calibrate and are_bags else own
+    temperature = fitted_temperature(mean, folds.y, folds.weight) if calibrate else 1.0
     means = scores.mean(axis=1)
     losses = np.array([candidate.lowest for candidate in candidates])
     best = np.nanargmin(losses) if np.isnan(means).all() else np.nanargmax(means)
-    threshold = 0.5
-    if scorer.has_threshold:
-        threshold = best_threshold(scorer, scaled(mean, temperature))
-    return Choice(weights, int(best), scores, scaled(mean, own), temperature, threshold)
+    of_ensemble = scaled(mean, temperature)
+    threshold = best_threshold(scorer, of_ensemble) if scorer.has_threshold else 0.5
+    return Choice(weights, int(best), scores, of_ensemble, temperature, calibrate, threshold)
 
 
 def ensemble_of(
-    choice: Choice, candidates: Sequence[Candidate], folds: Folds, refits: Mapping[int, Fitted]
+    choice: Choice,
+    candidates: Sequence[Candidate],
+    folds: Folds,
+    parts: Mapping[int, Trained],
 ) -> Ensemble:
-    """Return the ensemble, of networks fitted to all samples where there are some."""
+    """Return the ensemble of what was trained of its candidates."""
     members = []
     for i in choice.members:
-        candidate = candidates[i]
-        assert candidate.best is not None
-        if i in refits:
-            modules = [refits[i].net.module_]
-        else:
-            modules = [module_of(network) for network in candidate.best.networks]
-        params = candidate.proposal.params
-        members.append(Member(candidate.number, params, float(choice.weights[i]), modules))
-    return Ensemble(members, choice.temperature, folds.objective)
-
-
-def best_of(candidate: Candidate) -> Fitted:
-    """Return the networks of a candidate's folds as the fit of one classifier."""
-    best = candidate.best
-    assert best is not None
-    networks = [copied(network) for network in best.networks]
-    fitted = rebuilt(candidate.requests[0], networks, candidate.history, best.epoch)
-    fitted.net.temperature_ = best.temperature
-    return fitted
+        modules = [module_of(network) for network in parts[i].networks]
+        params = candidates[i].proposal.params
+        members.append(Member(candidates[i].number, params, float(choice.weights[i]), modules))
+    temperature = choice.temperature
+    if choice.is_calibrated and any(len(member.modules) > 1 for member in members):
+        temperature *= OF_BAGS
+    return Ensemble(members, temperature, folds.objective)

@@ -51,6 +51,7 @@ class Clock:
         self.spent: dict[str, float] = defaultdict(float)
         self._pace: float | None = None
         self.reserve = 0.0
+        self.reserve_for_refits = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -61,6 +62,11 @@ class Clock:
     def left(self) -> float:
         """Until training must end, since what comes after it takes the `reserve`."""
         return self.max_time - self.reserve - self.elapsed
+
+    @property
+    def left_for_new(self) -> float:
+        """Until training of new candidates must end."""
+        return self.left - self.reserve_for_refits
 
     @property
     def left_in_all(self) -> float:

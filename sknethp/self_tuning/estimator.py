@@ -22,34 +22,37 @@ from sknethp.estimator.data_checks import (
     warn_of_unscaled,
 )
 from sknethp.estimator.fit_tasks import fit_tasks
-from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.request import Samples
 from sknethp.fusion.arguments import PROGRESS
 from sknethp.hyperparameters import TABLE, hyperparameters_of, set_parameters
 from sknethp.hyperparameters.constraints import (
     COUNT,
+    AnyOf,
     Constraint,
     Flag,
     Number,
     check_allowed,
     optional,
 )
+from sknethp.hyperparameters.constraints import Choice as OneOf
 from sknethp.self_tuning.candidate import Candidate
-from sknethp.self_tuning.choice import Choice, best_of, choose, ensemble_of
+from sknethp.self_tuning.choice import Choice, choose, ensemble_of
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import make_splits
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.results import leaderboard, search_results
 from sknethp.self_tuning.scoring import decided, decision_values
+from sknethp.self_tuning.trained import Trained
 from sknethp.self_tuning.tuning import Tuning
 from sknethp.training.threads import one_torch_thread
 
+_BOTH = "both"
 _ALLOWED: dict[str, Constraint] = {
     "max_time": optional(Number(0, low_open=True)),
     "n_candidates": optional(COUNT),
     "ensemble_size": COUNT,
     "calibrate": Flag(),
-    "refit": Flag(),
+    "refit": AnyOf((Flag(), OneOf((_BOTH,)))),
     "memory": TABLE["memory"].allowed,
     "progress": PROGRESS,
 }
@@ -59,8 +62,8 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Deep nets that tune themselves by cross-validation, and predict together.
 
     In ``fit``, candidates (sets of hyperparameters) are trained on the folds of the data, all side
-    by side. Those that predict what was held out best, weighted, are the ensemble; the networks of
-    all folds are kept, and nothing is fitted again unless `refit` asks for it.
+    by side. Those that predict what was held out best, weighted, are the ensemble: the networks of
+    all their folds, and some more that are trained on all samples.
 
     Parameters
     ----------
@@ -85,9 +88,10 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether to choose temperatures of the probabilities by what was held out: of each candidate
         after each epoch, so that its best epoch is that of the best calibrated probabilities, and
         of the ensemble.
-    refit : bool
-        Whether to fit the chosen candidates to all samples, as far as there is time, instead of
-        keeping the networks of the folds.
+    refit : bool or "both"
+        Whether the chosen candidates are trained on all samples, too, as far as there is time: as
+        many networks of each as there are folds, for as many epochs as were best there. With "both"
+        they predict together with the networks of the folds, with True instead of them.
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.
@@ -105,8 +109,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X has names that are all strings.
     best_estimator_ : DeepNetClassifier
-        The best candidate by itself: an ensemble of its folds' networks, or with `refit` one
-        network.
+        The best candidate by itself: an ensemble of its networks.
     best_params_ : dict
         What the best candidate has set.
     best_score_ : float
@@ -163,7 +166,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         scoring="neg_log_loss",
         ensemble_size=8,
         calibrate=True,
-        refit=False,
+        refit=_BOTH,
         memory=None,
         progress=None,
         random_state=None,
@@ -216,18 +219,17 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 calibrate=self.calibrate,
                 memory=self.memory,
                 progress=self.progress,
-                n_refits=self.ensemble_size + 1 if self.refit else 0,
+                refit=bool(self.refit),
             )
             tasks = fit_tasks(self, *given, sample_weight)
             if tasks is not None:
                 tasks.begin_fit(0)
             candidates = tuning.run(self.n_candidates)
             with clock.phase("choosing"):
-                are_bags = not self.refit and len(tuning.folds) > 1
                 limits = self.ensemble_size, self.calibrate
-                choice = choose(candidates, tuning.folds, tuning.scorer, *limits, are_bags)
-            refits = tuning.refitted(choice) if self.refit else {}
-            self._keep(net, candidates, choice, tuning, refits)
+                choice = choose(candidates, tuning.folds, tuning.scorer, *limits)
+            parts = tuning.trained(choice, instead=self.refit != _BOTH)
+            self._keep(net, candidates, choice, tuning, parts)
         self.space_ = tuning.proposals.space
         self.summary_ = tuning.summary()
         self.summary_.warn(self.max_time)
@@ -277,11 +279,11 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         candidates: list[Candidate],
         choice: Choice,
         tuning: Tuning,
-        refits: dict[int, Fitted],
+        parts: dict[int, Trained],
     ) -> None:
         folds = tuning.folds
-        self.ensemble_ = ensemble_of(choice, candidates, folds, refits)
-        self.threshold_ = choice.threshold
+        self.ensemble_ = ensemble_of(choice, candidates, folds, parts)
+        self.threshold_ = choice.threshold_at(self.ensemble_.temperature)
         self.cv_results_ = search_results(candidates, choice.scores, tuning.proposals.own)
         self.leaderboard_ = leaderboard(candidates, choice.scores, choice.weights)
         self.best_index_ = choice.best_index
@@ -289,9 +291,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.best_score_ = float(self.cv_results_["mean_test_score"][choice.best_index])
         self.oof_proba_ = folds.by_sample(choice.held_out)
         self.evaluated_at_ = np.array([candidate.ended_at for candidate in candidates])
-        fitted = refits.get(choice.best_index)
-        if fitted is None:
-            fitted = best_of(candidates[choice.best_index])
+        fitted = parts[choice.best_index].fitted()
         size = {"ensemble_size": len(fitted.networks)}
         estimator = clone(net).set_params(**self.best_params_, **size)
         estimator.n_features_in_ = self.n_features_in_

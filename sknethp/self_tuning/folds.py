@@ -120,13 +120,24 @@ class Folds:
         """The columns that may be embedded, the same for all folds, which then train together."""
         return tuple(many_valued(self.samples.X).tolist())
 
-    def statistics(self, fold: int, request: FitRequest) -> dict[str, np.ndarray]:
-        """Return what the inputs of a fold's network need to know, computed once for all alike."""
+    def statistics(self, fold: int | None, request: FitRequest) -> dict[str, np.ndarray]:
+        """Return what the inputs of a network need to know, computed once for all alike.
+
+        `fold` is None for a network that is trained on all samples.
+        """
         class_weight = repr(request.parameters["class_weight"])  # which may leave samples out
         key = fold, request.architecture.inputs, class_weight
         if key not in self._statistics:
             self._statistics[key] = request.statistics()
         return self._statistics[key]
+
+    def request_on_all(
+        self, parameters: dict[str, Any], seed: int, n_epochs: int, columns: tuple[int, ...]
+    ) -> FitRequest:
+        """Request a fit to all samples, for a number of epochs of the schedule."""
+        index = np.arange(len(self.samples.y), dtype=np.int32)
+        samples = self.samples
+        return request_on(parameters, samples, index, samples, None, seed, n_epochs, columns)
 
     def part(self, subset: Subset) -> Part:
         """Return a subset of the samples as training takes it."""

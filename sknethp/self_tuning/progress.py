@@ -27,8 +27,11 @@ class Progress:
         self._clock, self._n_candidates, self._bar = clock, n_candidates, bar
         self._next = clock.elapsed + _SECONDS_BEFORE
 
-    def show(self, candidates: Sequence[Candidate]) -> None:
-        """Show how far the candidates are, unless it was shown a moment ago."""
+    def show(self, candidates: Sequence[Candidate], n_on_all: int = 0) -> None:
+        """Show how far the candidates are, unless it was shown a moment ago.
+
+        `n_on_all` networks of theirs are being trained on all samples.
+        """
         now = self._clock.elapsed
         if now < self._next:
             return
@@ -36,28 +39,29 @@ class Progress:
         self._next = now + pause
         # A fit must not fail because its terminal is gone.
         with suppress(OSError, ValueError):
+            words = _words(candidates, n_on_all)
             if self._bar is None:
-                tell(f"sknethp: {_words(candidates)}, {now:.0f} s")
+                tell(f"sknethp: {words}, {now:.0f} s")
             else:
-                self._update(self._bar, candidates)
+                self._update(self._bar, candidates, words)
 
-    def _update(self, bar: Bar, candidates: Sequence[Candidate]) -> None:
+    def _update(self, bar: Bar, candidates: Sequence[Candidate], words: str) -> None:
         total, completed = self._clock.max_time, self._clock.elapsed
         if self._n_candidates is not None:
             total = float(self._n_candidates)
             completed = sum(candidate.progress for candidate in candidates)
-        show_on(bar, total, completed, _words(candidates))
+        show_on(bar, total, completed, words)
 
 
-def _words(candidates: Sequence[Candidate]) -> str:
+def _words(candidates: Sequence[Candidate], n_on_all: int) -> str:
     states = [candidate.state for candidate in candidates]
     lowest = min((c.lowest for c in candidates if c.lowest == c.lowest), default=float("nan"))
     n_running, n_finished = states.count("running"), sum(map(states.count, COMPLETE))
     stopped = len(states) - n_running - n_finished
-    return (
-        f"{n_running} candidates running, {n_finished} finished, {stopped} stopped, "
-        f"lowest loss {lowest:.4f}"
-    )
+    running = f"{n_running} candidates running"
+    if n_on_all:
+        running = f"{n_on_all} networks of the best on all samples"
+    return f"{running}, {n_finished} finished, {stopped} stopped, lowest loss {lowest:.4f}"
 
 
 @contextmanager

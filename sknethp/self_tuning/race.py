@@ -124,7 +124,7 @@ class Race:
             expected, share = (_EXPECTED, 1.0) if self._has_finished else (1.0, _SAFE)
             for candidate in self._propose(self.candidates, n_free):
                 work += expected * candidate.work_left
-                fits = self._clock.seconds_for(work) <= share * self._clock.left
+                fits = self._clock.seconds_for(work) <= share * self._clock.left_for_new
                 if fits or not self._has_any:
                     candidate.number = len(self.candidates)
                     self.candidates.append(candidate)

@@ -1,63 +1,140 @@
-"""Fits of chosen candidates to all samples."""
+"""Networks of the chosen candidates that are trained on all samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from sknethp.estimator.calibration import divide_logits
-from sknethp.estimator.fitting import Fitted, fit_network, rebuilt
-from sknethp.estimator.request import FitRequest, Samples, request_on
-from sknethp.fusion import fused
-from sknethp.self_tuning.candidate import Candidate, copied
-from sknethp.self_tuning.clock import Clock, step_work
-from sknethp.training.epoch import n_steps
+from sknethp.estimator.request import FitRequest
+from sknethp.self_tuning.candidate import Candidate
+from sknethp.self_tuning.clock import Clock
+from sknethp.self_tuning.folds import Folds
+from sknethp.self_tuning.network_fit import NetworkFit, copied
+from sknethp.self_tuning.trainer import RoundTrainer
+from sknethp.training.epoch import EpochResult
+from sknethp.training.network import Network
+
+
+@dataclass
+class Refit:
+    """The networks of a candidate that were trained on all samples, and the first one's history."""
+
+    request: FitRequest
+    networks: list[Network] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _on_all_samples(candidate: Candidate, folds: Folds, seed: int) -> NetworkFit:
+    """Return the training of a candidate's network on all samples for its best number of epochs.
+
+    "auto" stands for what suited the folds' size, and nothing is left out, as there.
+    """
+    assert candidate.best is not None
+    first = candidate.requests[0]
+    parameters = {**first.parameters, "calibrate": False}
+    columns, n_epochs = first.embedded_columns, candidate.best.epoch
+    return NetworkFit(folds.request_on_all(parameters, seed, n_epochs, columns), folds)
+
+
+def work_on_all(candidate: Candidate, folds: Folds) -> int:
+    """Return the multiplications of training a candidate's network on all samples."""
+    fit = _on_all_samples(candidate, folds, 0)
+    return fit.request.n_epochs * fit.epoch_work
+
+
+class _Training:
+    """A network in training, for as many epochs as suited its candidate best."""
+
+    def __init__(self, candidate: Candidate, folds: Folds, seed: int):
+        assert candidate.best is not None
+        self.number = candidate.number
+        self.fit = _on_all_samples(candidate, folds, seed)
+        self.request = self.fit.request
+        self.history: list[dict[str, Any]] = []
+        self._temperature = candidate.best.temperature
+
+    @property
+    def is_finished(self) -> bool:
+        return len(self.history) == self.request.n_epochs
+
+    @property
+    def work_left(self) -> int:
+        """Multiplications to the last epoch."""
+        return (self.request.n_epochs - len(self.history)) * self.fit.epoch_work
+
+    def record(self, result: EpochResult) -> bool:
+        """Take the result of an epoch; return whether the network is still sound."""
+        loss = result.train.loss
+        row = {"batches": [], "epoch": len(self.history) + 1, "lr": self.fit.last_rate}
+        self.history.append({**row, **result.train.named("train"), "seconds": 0.0})
+        self.fit.trained(loss)
+        return bool(result.is_finite and np.isfinite(loss))
+
+    def network(self) -> Network:
+        """Return the network, calibrated as those of the folds."""
+        network = copied(self.fit.network)
+        divide_logits([network], self._temperature)
+        return network
 
 
 def refitted(
-    candidates: Sequence[Candidate], samples: Samples, clock: Clock, seed: int
-) -> dict[int, Fitted]:
-    """Fit candidates to all samples, each for its best number of epochs, all together.
+    candidates: Sequence[Candidate],
+    folds: Folds,
+    trainer: RoundTrainer,
+    clock: Clock,
+    seed: int,
+    most: int,
+    watch: Callable[[int], None] = lambda n: None,
+) -> dict[int, Refit]:
+    """Train networks of candidates on all samples, all side by side; return them by candidate.
 
-    The first ones are fitted, as many as fit the time that is left; given by number.
+    There are as many of each as folds, which differ by seed: the first candidate's come first, and
+    the first of each before the second of any, as far as they fit the time that is left, and at
+    most `most`. After an interrupt, those that have ended. `watch` is called in each round with the
+    number of those in training.
     """
-    chosen: dict[int, FitRequest] = {}
-    work = 0
-    for candidate in candidates:
-        request = _request(candidate, samples, seed)
-        work += _work(request)
-        if clock.seconds_for(work) <= clock.left_in_all:
-            chosen[candidate.number] = request
-    with fused(n_jobs=1, silent=True, progress=False):
-        fits = Parallel()(delayed(fit_network)(request, None) for request in chosen.values())
-    temperatures = {c.number: c.best.temperature for c in candidates if c.best is not None}
-    return {
-        number: _calibrated(request, fitted, temperatures[number])
-        for (number, request), fitted in zip(chosen.items(), fits, strict=True)
-    }
+    seeds = [(seed + len(folds) + copy) % 2**31 for copy in range(len(folds))]
+    trainings = [_Training(candidate, folds, own) for own in seeds for candidate in candidates]
+    running = trainings[:most]
+    finished: list[_Training] = []
+    try:
+        while running := _affordable(running, clock):
+            watch(len(running))
+            running = _round(running, trainer, clock)
+            finished += [training for training in running if training.is_finished]
+            running = [training for training in running if not training.is_finished]
+    except KeyboardInterrupt:
+        pass
+    refits: dict[int, Refit] = {}
+    for training in sorted(finished, key=trainings.index):
+        refit = refits.setdefault(training.number, Refit(training.request, [], training.history))
+        refit.networks.append(training.network())
+    return refits
 
 
-def _calibrated(request: FitRequest, fitted: Fitted, temperature: float) -> Fitted:
-    """Return a fit with its logits divided by what suited the networks of the folds."""
-    networks = [copied(network) for network in fitted.networks]
-    divide_logits(networks, temperature)
-    calibrated = rebuilt(request, networks, list(fitted.net.history), fitted.best_epoch)
-    calibrated.net.temperature_ = temperature
-    return calibrated
+def _affordable(running: list[_Training], clock: Clock) -> list[_Training]:
+    """Leave out those that there is no time for."""
+    fitting = those_that_fit([training.work_left for training in running], clock, clock.left_in_all)
+    return [running[i] for i in fitting]
 
 
-def _request(candidate: Candidate, samples: Samples, seed: int) -> FitRequest:
-    assert candidate.best is not None
-    index = np.arange(len(samples.y), dtype=np.int32)
-    embedded = candidate.requests[0].embedded_columns
-    parameters, n_epochs = candidate.proposal.parameters, candidate.best.epoch
-    return request_on(parameters, samples, index, samples, None, seed, n_epochs, embedded)
+def those_that_fit(work: Sequence[int], clock: Clock, seconds: float) -> list[int]:
+    """Return which pieces of work fit into so many seconds together, the first ones first."""
+    chosen: list[int] = []
+    for i, own in enumerate(work):
+        left = seconds - clock.seconds_for(sum(work[j] for j in chosen))
+        if clock.seconds_for(own) <= left:
+            chosen.append(i)
+    return chosen
 
 
-def _work(request: FitRequest) -> int:
-    """Return the multiplications of a fit."""
-    batch_size = request.settings.batch_size
-    steps = request.n_epochs * n_steps(len(request.train.index), batch_size)
-    return steps * step_work(batch_size, request.architecture.n_parameters)
+def _round(running: list[_Training], trainer: RoundTrainer, clock: Clock) -> list[_Training]:
+    """Train an epoch of each network; return those that have not diverged."""
+    start = clock.elapsed
+    results = trainer.train([training.fit.epoch() for training in running])
+    clock.measured(clock.elapsed - start, sum(training.fit.epoch_work for training in running))
+    return [t for t, result in zip(running, results, strict=True) if t.record(result)]

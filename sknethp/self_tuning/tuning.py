@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sknethp.estimator.fitting import Fitted
 from sknethp.estimator.prediction import probabilities
 from sknethp.estimator.request import Samples
 from sknethp.fusion.scheduler import Scheduler
-from sknethp.self_tuning.candidate import Candidate, Proposal
+from sknethp.self_tuning.candidate import COMPLETE, Candidate, Proposal
 from sknethp.self_tuning.choice import Choice
 from sknethp.self_tuning.clock import Clock
 from sknethp.self_tuning.folds import Folds, Splits
 from sknethp.self_tuning.kept import KEPT_STATES, Kept
 from sknethp.self_tuning.plan import make_plan
-from sknethp.self_tuning.progress import progress_of
+from sknethp.self_tuning.progress import Progress, progress_of
 from sknethp.self_tuning.proposals import Proposals
 from sknethp.self_tuning.race import Race
-from sknethp.self_tuning.refit import refitted
+from sknethp.self_tuning.refit import Refit, refitted, those_that_fit, work_on_all
 from sknethp.self_tuning.scoring import Scorer
 from sknethp.self_tuning.summary import TuningSummary
+from sknethp.self_tuning.trained import Trained, trained
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.session import current_shared_session
 
@@ -33,7 +35,9 @@ _PLACES_BYTES = 2 * 1024**3
 _COPIES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
 _CHOOSING = 0.15, 3e-6
-_MOST_FOR_REFITS = 0.3
+# Share of the time that may be reserved for networks on all samples, of so many candidates.
+_MOST_FOR_REFITS = 0.25
+_LIKELY_MEMBERS = 4
 # Numbers in a table of which only one fold is tried to measure the pace.
 _LARGE = 5_000_000
 # Candidates whose networks are kept until the end, by loss and by score, and their bytes.
@@ -69,21 +73,22 @@ class Tuning:
         calibrate: bool = True,
         memory: Any = None,
         progress: bool | None = None,
-        n_refits: int = 0,
+        refit: bool = False,
     ):
-        self._clock, self._seed, self._calibrate = clock, seed, calibrate
+        self._clock, self._seed, self._calibrate, self._refit = clock, seed, calibrate, refit
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
         self._candidates: list[Candidate] = []
+        self._n_candidates: int | None = None
         self.folds = Folds(samples, splits)
         self.proposals = Proposals(estimator, space, self.folds, seed)
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
-                splits = self._planned(samples, splits, n_refits)
+                splits = self._planned(samples, splits)
         self._kept = Kept(memory, samples, splits, seed, calibrate)
         self.scorer = Scorer(scoring, self.folds, samples.X)
 
-    def _planned(self, samples: Samples, splits: Splits, n_refits: int) -> Splits:
+    def _planned(self, samples: Samples, splits: Splits) -> Splits:
         """Train less where several candidates would not fit the time; return the folds."""
         clock, (least, each) = self._clock, _CHOOSING
         wanted = least + each * len(self.folds.held_out) * len(samples.classes)
@@ -93,8 +98,6 @@ class Tuning:
         probed = self.folds.of(splits[:1]) if is_large else self.folds
         start = Candidate.start(0, first, probed, self._seed)
         plan = make_plan(start, clock, len(splits))
-        per_fold = clock.seconds_for(start.work_left) / len(probed)
-        clock.reserve += min(n_refits * per_fold, _MOST_FOR_REFITS * clock.max_time)
         self.proposals.adapt_to(plan)
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
@@ -102,8 +105,27 @@ class Tuning:
             self.folds = self.folds.of(splits)
         return splits
 
+    def _reserve_for_refits(self) -> None:
+        """Keep new candidates from taking the time in which the best are trained on all samples.
+
+        Before there are several to choose from, another candidate is worth more.
+        """
+        complete = [c for c in self._candidates if c.state in COMPLETE and c.best is not None]
+        if not self._refit or len(complete) < _LIKELY_MEMBERS:
+            return
+        likely = sorted(complete, key=lambda candidate: candidate.lowest)[:_LIKELY_MEMBERS]
+        work = [work_on_all(candidate, self.folds) for candidate in likely] * len(self.folds)
+        clock = self._clock
+        fitting = those_that_fit(work, clock, _MOST_FOR_REFITS * clock.max_time)
+        clock.reserve_for_refits = clock.seconds_for(sum(work[i] for i in fitting))
+
+    def _shown(self) -> AbstractContextManager[Progress | None]:
+        """Show progress in a block, if wanted."""
+        return progress_of(self._progress, self._clock, self._n_candidates)
+
     def run(self, n_candidates: int | None) -> list[Candidate]:
         """Run the race; return all candidates."""
+        self._n_candidates = n_candidates
 
         def propose(candidates: Sequence[Candidate], n: int) -> list[Candidate]:
             if n_candidates is not None:
@@ -111,10 +133,10 @@ class Tuning:
             proposals = self.proposals.next(candidates, n) if n > 0 else []
             return [self._started(len(candidates), proposal) for proposal in proposals]
 
-        clock = self._clock
-        with progress_of(self._progress, clock, n_candidates) as progress:
+        with self._shown() as progress:
             watch = (lambda candidates: None) if progress is None else progress.show
-            race = Race(propose, self._trainer, clock, self._n_places(), self._ended, watch)
+            places = self._n_places()
+            race = Race(propose, self._trainer, self._clock, places, self._ended, watch)
             self._candidates = race.candidates
             race.run()
         return race.candidates
@@ -132,12 +154,24 @@ class Tuning:
         kept = self._kept.recall(proposal.parameters, requests, len(self.folds.held_out))
         return Candidate.start(number, proposal, self.folds, self._seed, kept, self._calibrate)
 
-    def refitted(self, choice: Choice) -> dict[int, Fitted]:
-        """Fit the chosen candidates to all samples, the best first."""
+    def trained(self, choice: Choice, instead: bool) -> dict[int, Trained]:
+        """Return the networks of the chosen candidates, after some are trained on all samples.
+
+        These join those of the folds, or are there `instead`.
+        """
         order = dict.fromkeys([choice.best_index, *choice.members])
-        chosen = [self._candidates[i] for i in order]
-        with self._clock.phase("refitting"):
-            return refitted(chosen, self.folds.samples, self._clock, self._seed)
+        chosen = {i: self._candidates[i] for i in order}
+        refits: dict[int, Refit] = {}
+        if self._refit and all(c.state != "interrupted" for c in self._candidates):
+            refits = self._refits(list(chosen.values()))
+        return {i: trained(c, refits.get(c.number), instead) for i, c in chosen.items()}
+
+    def _refits(self, chosen: list[Candidate]) -> dict[int, Refit]:
+        """Train networks of the chosen candidates on all samples."""
+        clock, most = self._clock, self._n_places() * len(self.folds)
+        with clock.phase("refitting"), self._shown() as progress:
+            watch = partial(progress.show, self._candidates) if progress else lambda n: None
+            return refitted(chosen, self.folds, self._trainer, clock, self._seed, most, watch)
 
     def _ended(self, candidate: Candidate) -> None:
         """Score a candidate and keep it; forget networks that will not be in the ensemble."""
@@ -149,6 +183,7 @@ class Tuning:
         elif candidate.state in KEPT_STATES:
             self._kept.keep(candidate.proposal.parameters, candidate.to_keep())
         self._forget_worst()
+        self._reserve_for_refits()
 
     def _forget_worst(self) -> None:
         """Forget the networks of all but the best candidates, by loss or by score."""

@@ -8,9 +8,8 @@ import pytest
 
 from sknethp import DeepNetClassifierCV
 from sknethp.estimator.request import Samples
-from sknethp.self_tuning import candidate as candidate_module
+from sknethp.self_tuning import network_fit, tuning
 from sknethp.self_tuning import race as race_module
-from sknethp.self_tuning import tuning
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, step_work
 from sknethp.self_tuning.folds import Folds, make_splits
@@ -30,7 +29,8 @@ def test_candidates_are_tried_until_the_time_is_over():
     nets = DeepNetClassifierCV(net, SPACE, max_time=3, random_state=0).fit(X, Y)
     assert len(nets.leaderboard_) > 1
     assert nets.summary_.states["finished"] > 1
-    assert set(nets.summary_.seconds_by_phase) == {"planning", "proposing", "training", "choosing"}
+    phases = {"planning", "proposing", "training", "choosing", "refitting"}
+    assert set(nets.summary_.seconds_by_phase) == phases
 
 
 def test_too_short_for_one_net():
@@ -54,9 +54,9 @@ def test_the_time_ends_even_if_the_first_candidate_diverges():
 
 def test_candidates_that_there_is_no_time_for_have_no_networks(monkeypatch):
     made = []
-    make = candidate_module.new_networks
+    make = network_fit.new_networks
     monkeypatch.setattr(
-        candidate_module, "new_networks", lambda *given: made.append(given) or make(*given)
+        network_fit, "new_networks", lambda *given: made.append(given) or make(*given)
     )
     net = small_net(max_epochs=100_000)
     with pytest.warns(UserWarning, match="no net was trained to its last epoch"):
@@ -158,6 +158,7 @@ def test_ctrl_c_gives_what_is_there(interrupt_after):
     with warnings.catch_warnings():
         nets = DeepNetClassifierCV(small_net(), SPACE, n_candidates=100, random_state=0).fit(X, Y)
     assert {"interrupted", "finished", "behind"} == set(nets.cv_results_["state"])
+    assert "refitting" not in str(nets.summary_)
 
 
 def test_ctrl_c_before_any_result_is_raised(interrupt_after):

@@ -47,6 +47,10 @@ def test_progress_in_lines(capsys, monkeypatch):
     told = capsys.readouterr().err
     assert told.startswith("sknethp: 0 candidates running, 0 finished, 0 stopped")
     assert told.endswith("7 s\n")
+    progress._next = 0.0
+    progress.show([], 12)
+    told = capsys.readouterr().err
+    assert told.startswith("sknethp: 12 networks of the best on all samples, 0 finished")
 
 
 def test_progress_as_a_bar():

@@ -149,21 +149,6 @@ def test_rare_classes_get_fewer_folds():
         tuned().fit(X[:3], ["a", "b", "c"])
 
 
-def test_refit_trains_on_all_samples():
-    nets = tuned(refit=True, calibrate=False, n_candidates=3).fit(X, Y)
-    kept = tuned(calibrate=False, n_candidates=3).fit(X, Y)
-    assert [len(member.modules) for member in nets.ensemble_.members] == [1] * len(
-        nets.ensemble_.members
-    )
-    np.testing.assert_array_equal(nets.oof_proba_, kept.oof_proba_)
-    epochs = nets.cv_results_["best_epoch"][nets.best_index_]
-    alone = small_net(**nets.best_params_)
-    assert nets.best_estimator_.n_iter_ == epochs
-    if epochs == alone.max_epochs:
-        alone.fit(X, Y)
-        np.testing.assert_array_equal(alone.predict_proba(X), nets.best_estimator_.predict_proba(X))
-
-
 def test_nothing_is_said_where_all_is_well():
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
