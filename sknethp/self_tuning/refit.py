@@ -125,10 +125,11 @@ def _affordable(running: list[_Training], clock: Clock) -> list[_Training]:
 def those_that_fit(work: Sequence[int], clock: Clock, seconds: float) -> list[int]:
     """Return which pieces of work fit into so many seconds together, the first ones first."""
     chosen: list[int] = []
+    total = 0
     for i, own in enumerate(work):
-        left = seconds - clock.seconds_for(sum(work[j] for j in chosen))
-        if clock.seconds_for(own) <= left:
+        if clock.seconds_for(total + own) <= seconds:
             chosen.append(i)
+            total += own
     return chosen
 
 

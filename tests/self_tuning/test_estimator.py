@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -34,6 +34,12 @@ def nets():
     return tuned().fit(X, Y)
 
 
+def n_on_all_samples(nets):
+    """Return how many networks a fit of three folds has trained on all samples."""
+    chosen = {member.candidate for member in nets.ensemble_.members} | {nets.best_index_}
+    return 3 * len(chosen)
+
+
 def weights_of(module):
     return np.concatenate([value.numpy().ravel() for value in module.state_dict().values()])
 
@@ -52,9 +58,10 @@ def test_a_candidate_is_trained_as_by_itself(random_state):
     assert found.best_epoch_ == alone.best_epoch_ or not same
 
 
-def test_the_best_by_itself_is_no_larger_than_its_weights(nets):
+def test_the_best_by_itself_is_no_larger_than_its_weights():
+    nets = tuned(refit=False).fit(X, Y)
     n_bytes = sum(value.nbytes for value in nets.best_estimator_.module_.state_dict().values())
-    assert n_bytes < len(pickle.dumps(nets.best_estimator_)) < n_bytes + 50_000
+    assert n_bytes < len(pickle.dumps(nets.best_estimator_)) < n_bytes + 30_000
     wide = tuned(estimator=small_net(hidden_units=512), n_candidates=1).fit(X, Y).best_estimator_
     n_bytes = sum(value.nbytes for value in wide.module_.state_dict().values())
     assert n_bytes < len(pickle.dumps(wide)) < 1.05 * n_bytes
@@ -177,12 +184,15 @@ def test_inside_other_estimators():
     assert stack.score(X, Y) > 0.8
 
 
-def test_inside_a_fused_block():
-    alone = cross_val_score(tuned(n_candidates=2), X, Y, cv=2)
+@pytest.mark.parametrize("refit", ["both", False])
+def test_inside_a_fused_block(refit):
+    nets = tuned(n_candidates=2, refit=refit)
+    alone = cross_val_score(nets, X, Y, cv=2)
     with fused(silent=True) as summary:
-        together = cross_val_score(tuned(n_candidates=2), X, Y, cv=2)
-    np.testing.assert_array_equal(alone, together)
-    assert summary.fits == summary.fused > 2 * 2 * 3  # and those on all samples
+        together = cross_validate(nets, X, Y, cv=2, return_estimator=True)
+    np.testing.assert_array_equal(alone, together["test_score"])
+    n_on_all = sum(map(n_on_all_samples, together["estimator"])) if refit else 0
+    assert summary.fits == summary.fused == 2 * 2 * 3 + n_on_all
     assert not summary.not_fused
 
 

@@ -46,6 +46,8 @@ def test_they_join_those_of_the_folds_or_replace_them():
         modules = [*of_folds.modules, *of_all.modules]
         for module, expected in zip(whole.modules, modules, strict=True):
             np.testing.assert_array_equal(weights_of(module), weights_of(expected))
+    epochs = instead.cv_results_["best_epoch"][instead.best_index_]
+    assert instead.best_estimator_.n_iter_ == epochs
     best = both.best_estimator_
     assert best.ensemble_size == 2 * N_FOLDS
     assert best.score(X, Y) > 0.9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sknethp.self_tuning import tuning
-from tests.self_tuning.test_estimator import X, Y, tuned, weights_of
+from tests.self_tuning.test_estimator import X, Y, n_on_all_samples, tuned, weights_of
 
 
 class Killed(BaseException):
@@ -41,8 +41,7 @@ def test_it_goes_on(n_kept, tmp_path, monkeypatch):
     assert again.summary_.fused.found == 3 * n_kept
     third = tuned(**settings, memory=tmp_path).fit(X, Y)
     assert_same(third, whole)
-    chosen = {member.candidate for member in third.ensemble_.members} | {third.best_index_}
-    assert third.summary_.fused.fits == 3 * len(chosen)  # those on all samples
+    assert third.summary_.fused.fits == n_on_all_samples(third)
 
 
 def assert_same(nets, others):
