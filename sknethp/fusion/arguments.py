@@ -47,10 +47,9 @@ def _is_size(memory: Any) -> bool:
 
 
 PROGRESS = optional(Flag())
+N_JOBS = optional(Predicate(is_number_of_jobs, "a number of processes, or -1 for one per core"))
 _ALLOWED: dict[str, Constraint] = {
-    "n_jobs": optional(
-        Predicate(is_number_of_jobs, "a number of worker processes, or -1 for one per core")
-    ),
+    "n_jobs": N_JOBS,
     "backend": optional(
         Predicate(
             _runs_workers, "the name of a backend with workers, such as 'loky', 'dask' or 'ray'"

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 
-from joblib import Parallel, parallel_config
-from joblib.parallel import ParallelBackendBase, get_active_backend
-
 from sknethp.fusion.clusters import JoblibWorkers
 from sknethp.fusion.packing import pack
+from sknethp.fusion.processes import Processes
 from sknethp.fusion.tasks import Task
 from sknethp.fusion.workers import Report, ready_workers, run_packed, this_process
 
@@ -43,11 +41,7 @@ class Helpers:
         self._lock = threading.RLock()
         self.error: BaseException | None = None
         self.have_joined = False
-        with parallel_config(backend="loky"):
-            self._backend: ParallelBackendBase = get_active_backend()[0]
-        # As many as for n_jobs=-1, so that joblib keeps the processes that it may have.
-        self._parallel = Parallel(-1, backend=self._backend)
-        self._parallel.__enter__()
+        self._processes = Processes()
         if not are_ready(n_workers):
             for _ in range(n_workers):  # until these batches have ended, none waits for a worker
                 self.send([])
@@ -92,7 +86,7 @@ class Helpers:
                 return
             tasks, call = self._prepared.popleft()
             try:
-                self._sent[self._backend.submit(call, self._dispatch)] = tasks
+                self._sent[self._processes.submit(call, self._dispatch)] = tasks
                 self.have_joined |= bool(tasks)
             except Exception as error:
                 self.error = error
@@ -129,8 +123,5 @@ class Helpers:
     def leave(self) -> Batch:
         """Leave the processes to joblib, but end them if they are busy; return their tasks."""
         tasks = self.take_back()
-        if self._running():
-            self._backend.abort_everything(ensure_ready=False)
-        else:
-            self._backend.terminate()
+        self._processes.leave(are_busy=bool(self._running()))
         return [*tasks, *(task for batch in self._sent.values() for task in batch)]

@@ -20,7 +20,14 @@ from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.network import Network
 
 State = Literal[
-    "running", "finished", "no longer improving", "behind", "out of time", "interrupted", "diverged"
+    "running",
+    "finished",
+    "no longer improving",
+    "behind",
+    "out of time",
+    "interrupted",
+    "lost with a worker process",
+    "diverged",
 ]
 # Of candidates that more epochs would not make better.
 COMPLETE: tuple[State, ...] = ("finished", "no longer improving")

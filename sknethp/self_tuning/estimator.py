@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sknethp.estimator.data_checks import (
 )
 from sknethp.estimator.fit_tasks import fit_tasks
 from sknethp.estimator.request import Samples
-from sknethp.fusion.arguments import PROGRESS
+from sknethp.fusion.arguments import N_JOBS, PROGRESS
 from sknethp.hyperparameters import TABLE, hyperparameters_of, set_parameters
 from sknethp.hyperparameters.constraints import (
     COUNT,
@@ -44,6 +45,7 @@ from sknethp.self_tuning.results import leaderboard, search_results
 from sknethp.self_tuning.scoring import decided, decision_values
 from sknethp.self_tuning.trained import Trained
 from sknethp.self_tuning.tuning import Tuning
+from sknethp.self_tuning.workers.pool import n_processes_for
 from sknethp.training.threads import one_torch_thread
 
 _BOTH = "both"
@@ -53,6 +55,7 @@ _ALLOWED: dict[str, Constraint] = {
     "ensemble_size": COUNT,
     "calibrate": Flag(),
     "refit": AnyOf((Flag(), OneOf((_BOTH,)))),
+    "n_jobs": N_JOBS,
     "memory": TABLE["memory"].allowed,
     "progress": PROGRESS,
 }
@@ -92,6 +95,10 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether the chosen candidates are trained on all samples, too, as far as there is time: as
         many networks of each as there are folds, for as many epochs as were best there. With "both"
         they predict together with the networks of the folds, with True instead of them.
+    n_jobs : int or None
+        Processes that train, -1 for as many as there are cores. None for as many as torch may use
+        threads if there is work for 10 seconds or more, but one in a thread, in a worker process
+        and in ``fused()``. Results with `n_candidates` do not depend on it.
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.
@@ -167,6 +174,7 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ensemble_size=8,
         calibrate=True,
         refit=_BOTH,
+        n_jobs=None,
         memory=None,
         progress=None,
         random_state=None,
@@ -220,15 +228,17 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 memory=self.memory,
                 progress=self.progress,
                 refit=bool(self.refit),
+                n_processes=n_processes_for(self.n_jobs, samples.X),
             )
             tasks = fit_tasks(self, *given, sample_weight)
             if tasks is not None:
                 tasks.begin_fit(0)
-            candidates = tuning.run(self.n_candidates)
-            with clock.phase("choosing"):
-                limits = self.ensemble_size, self.calibrate
-                choice = choose(candidates, tuning.folds, tuning.scorer, *limits)
-            parts = tuning.trained(choice, instead=self.refit != _BOTH)
+            with closing(tuning):
+                candidates = tuning.run(self.n_candidates)
+                with clock.phase("choosing"):
+                    limits = self.ensemble_size, self.calibrate
+                    choice = choose(candidates, tuning.folds, tuning.scorer, *limits)
+                parts = tuning.trained(choice, instead=self.refit != _BOTH)
             self._keep(net, candidates, choice, tuning, parts)
         self.space_ = tuning.proposals.space
         self.summary_ = tuning.summary()

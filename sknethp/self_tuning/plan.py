@@ -23,6 +23,9 @@ _FEWEST_ROWS = 256
 _FEWEST_HELD_OUT = 1000
 _SAFE = 0.7
 _NEARLY = 0.9
+# Seconds that worker processes take to start, and what each gains.
+_STARTING = 4.0
+_GAIN = 0.75
 _PROBED_STEPS = 8
 _PROBES = 6
 
@@ -87,7 +90,7 @@ def _drawn(samples: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return samples if len(samples) <= n else np.sort(rng.choice(samples, n, replace=False))
 
 
-def make_plan(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
+def make_plan(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int = 1) -> Plan:
     """Return a plan by which several candidates like this one fit the time that is left.
 
     Its pace is measured on a few steps of networks that are not used any further.
@@ -109,11 +112,11 @@ def make_plan(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
         trainer.train(epochs)
         seconds.append(clock.elapsed - start)
     clock.measured(min(seconds), work_of(epochs))  # the first also made the population
-    return planned(candidate, clock, n_folds)
+    return planned(candidate, clock, n_folds, n_processes)
 
 
-def planned(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
-    """Return a plan by the pace that was measured."""
+def planned(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int = 1) -> Plan:
+    """Return a plan by the pace that was measured in one process."""
     first = candidate.epochs()[0]
     n_train, settings = len(first.train), first.network.settings
     n_parameters = first.network.architecture.n_parameters
@@ -124,7 +127,9 @@ def planned(candidate: Candidate, clock: Clock, n_folds: int) -> Plan:
         rows = min(n_train, plan.max_rows or n_train)
         steps = -(-rows // batch) * max(1, candidate.n_epochs * plan.epoch_share)
         work = plan.n_folds * steps * step_work(batch, n_parameters)
-        return clock.left / max(clock.seconds_for(work), 1e-9)
+        at_once = min(n_processes, _WANTED * plan.n_folds)
+        seconds = max(0.0, clock.left - _STARTING) * (1 + _GAIN * (at_once - 1))
+        return max(clock.left, seconds) / max(clock.seconds_for(work), 1e-9)
 
     plan = Plan(n_folds)
     for reduced in (_fewer_folds, _larger_batches, _fewer_epochs, _fewer_rows):

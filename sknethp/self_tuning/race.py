@@ -164,10 +164,13 @@ class Race:
         if total:
             self._clock.measured(now - start, total)
         for candidate, epochs, share in zip(running, own, work, strict=True):
-            answers = [next(results) for _ in epochs]
+            answers = [answer for _ in epochs if (answer := next(results)) is not None]
             candidate.seconds += (now - start) * share / max(total, 1)
             candidate.ended_at = now
-            candidate.record(answers)
+            if len(answers) < len(epochs):
+                candidate.end("lost with a worker process")
+            else:
+                candidate.record(answers)
             if candidate.state == "running" and self._is_behind(candidate):
                 candidate.end("behind")
             elif candidate.state == "running" and no_longer_improves(candidate):

@@ -134,8 +134,11 @@ def those_that_fit(work: Sequence[int], clock: Clock, seconds: float) -> list[in
 
 
 def _round(running: list[_Training], trainer: RoundTrainer, clock: Clock) -> list[_Training]:
-    """Train an epoch of each network; return those that have not diverged."""
+    """Train an epoch of each network; return those that are neither lost nor have diverged."""
     start = clock.elapsed
     results = trainer.train([training.fit.epoch() for training in running])
     clock.measured(clock.elapsed - start, sum(training.fit.epoch_work for training in running))
-    return [t for t, result in zip(running, results, strict=True) if t.record(result)]
+    pairs = zip(running, results, strict=True)
+    return [
+        training for training, result in pairs if result is not None and training.record(result)
+    ]

@@ -44,8 +44,9 @@ class TuningSummary:
         states = ", ".join(f"{count} {state}" for state, count in self.states.items())
         phases = ", ".join(f"{name} {s:.1f} s" for name, s in self.seconds_by_phase.items())
         folds = f"{self.n_folds} fold{'' if self.n_folds == 1 else 's'}"
+        processes = f" in {1 + self.fused.workers} processes" if self.fused.workers else ""
         text = (
-            f"sknethp: {sum(self.states.values())} candidates on {folds} ({states}), "
+            f"sknethp: {sum(self.states.values())} candidates on {folds}{processes} ({states}), "
             f"{self.seconds:.1f} s ({phases})"
         )
         return text + (f"; to fit the time: {', '.join(self.notes)}" if self.notes else "")

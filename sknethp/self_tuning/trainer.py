@@ -1,24 +1,119 @@
-"""Trains epochs of many networks together, and counts them."""
+"""Trains epochs of many networks together, in this process and in others, and counts them."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from sknethp.fusion.rounds import CountedRounds
 from sknethp.fusion.summary import Summary
+from sknethp.self_tuning.workers.dealing import deal
+from sknethp.self_tuning.workers.pool import Pool, Worker
 from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.grouping import plan
+from sknethp.training.network import Network
 from sknethp.training.rounds import raise_first_error
+from sknethp.training.threads import steps_on_one_thread
+
+# The rounds of the same networks before which they are dealt, the second time by what they took:
+# the first round takes longer, as populations are made.
+_DEALT = 0, 2
 
 
 class RoundTrainer:
-    """Trains an epoch of each network at a time, in populations; `summary` counts them."""
+    """Trains an epoch of each network at a time, in populations; `summary` counts them.
+
+    With workers, a network that is left out of a round cannot be trained again.
+    """
 
     def __init__(self) -> None:
         self.summary = Summary()
         self._rounds = CountedRounds(self.summary)
+        self._pool: Pool | None = None
+        self._last: tuple[list[Network], list[Worker]] = [], []
+        self._n_rounds = 0
+        self._processes: list[int] = []
+        self._seconds: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
 
-    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult]:
-        """Return the result of each epoch; raises what ended a population."""
-        results = self._rounds.train_all(epochs)
+    def start_workers(self, n_workers: int) -> None:
+        """Start worker processes, which join in as soon as they are there."""
+        try:
+            self._pool = Pool(n_workers)
+        except OSError as error:
+            warnings.warn(
+                f"No worker processes can be started, so that one process trains alone ({error}).",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def train(self, epochs: Sequence[Epoch]) -> list[EpochResult | None]:
+        """Return the result of each epoch; None if its network was lost with a worker.
+
+        Raises what ended a population.
+        """
+        workers = self._pool.workers if self._pool else []
+        results = self._shared(epochs, workers) if workers else self._rounds.train_all(epochs)
         raise_first_error(results)
         return results
+
+    def _shared(self, epochs: Sequence[Epoch], workers: list[Worker]) -> list[Any]:
+        processes = self._dealt(epochs, workers)
+        parts: list[list[int]] = [[] for _ in range(1 + len(workers))]
+        for i, process in enumerate(processes):
+            parts[process].append(i)
+        for worker, part in zip(workers, parts[1:], strict=True):
+            own = [epochs[i] for i in part]
+            populations = plan(own)
+            worker.begin(own, populations)
+            self.summary.count_round(own, populations)
+        results: list[Any] = [None] * len(epochs)
+        with steps_on_one_thread():
+            answers = self._rounds.train_all([epochs[i] for i in parts[0]])
+        self._take(epochs, parts[0], answers, [own for own, _ in self._rounds.seconds], results)
+        for worker, part in zip(workers, parts[1:], strict=True):
+            report = worker.end()
+            if report is not None:
+                self.summary.count_worker(worker.process, sum(report.seconds))
+                self._take(epochs, part, report.results, report.seconds, results)
+        return results
+
+    def _take(
+        self,
+        epochs: Sequence[Epoch],
+        part: Sequence[int],
+        answers: Sequence[Any],
+        seconds: Sequence[float],
+        results: list[Any],
+    ) -> None:
+        """Take what a process answers."""
+        for i, answer, own in zip(part, answers, seconds, strict=True):
+            results[i] = answer
+            self._seconds[epochs[i].network] = own
+
+    def _dealt(self, epochs: Sequence[Epoch], workers: list[Worker]) -> list[int]:
+        """Return the process of each network, 0 for this one, when all of them are there."""
+        networks = [epoch.network for epoch in epochs]
+        self._n_rounds = self._n_rounds + 1 if self._last == (networks, workers) else 0
+        if self._n_rounds in _DEALT:
+            homes = [_home(network, workers) for network in networks]
+            self._processes = deal(epochs, self._seconds, homes, 1 + len(workers))
+            for own, worker in enumerate(workers, 1):
+                leaving = [i for i, home in enumerate(homes) if home == own != self._processes[i]]
+                worker.fetch_moments([networks[i] for i in leaving])
+                if worker.is_lost:
+                    for i in leaving:
+                        self._processes[i] = own
+            self._last = networks, workers
+        return self._processes
+
+    def close(self) -> None:
+        """Let the workers go."""
+        if self._pool is not None:
+            self._pool.close()
+
+
+def _home(network: Network, workers: list[Worker]) -> int:
+    """Return the process that has a network's moments."""
+    return next((i for i, worker in enumerate(workers, 1) if network in worker), 0)

@@ -28,9 +28,10 @@ from sknethp.self_tuning.trained import Trained, trained
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.session import current_shared_session
 
-# Candidates side by side, and bytes of their networks: each is there about eight times, with its
-# moments, its best epoch, and what a population has of it.
+# Candidates side by side, in all or for each process, and bytes of their networks: each is there
+# about eight times, with its moments, its best epoch, and what a population has of it.
 _N_PLACES = 8
+_PLACES_OF_A_PROCESS = 4
 _PLACES_BYTES = 2 * 1024**3
 _COPIES = 8
 # Seconds that the ensemble takes, at least and for a number that was held out.
@@ -40,6 +41,9 @@ _MOST_FOR_REFITS = 0.25
 _LIKELY_MEMBERS = 4
 # Numbers in a table of which only one fold is tried to measure the pace.
 _LARGE = 5_000_000
+# Worker processes, which take some seconds to start, join in if at least so many are left, and
+# rounds without them take longer than to send the networks' states.
+_WORTH_WORKERS, _WORTH_SENDING = 10.0, 0.05
 # Candidates whose networks are kept until the end, by loss and by score, and their bytes.
 _N_KEPT = 30
 _KEPT_BYTES = 1024**3
@@ -74,7 +78,9 @@ class Tuning:
         memory: Any = None,
         progress: bool | None = None,
         refit: bool = False,
+        n_processes: int = 1,
     ):
+        self._n_processes, self._is_decided = n_processes, n_processes == 1
         self._clock, self._seed, self._calibrate, self._refit = clock, seed, calibrate, refit
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
@@ -97,7 +103,7 @@ class Tuning:
         is_large = samples.X.shape[0] * samples.X.shape[1] > _LARGE
         probed = self.folds.of(splits[:1]) if is_large else self.folds
         start = Candidate.start(0, first, probed, self._seed)
-        plan = make_plan(start, clock, len(splits))
+        plan = make_plan(start, clock, len(splits), self._n_processes)
         self.proposals.adapt_to(plan)
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:
@@ -134,19 +140,46 @@ class Tuning:
             return [self._started(len(candidates), proposal) for proposal in proposals]
 
         with self._shown() as progress:
-            watch = (lambda candidates: None) if progress is None else progress.show
+
+            def watch(candidates: Sequence[Candidate]) -> None:
+                self._consider_workers(candidates)
+                if progress is not None:
+                    progress.show(candidates)
+
             places = self._n_places()
             race = Race(propose, self._trainer, self._clock, places, self._ended, watch)
             self._candidates = race.candidates
             race.run()
         return race.candidates
 
+    def _consider_workers(self, candidates: Sequence[Candidate]) -> None:
+        """Start worker processes once it is known that enough is left for them to do."""
+        if self._is_decided:
+            return
+        running = [candidate for candidate in candidates if candidate.state == "running"]
+        seconds = self._clock.seconds_for(sum(candidate.work_left for candidate in running))
+        if self._n_candidates is None:
+            seconds = self._clock.left
+        elif seconds < _WORTH_WORKERS:
+            return  # those to come may take longer
+        self._is_decided = True
+        of_a_round = self._clock.seconds_for(sum(candidate.epoch_work for candidate in running))
+        if seconds >= _WORTH_WORKERS and of_a_round >= _WORTH_SENDING:
+            self._trainer.start_workers(self._n_processes - 1)
+
+    def close(self) -> None:
+        """Let the worker processes go."""
+        self._trainer.close()
+
     def _n_places(self) -> int:
         """Return how many candidates train side by side: fewer where their networks are large."""
         (first,) = self.proposals.next([], 1)
         request = next(self.folds.requests(first.parameters, 0))
         n_bytes = 4 * len(self.folds) * request.architecture.n_parameters
-        return int(np.clip(_PLACES_BYTES // (_COPIES * n_bytes), 1, _N_PLACES))
+        wanted = _N_PLACES
+        if self._n_candidates is None:  # otherwise results would depend on the number of processes
+            wanted = max(wanted, _PLACES_OF_A_PROCESS * self._n_processes)
+        return int(np.clip(_PLACES_BYTES // (_COPIES * n_bytes), 1, wanted))
 
     def _started(self, number: int, proposal: Proposal) -> Candidate:
         """Start a candidate, or recall one."""

@@ -15,7 +15,7 @@ from sknethp.training.rounding import layer_can_be_padded
 
 # Padding pays off while it costs less than the overhead of another population, which takes about
 # as long as this many multiplications of weights with a batch of 32 (measured on CPU).
-_OVERHEAD_MULTIPLICATIONS = 3_000_000
+OVERHEAD_MULTIPLICATIONS = 3_000_000
 # With more weights, gradients, moments and activations than this nothing is gained.
 _POPULATION_NUMBERS = 8_000_000
 
@@ -120,7 +120,7 @@ def _by_width(epochs: Sequence[Epoch], members: list[int]) -> list[list[int]]:
             before = len(group) * _multiplications(wide)
             own = len(sets[widths]) * _multiplications(widths)
             after = (len(group) + len(sets[widths])) * _multiplications(padded)
-            cheap = (after - before - own) * batch < _OVERHEAD_MULTIPLICATIONS
+            cheap = (after - before - own) * batch < OVERHEAD_MULTIPLICATIONS
             if cheap and all(_rounds_alike(epochs[i], padded) for i in group + sets[widths]):
                 groups[-1] = (padded, group + sets[widths])
                 continue

@@ -120,8 +120,12 @@ class Streams:
     def from_states(cls, states: np.ndarray) -> Streams:
         """Return streams that continue from states ``(n_streams, 6)``."""
         streams = cls(np.random.SeedSequence(0), 0)
-        streams.shuffle, *streams.noise = map(Stream.from_state, states.tolist())
+        streams.restore(states)
         return streams
+
+    def restore(self, states: np.ndarray) -> None:
+        """Continue from states ``(n_streams, 6)``."""
+        self.shuffle, *self.noise = map(Stream.from_state, states.tolist())
 
 
 def shuffled(networks: Sequence[Network], indices: Sequence[np.ndarray]) -> list[np.ndarray]:

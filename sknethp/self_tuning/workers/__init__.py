@@ -1,0 +1,1 @@
+"""Worker processes that train some of the networks of a round."""

@@ -1,0 +1,87 @@
+"""Messages between a process and its workers: pickles in which a table is sent once."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+
+class _Bytes(Protocol):
+    """What a connection of `multiprocessing` does."""
+
+    def send_bytes(self, buf: Any) -> None: ...
+    def recv_bytes(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class Table:
+    """A table, and its id at the end that sends it."""
+
+    number: int
+    table: Any
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves tables out of the pickle; tensors travel as arrays, not in shared memory."""
+
+    def __init__(self, file: io.BytesIO, tables: dict[int, Any]):
+        super().__init__(file, protocol=5)
+        self._tables = tables
+
+    def persistent_id(self, obj: Any) -> int | None:
+        """Return the id of what is left out."""
+        return id(obj) if id(obj) in self._tables else None
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Return how to make a tensor again."""
+        return (torch.from_numpy, (obj.numpy(),)) if type(obj) is torch.Tensor else NotImplemented
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, tables: dict[int, Any]):
+        super().__init__(file)
+        self._tables = tables
+
+    def persistent_load(self, pid: int) -> Any:
+        """Put what was left out in its place."""
+        return self._tables[pid]
+
+
+class Channel:
+    """One end of a connection; `tables` are kept at both, by their ids at the end that sent them.
+
+    What is sent and received raises an OSError or EOFError if the other end is gone.
+    """
+
+    def __init__(self, connection: _Bytes):
+        self._connection = connection
+        self._tables: dict[int, Any] = {}
+
+    def send(self, message: Any) -> None:
+        """Send a message."""
+        file = io.BytesIO()
+        _Pickler(file, self._tables).dump(message)
+        self._connection.send_bytes(file.getbuffer())
+
+    def receive(self) -> Any:
+        """Wait for a message, and return it."""
+        return _Unpickler(io.BytesIO(self._connection.recv_bytes()), self._tables).load()
+
+    def send_table(self, table: Any) -> None:
+        """Send what later messages refer to, unless it was sent before."""
+        if id(table) not in self._tables:
+            self.send(Table(id(table), table))
+            self._tables[id(table)] = table
+
+    def keep(self, table: Table) -> None:
+        """Keep a table that has arrived."""
+        self._tables[table.number] = table.table
+
+    def close(self) -> None:
+        """Tell the other end that nothing will follow."""
+        self._connection.close()
