@@ -102,10 +102,11 @@ class Summary:
         """Worker processes."""
         return len(self._processes)
 
-    def count_worker(self, process: Hashable, seconds: float) -> None:
-        """Count the seconds that a worker process trained networks of a round."""
-        self._processes.add(process)
+    def count_seconds(self, seconds: float, process: Hashable | None) -> None:
+        """Count what training has taken here, or in a worker process."""
         self.seconds_training += seconds
+        if process is not None:
+            self._processes.add(process)
 
     def add(self, other: Summary, process: Hashable | None) -> None:
         """Add a summary of other networks, whose serials may be the same, from a worker process."""

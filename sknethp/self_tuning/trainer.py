@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
-from sknethp.fusion.rounds import CountedRounds
 from sknethp.fusion.summary import Summary
 from sknethp.self_tuning.workers.dealing import deal
 from sknethp.self_tuning.workers.pool import Pool, Worker
+from sknethp.self_tuning.workers.serving import Report
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.network import Network
-from sknethp.training.rounds import raise_first_error
+from sknethp.training.rounds import Rounds, raise_first_error
 from sknethp.training.threads import steps_on_one_thread
 
 # The rounds of the same networks before which they are dealt, the second time by what they took:
@@ -30,7 +30,7 @@ class RoundTrainer:
 
     def __init__(self) -> None:
         self.summary = Summary()
-        self._rounds = CountedRounds(self.summary)
+        self._rounds = Rounds()
         self._pool: Pool | None = None
         self._last: tuple[list[Network], list[Worker]] = [], []
         self._n_rounds = 0
@@ -48,49 +48,38 @@ class RoundTrainer:
                 stacklevel=2,
             )
 
+    def close(self) -> None:
+        """Let the workers go."""
+        if self._pool is not None:
+            self._pool.close()
+
     def train(self, epochs: Sequence[Epoch]) -> list[EpochResult | None]:
         """Return the result of each epoch; None if its network was lost with a worker.
 
         Raises what ended a population.
         """
         workers = self._pool.workers if self._pool else []
-        results = self._shared(epochs, workers) if workers else self._rounds.train_all(epochs)
+        processes = self._dealt(epochs, workers)
+        here, *away = (_Share(epochs, processes, own) for own in range(1 + len(workers)))
+        for worker, share in zip(workers, away, strict=True):
+            worker.begin(share.epochs, share.populations)
+        with steps_on_one_thread() if workers else nullcontext():
+            answers = self._rounds.train(here.epochs, here.populations)
+        own_report = Report(answers, [], [seconds for seconds, _ in self._rounds.seconds])
+        reports = [own_report, *(worker.end() for worker in workers)]
+        results: list[EpochResult | None] = [None] * len(epochs)
+        names = None, *(worker.process for worker in workers)
+        for share, report, process in zip((here, *away), reports, names, strict=True):
+            if report is not None:
+                self.summary.count_round(share.epochs, share.populations)
+                self.summary.count_seconds(sum(report.seconds), process)
+                for i, result, seconds in zip(
+                    share.positions, report.results, report.seconds, strict=True
+                ):
+                    results[i] = result
+                    self._seconds[epochs[i].network] = seconds
         raise_first_error(results)
         return results
-
-    def _shared(self, epochs: Sequence[Epoch], workers: list[Worker]) -> list[Any]:
-        processes = self._dealt(epochs, workers)
-        parts: list[list[int]] = [[] for _ in range(1 + len(workers))]
-        for i, process in enumerate(processes):
-            parts[process].append(i)
-        for worker, part in zip(workers, parts[1:], strict=True):
-            own = [epochs[i] for i in part]
-            populations = plan(own)
-            worker.begin(own, populations)
-            self.summary.count_round(own, populations)
-        results: list[Any] = [None] * len(epochs)
-        with steps_on_one_thread():
-            answers = self._rounds.train_all([epochs[i] for i in parts[0]])
-        self._take(epochs, parts[0], answers, [own for own, _ in self._rounds.seconds], results)
-        for worker, part in zip(workers, parts[1:], strict=True):
-            report = worker.end()
-            if report is not None:
-                self.summary.count_worker(worker.process, sum(report.seconds))
-                self._take(epochs, part, report.results, report.seconds, results)
-        return results
-
-    def _take(
-        self,
-        epochs: Sequence[Epoch],
-        part: Sequence[int],
-        answers: Sequence[Any],
-        seconds: Sequence[float],
-        results: list[Any],
-    ) -> None:
-        """Take what a process answers."""
-        for i, answer, own in zip(part, answers, seconds, strict=True):
-            results[i] = answer
-            self._seconds[epochs[i].network] = own
 
     def _dealt(self, epochs: Sequence[Epoch], workers: list[Worker]) -> list[int]:
         """Return the process of each network, 0 for this one, when all of them are there."""
@@ -108,10 +97,14 @@ class RoundTrainer:
             self._last = networks, workers
         return self._processes
 
-    def close(self) -> None:
-        """Let the workers go."""
-        if self._pool is not None:
-            self._pool.close()
+
+class _Share:
+    """What one process trains in a round."""
+
+    def __init__(self, epochs: Sequence[Epoch], processes: Sequence[int], own: int):
+        self.positions = [i for i, process in enumerate(processes) if process == own]
+        self.epochs = [epochs[i] for i in self.positions]
+        self.populations = plan(self.epochs)
 
 
 def _home(network: Network, workers: list[Worker]) -> int:

@@ -58,7 +58,8 @@ class Worker:
         self._numbers: dict[Network, int] = {}
         self._n_sent = 0
         self.process = self._unless_lost(channel.receive)
-        ready_workers.add(self.process)
+        if not self.is_lost:
+            ready_workers.add(self.process)
 
     def _unless_lost(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function; None if the process is lost."""
@@ -127,7 +128,7 @@ class Pool:
     def __init__(self, n_workers: int):
         self._processes = Processes()
         self._key = secrets.token_bytes(32)
-        self._listener = Listener(authkey=self._key)
+        self._listener = Listener(backlog=1 + n_workers, authkey=self._key)
         self._is_open = True
         self._joining: list[Channel] = []
         self._workers: list[Worker] = []

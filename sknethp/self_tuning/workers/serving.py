@@ -14,7 +14,7 @@ from sknethp.fusion.orphans import end_with
 from sknethp.fusion.packing import portable
 from sknethp.fusion.workers import this_process
 from sknethp.self_tuning.workers.channel import Channel, Table
-from sknethp.training.epoch import Epoch, EpochResult
+from sknethp.training.epoch import Epoch
 from sknethp.training.rounds import Rounds
 from sknethp.training.threads import steps_on_one_thread
 
@@ -52,7 +52,7 @@ class State:
 class Report:
     """The results of an order, errors among them, and what the networks are and took after it."""
 
-    results: list[EpochResult | Exception]
+    results: list[Any]
     states: list[State]
     seconds: list[float]
 
