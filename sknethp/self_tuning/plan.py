@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, step_work, work_of
 from sknethp.self_tuning.folds import Splits
 from sknethp.self_tuning.trainer import RoundTrainer
+from sknethp.training.threads import steps_on_one_thread
 
 # So many candidates like the first should fit the time: with few of them on all folds the ensemble
 # is better than with many on one.
@@ -23,7 +25,7 @@ _FEWEST_ROWS = 256
 _FEWEST_HELD_OUT = 1000
 _SAFE = 0.7
 _NEARLY = 0.9
-# Seconds that worker processes take to start, and what each gains.
+# Seconds that worker processes take to start, and what each adds to the pace of one thread.
 _STARTING = 4.0
 _GAIN = 0.75
 _PROBED_STEPS = 8
@@ -107,10 +109,12 @@ def make_plan(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int
     ]
     trainer = RoundTrainer()
     seconds: list[float] = []
-    while len(seconds) < 2 or (len(seconds) < _PROBES and sum(seconds) < 0.01 * clock.max_time):
-        start = clock.elapsed
-        trainer.train(epochs)
-        seconds.append(clock.elapsed - start)
+    # With workers there is one thread for each process.
+    with steps_on_one_thread() if n_processes > 1 else nullcontext():
+        while len(seconds) < 2 or (len(seconds) < _PROBES and sum(seconds) < 0.01 * clock.max_time):
+            start = clock.elapsed
+            trainer.train(epochs)
+            seconds.append(clock.elapsed - start)
     clock.measured(min(seconds), work_of(epochs))  # the first also made the population
     return planned(candidate, clock, n_folds, n_processes)
 
@@ -127,7 +131,7 @@ def planned(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int =
         rows = min(n_train, plan.max_rows or n_train)
         steps = -(-rows // batch) * max(1, candidate.n_epochs * plan.epoch_share)
         work = plan.n_folds * steps * step_work(batch, n_parameters)
-        at_once = min(n_processes, _WANTED * plan.n_folds)
+        at_once = plan.n_folds / -(-plan.n_folds // n_processes)
         seconds = max(0.0, clock.left - _STARTING) * (1 + _GAIN * (at_once - 1))
         return max(clock.left, seconds) / max(clock.seconds_for(work), 1e-9)
 

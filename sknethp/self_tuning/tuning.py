@@ -163,8 +163,9 @@ class Tuning:
         elif seconds < _WORTH_WORKERS:
             return  # those to come may take longer
         self._is_decided = True
+        on_cpu = all(candidate.requests[0].device.type == "cpu" for candidate in running)
         of_a_round = self._clock.seconds_for(sum(candidate.epoch_work for candidate in running))
-        if seconds >= _WORTH_WORKERS and of_a_round >= _WORTH_SENDING:
+        if on_cpu and seconds >= _WORTH_WORKERS and of_a_round >= _WORTH_SENDING:
             self._trainer.start_workers(self._n_processes - 1)
 
     def close(self) -> None:

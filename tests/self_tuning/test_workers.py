@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from scipy.sparse import csr_matrix
 
 from sknethp import DeepNetClassifierCV, fused
@@ -232,7 +232,7 @@ def test_how_many_processes():
         assert n_processes_for(None, X) == 1
     assert n_processes_for(1, X) == 1
     assert n_processes_for(3, X) == 3
-    assert n_processes_for(-1, X) == len(os.sched_getaffinity(0))
+    assert n_processes_for(-1, X) == cpu_count()
     large = SimpleNamespace(shape=(500_000, 2_000))
     assert n_processes_for(8, large) == 1
     large = SimpleNamespace(shape=(500_000, 200))
