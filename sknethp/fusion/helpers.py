@@ -41,7 +41,7 @@ class Helpers:
         self._lock = threading.RLock()
         self.error: BaseException | None = None
         self.have_joined = False
-        self._processes = Processes()
+        self._processes = Processes(n_workers)
         if not are_ready(n_workers):
             for _ in range(n_workers):  # until these batches have ended, none waits for a worker
                 self.send([])

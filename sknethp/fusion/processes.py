@@ -6,18 +6,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from joblib import Parallel, parallel_config
+from joblib import Parallel, effective_n_jobs, parallel_config
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 
 class Processes:
-    """Worker processes of this machine, as many as joblib starts with ``n_jobs=-1``."""
+    """Worker processes of this machine: one for each core, or `n_workers` if that is more."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_workers: int) -> None:
         with parallel_config(backend="loky"):
             self._backend: ParallelBackendBase = get_active_backend()[0]
-        # With another number joblib would start others next time.
-        self._parallel = Parallel(-1, backend=self._backend)
+            # With fewer than for n_jobs=-1 joblib would start others next time, with one none.
+            n_jobs = max(effective_n_jobs(-1), n_workers, 2)
+        self._parallel = Parallel(n_jobs, backend=self._backend)
         self._parallel.__enter__()
 
     def submit(self, call: Callable[[], Any], ended: Callable[[Any], None]) -> Future:

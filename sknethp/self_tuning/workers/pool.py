@@ -126,7 +126,7 @@ class Pool:
     """Worker processes, which join one after the other when they have started."""
 
     def __init__(self, n_workers: int):
-        self._processes = Processes()
+        self._processes = Processes(n_workers)
         self._key = secrets.token_bytes(32)
         self._listener = Listener(backlog=1 + n_workers, authkey=self._key)
         self._is_open = True
