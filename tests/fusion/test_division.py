@@ -9,7 +9,7 @@ import threading
 import cloudpickle
 import numpy as np
 import pytest
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch.callbacks import Callback
@@ -25,6 +25,8 @@ from sknethp.training.threads import torch_threads
 from tests.fusion.test_interrupt import processes_of_session, start, wait_for
 from tests.helpers import METRICS, fold_scores
 from tests.helpers import scaled_net as net
+
+pytestmark = pytest.mark.skipif(cpu_count() < 2, reason="needs two cores")
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
