@@ -210,6 +210,16 @@ def test_workers_join_within_the_time(in_threads):
     assert nets.score(DIGITS_X, DIGITS_Y) > -2.0
 
 
+def test_what_is_kept_by_one_is_found_by_two(in_threads, tmp_path):
+    alone = tuned(n_jobs=1, n_candidates=4, memory=tmp_path).fit(X, Y)
+    shared = tuned(n_jobs=2, n_candidates=8, memory=tmp_path).fit(X, Y)
+    assert shared.summary_.fused.found == alone.summary_.n_folds * 4
+    assert_same(shared, tuned(n_jobs=1, n_candidates=8).fit(X, Y))
+    again = tuned(n_jobs=2, n_candidates=8, memory=tmp_path).fit(X, Y)
+    assert again.summary_.fused.found == alone.summary_.n_folds * 8
+    assert_same(again, shared)
+
+
 def test_short_work_stays_here(monkeypatch):
     started = []
     monkeypatch.setattr(RoundTrainer, "start_workers", started.append)
