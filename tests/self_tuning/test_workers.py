@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import warnings
+from multiprocessing import Pipe
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from sknethp.self_tuning import trainer as trainer_module
 from sknethp.self_tuning import tuning as tuning_module
 from sknethp.self_tuning.trainer import RoundTrainer
 from sknethp.self_tuning.workers import pool as pool_module
+from sknethp.self_tuning.workers.channel import Channel, Table
 from sknethp.self_tuning.workers.dealing import deal
 from sknethp.self_tuning.workers.pool import Pool, Worker, n_processes_for
 from sknethp.training.population import Population
@@ -263,6 +265,27 @@ def test_one_process_in_a_fused_block(in_threads):
 def test_what_is_no_number_of_jobs(n_jobs):
     with pytest.raises(ValueError, match=r"n_jobs=.* is not valid"):
         tuned(n_jobs=n_jobs).fit(X, Y)
+
+
+def test_tables_are_sent_once_and_never_taken_for_others():
+    here, there = map(Channel, Pipe())
+    table, other = np.arange(3.0), torch.ones(2)
+    here.send_table(table)
+    there.keep(there.receive())
+    here.send_table(table)  # which sends nothing
+    here.send([table, table, other])
+    first, second, tensor = there.receive()
+    assert first is second
+    np.testing.assert_array_equal(first, table)
+    assert torch.equal(tensor, other)
+    # An object there whose id is that of a table here.
+    there.keep(Table(id(other), table))
+    there.send(other)
+    assert torch.equal(here.receive(), other)
+    here.close()
+    with pytest.raises(EOFError):
+        there.receive()
+    there.close()
 
 
 def epochs_of(monkeypatch, *sizes):

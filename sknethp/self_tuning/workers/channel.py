@@ -27,15 +27,15 @@ class Table:
 
 
 class _Pickler(pickle.Pickler):
-    """Leaves tables out of the pickle; tensors travel as arrays, not in shared memory."""
+    """Leaves tables out, by their ids; tensors travel as arrays, not in shared memory."""
 
-    def __init__(self, file: io.BytesIO, tables: dict[int, Any]):
+    def __init__(self, file: io.BytesIO, sent: dict[int, Any]):
         super().__init__(file, protocol=5)
-        self._tables = tables
+        self._sent = sent
 
     def persistent_id(self, obj: Any) -> int | None:
         """Return the id of what is left out."""
-        return id(obj) if id(obj) in self._tables else None
+        return id(obj) if id(obj) in self._sent else None
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how to make a tensor again."""
@@ -43,44 +43,46 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, tables: dict[int, Any]):
+    def __init__(self, file: io.BytesIO, received: dict[int, Any]):
         super().__init__(file)
-        self._tables = tables
+        self._received = received
 
     def persistent_load(self, pid: int) -> Any:
         """Put what was left out in its place."""
-        return self._tables[pid]
+        return self._received[pid]
 
 
 class Channel:
-    """One end of a connection; `tables` are kept at both, by their ids at the end that sent them.
+    """One end of a connection, to which tables are sent once.
 
-    What is sent and received raises an OSError or EOFError if the other end is gone.
+    Sending and receiving raise an OSError or EOFError if the other end is gone.
     """
 
     def __init__(self, connection: _Bytes):
         self._connection = connection
-        self._tables: dict[int, Any] = {}
+        # Apart from each other, since ids of two processes can be equal by chance.
+        self._sent: dict[int, Any] = {}
+        self._received: dict[int, Any] = {}
 
     def send(self, message: Any) -> None:
         """Send a message."""
         file = io.BytesIO()
-        _Pickler(file, self._tables).dump(message)
+        _Pickler(file, self._sent).dump(message)
         self._connection.send_bytes(file.getbuffer())
 
     def receive(self) -> Any:
         """Wait for a message, and return it."""
-        return _Unpickler(io.BytesIO(self._connection.recv_bytes()), self._tables).load()
+        return _Unpickler(io.BytesIO(self._connection.recv_bytes()), self._received).load()
 
     def send_table(self, table: Any) -> None:
         """Send what later messages refer to, unless it was sent before."""
-        if id(table) not in self._tables:
+        if id(table) not in self._sent:
             self.send(Table(id(table), table))
-            self._tables[id(table)] = table
+            self._sent[id(table)] = table
 
     def keep(self, table: Table) -> None:
         """Keep a table that has arrived."""
-        self._tables[table.number] = table.table
+        self._received[table.number] = table.table
 
     def close(self) -> None:
         """Tell the other end that nothing will follow."""
