@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.fusion.helpers import are_ready
 from sknethp.self_tuning.candidate import Candidate
 from sknethp.self_tuning.clock import Clock, step_work, work_of
 from sknethp.self_tuning.folds import Splits
@@ -92,7 +94,7 @@ def _drawn(samples: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return samples if len(samples) <= n else np.sort(rng.choice(samples, n, replace=False))
 
 
-def make_plan(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int = 1) -> Plan:
+def make_plan(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int) -> Plan:
     """Return a plan by which several candidates like this one fit the time that is left.
 
     Its pace is measured on a few steps of networks that are not used any further.
@@ -119,11 +121,12 @@ def make_plan(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int
     return planned(candidate, clock, n_folds, n_processes)
 
 
-def planned(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int = 1) -> Plan:
+def planned(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int) -> Plan:
     """Return a plan by the pace that was measured in one process."""
     first = candidate.epochs()[0]
     n_train, settings = len(first.train), first.network.settings
     n_parameters = first.network.architecture.n_parameters
+    start = 0.0 if are_ready(n_processes - 1) else _STARTING
 
     def fits(plan: Plan) -> float:
         """Return how many candidates fit the time."""
@@ -131,8 +134,8 @@ def planned(candidate: Candidate, clock: Clock, n_folds: int, n_processes: int =
         rows = min(n_train, plan.max_rows or n_train)
         steps = -(-rows // batch) * max(1, candidate.n_epochs * plan.epoch_share)
         work = plan.n_folds * steps * step_work(batch, n_parameters)
-        at_once = plan.n_folds / -(-plan.n_folds // n_processes)
-        seconds = max(0.0, clock.left - _STARTING) * (1 + _GAIN * (at_once - 1))
+        at_once = _WANTED * plan.n_folds / math.ceil(_WANTED * plan.n_folds / n_processes)
+        seconds = max(0.0, clock.left - start) * (1 + _GAIN * (at_once - 1))
         return max(clock.left, seconds) / max(clock.seconds_for(work), 1e-9)
 
     plan = Plan(n_folds)

@@ -103,7 +103,8 @@ class Tuning:
         is_large = samples.X.shape[0] * samples.X.shape[1] > _LARGE
         probed = self.folds.of(splits[:1]) if is_large else self.folds
         start = Candidate.start(0, first, probed, self._seed)
-        plan = make_plan(start, clock, len(splits), self._n_processes)
+        n_processes = self._n_processes if clock.left >= _WORTH_WORKERS else 1
+        plan = make_plan(start, clock, len(splits), n_processes)
         self.proposals.adapt_to(plan)
         self._notes = plan.notes(len(splits), len(splits[0][0]))
         if plan.n_folds < len(splits) or plan.max_rows is not None:

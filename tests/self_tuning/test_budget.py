@@ -84,17 +84,20 @@ def test_a_plan_changes_what_candidates_train():
 
 
 @pytest.mark.parametrize(
-    ("n_fit", "expected"),
+    ("n_fit", "n_processes", "expected"),
     [
-        (7, []),
-        (1.2, ["3 of 5 folds"]),
-        (0.7, ["one hold-out part in place of folds"]),
-        (0.15, ["one hold-out part in place of folds", "50% of the epochs"]),
-        (0.01, None),
+        (7, 1, []),
+        (1.2, 1, ["3 of 5 folds"]),
+        (1.2, 2, []),
+        (0.7, 1, ["one hold-out part in place of folds"]),
+        (0.7, 2, ["3 of 5 folds"]),
+        (0.7, 8, []),
+        (0.15, 1, ["one hold-out part in place of folds", "50% of the epochs"]),
+        (0.01, 1, None),
     ],
 )
-def test_less_time_less_training(n_fit, expected):
-    """`n_fit` candidates like the first one would fit the time."""
+def test_less_time_less_training(n_fit, n_processes, expected):
+    """`n_fit` candidates like the first one would fit the time in one process."""
     samples = Samples(X.astype(np.float32), Y, None, np.array([0, 1]))
     splits = make_splits(5, samples, (X, Y), None, 0)
     folds = Folds(samples, splits)
@@ -104,7 +107,7 @@ def test_less_time_less_training(n_fit, expected):
     n_parameters = candidate.requests[0].architecture.n_parameters
     work = 30 * 5 * 3 * step_work(64, n_parameters)
     clock.measured(10_000 / n_fit, work)
-    notes = planned(candidate, clock, 5).notes(5, 152)
+    notes = planned(candidate, clock, 5, n_processes).notes(5, 152)
     assert notes == expected or (
         expected is None and len(notes) == 2 and notes[1].startswith("13%")
     )
