@@ -149,6 +149,7 @@ def test_a_worker_that_joins_late_takes_networks_over(in_threads, monkeypatch):
     assert_same(shared, raced(n_jobs=1).fit(X, Y))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_takes_its_candidates_along(pools, monkeypatch):
     own, n_rounds = Worker.begin, []
 
@@ -185,7 +186,7 @@ def test_what_ends_a_population_there_is_raised_here(in_threads, monkeypatch):
     assert not in_threads[0]._is_open
 
 
-def test_ctrl_c_with_workers(pools, monkeypatch):
+def test_ctrl_c_with_workers(in_threads, monkeypatch):
     own, n_rounds = Worker.end, []
 
     def interrupted(self):
@@ -200,7 +201,7 @@ def test_ctrl_c_with_workers(pools, monkeypatch):
     assert nets.score(X, Y) < 0
     assert len(n_rounds) == 14
     assert_same(raced(n_jobs=2).fit(X, Y), raced(n_jobs=1).fit(X, Y))
-    assert len(pools) == 2
+    assert len(in_threads) == 2
 
 
 def test_workers_join_within_the_time(in_threads):
