@@ -63,7 +63,7 @@ class RoundTrainer:
         here, *away = (_Share(epochs, processes, own) for own in range(1 + len(workers)))
         for worker, share in zip(workers, away, strict=True):
             worker.begin(share.epochs, share.populations)
-        with steps_on_one_thread() if workers else nullcontext():
+        with steps_on_one_thread() if any(share.epochs for share in away) else nullcontext():
             answers = self._rounds.train(here.epochs, here.populations)
         own_report = Report(answers, [], [seconds for seconds, _ in self._rounds.seconds])
         reports = [own_report, *(worker.end() for worker in workers)]

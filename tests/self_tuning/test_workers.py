@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import nullcontext
 from multiprocessing import Pipe
 from types import SimpleNamespace
 
@@ -254,6 +255,23 @@ def test_how_many_processes():
     assert n_processes_for(8, large) == 4
     found = Parallel(2, backend="threading")(delayed(n_processes_for)(None, X) for _ in range(2))
     assert found == [1, 1]
+
+
+@pytest.mark.parametrize("n_candidates", [1, 4])
+def test_a_network_by_itself_has_all_threads(n_candidates, in_threads, monkeypatch):
+    n_limited = []
+
+    def limited():
+        n_limited.append(1)
+        return nullcontext()
+
+    monkeypatch.setattr(trainer_module, "steps_on_one_thread", limited)
+    samples = np.random.default_rng(0).permutation(len(Y))
+    one_fold = [(samples[:130], samples[130:])]
+    nets = tuned(n_candidates=n_candidates, cv=one_fold, refit=False, n_jobs=2).fit(X, Y)
+    assert len(in_threads) == 1
+    assert bool(n_limited) == (n_candidates > 1)
+    assert nets.summary_.n_folds == 1
 
 
 def test_one_process_in_a_fused_block(in_threads):
