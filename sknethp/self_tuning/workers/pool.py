@@ -152,8 +152,8 @@ class Pool:
         alive = [worker for worker in self._workers if not worker.is_lost]
         if len(alive) < len(self._workers):
             warnings.warn(
-                "A worker process has ended early, and with it the candidates that it trained: "
-                "those of DeepNetClassifierCV(n_jobs=...) need memory for a copy of the data each.",
+                "A worker process has ended early, perhaps for lack of memory (each has a copy of "
+                "the data), and with it the candidates that it trained: n_jobs=1 does without it.",
                 UserWarning,
                 stacklevel=2,
             )
