@@ -22,7 +22,7 @@ _CLEARLY = 1.5
 _PATIENCE = 0.2
 _PAST = 1.0
 # Share of a new candidate's work that is expected once there is a finished one: most stop early.
-_EXPECTED = 0.4
+EXPECTED = 0.4
 # Share of the time left that may be planned before one is finished, since the pace may drop.
 _SAFE = 0.7
 
@@ -121,7 +121,7 @@ class Race:
         n_before = len(self.candidates)
         with self._clock.phase("proposing"):
             work: float = sum(candidate.work_left for candidate in running)
-            expected, share = (_EXPECTED, 1.0) if self._has_finished else (1.0, _SAFE)
+            expected, share = (EXPECTED, 1.0) if self._has_finished else (1.0, _SAFE)
             for candidate in self._propose(self.candidates, n_free):
                 work += expected * candidate.work_left
                 fits = self._clock.seconds_for(work) <= share * self._clock.left_for_new

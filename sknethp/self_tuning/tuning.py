@@ -20,7 +20,7 @@ from sknethp.self_tuning.kept import KEPT_STATES, Kept
 from sknethp.self_tuning.plan import make_plan
 from sknethp.self_tuning.progress import Progress, progress_of
 from sknethp.self_tuning.proposals import Proposals
-from sknethp.self_tuning.race import Race
+from sknethp.self_tuning.race import EXPECTED, Race
 from sknethp.self_tuning.refit import Refit, refitted, those_that_fit, work_on_all
 from sknethp.self_tuning.scoring import Scorer
 from sknethp.self_tuning.summary import TuningSummary
@@ -158,7 +158,8 @@ class Tuning:
         if self._is_decided:
             return
         running = [candidate for candidate in candidates if candidate.state == "running"]
-        seconds = self._clock.seconds_for(sum(candidate.work_left for candidate in running))
+        work = EXPECTED * sum(candidate.work_left for candidate in running)
+        seconds = self._clock.seconds_for(work)
         if self._n_candidates is None:
             seconds = self._clock.left
         elif seconds < _WORTH_WORKERS:
