@@ -97,8 +97,9 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         they predict together with the networks of the folds, with True instead of them.
     n_jobs : int or None
         Processes that train, -1 for as many as there are cores. None for as many as torch may use
-        threads if there is work for 10 seconds or more, but one in a thread, in a worker process
-        and in ``fused()``. Results with `n_candidates` do not depend on it.
+        threads if there is work for 10 seconds or more (2 if they are there from an earlier fit),
+        but one in a thread, in a worker process and in ``fused()``. Results with `n_candidates` do
+        not depend on it.
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.

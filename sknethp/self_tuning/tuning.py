@@ -11,6 +11,7 @@ import numpy as np
 
 from sknethp.estimator.prediction import probabilities
 from sknethp.estimator.request import Samples
+from sknethp.fusion.helpers import are_ready
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.self_tuning.candidate import COMPLETE, Candidate, Proposal
 from sknethp.self_tuning.choice import Choice
@@ -41,9 +42,10 @@ _MOST_FOR_REFITS = 0.25
 _LIKELY_MEMBERS = 4
 # Numbers in a table of which only one fold is tried to measure the pace.
 _LARGE = 5_000_000
-# Worker processes, which take some seconds to start, join in if at least so many are left, and
+# Worker processes join in if at least so many seconds are left, by whether they are ready, and
 # rounds without them take longer than to send the networks' states.
-_WORTH_WORKERS, _WORTH_SENDING = 10.0, 0.05
+_WORTH_WORKERS = {True: 2.0, False: 10.0}
+_WORTH_SENDING = 0.05
 # Candidates whose networks are kept until the end, by loss and by score, and their bytes.
 _N_KEPT = 30
 _KEPT_BYTES = 1024**3
@@ -103,7 +105,7 @@ class Tuning:
         is_large = samples.X.shape[0] * samples.X.shape[1] > _LARGE
         probed = self.folds.of(splits[:1]) if is_large else self.folds
         start = Candidate.start(0, first, probed, self._seed)
-        n_processes = self._n_processes if clock.left >= _WORTH_WORKERS else 1
+        n_processes = self._n_processes if self._is_worth_workers(clock.left) else 1
         plan = make_plan(start, clock, len(splits), n_processes)
         self.proposals.adapt_to(plan)
         self._notes = plan.notes(len(splits), len(splits[0][0]))
@@ -153,6 +155,10 @@ class Tuning:
             race.run()
         return race.candidates
 
+    def _is_worth_workers(self, seconds: float) -> bool:
+        """Tell whether worker processes pay off for so much work."""
+        return seconds >= _WORTH_WORKERS[are_ready(self._n_processes - 1)]
+
     def _consider_workers(self, candidates: Sequence[Candidate]) -> None:
         """Start worker processes once it is known that enough is left for them to do."""
         if self._is_decided:
@@ -162,12 +168,12 @@ class Tuning:
         seconds = self._clock.seconds_for(work)
         if self._n_candidates is None:
             seconds = self._clock.left
-        elif seconds < _WORTH_WORKERS:
+        elif not self._is_worth_workers(seconds):
             return  # those to come may take longer
         self._is_decided = True
         on_cpu = all(candidate.requests[0].device.type == "cpu" for candidate in running)
         of_a_round = self._clock.seconds_for(sum(candidate.epoch_work for candidate in running))
-        if on_cpu and seconds >= _WORTH_WORKERS and of_a_round >= _WORTH_SENDING:
+        if on_cpu and self._is_worth_workers(seconds) and of_a_round >= _WORTH_SENDING:
             self._trainer.start_workers(self._n_processes - 1)
 
     def close(self) -> None:

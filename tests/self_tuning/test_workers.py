@@ -57,7 +57,7 @@ def pools(monkeypatch):
                 time.sleep(0.01)
 
     monkeypatch.setattr(trainer_module, "Pool", Waiting)
-    monkeypatch.setattr(tuning_module, "_WORTH_WORKERS", 0.0)
+    monkeypatch.setattr(tuning_module, "_WORTH_WORKERS", {True: 0.0, False: 0.0})
     monkeypatch.setattr(tuning_module, "_WORTH_SENDING", 0.0)
     return made
 
@@ -227,9 +227,23 @@ def test_what_is_kept_by_one_is_found_by_two(in_threads, tmp_path):
 def test_short_work_stays_here(monkeypatch):
     started = []
     monkeypatch.setattr(RoundTrainer, "start_workers", started.append)
-    tuned(n_jobs=2).fit(X, Y)
-    tuned(n_jobs=2, n_candidates=None, max_time=2.0).fit(X, Y)
+    for is_ready in (False, True):
+        monkeypatch.setattr(
+            tuning_module, "are_ready", lambda n_workers, is_ready=is_ready: is_ready
+        )
+        tuned(n_jobs=2).fit(X, Y)
+        tuned(n_jobs=2, n_candidates=None, max_time=2.0).fit(X, Y)
     assert not started
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_those_that_are_ready_join_sooner(is_ready, monkeypatch):
+    started = []
+    monkeypatch.setattr(tuning_module, "_WORTH_SENDING", 0.0)
+    monkeypatch.setattr(tuning_module, "are_ready", lambda n_workers: is_ready)
+    monkeypatch.setattr(RoundTrainer, "start_workers", lambda self, n_workers: started.append(1))
+    tuned(n_jobs=2, n_candidates=None, max_time=4.0).fit(X, Y)
+    assert bool(started) == is_ready
 
 
 def test_without_sockets_one_process_trains_alone(pools, monkeypatch):
