@@ -12,12 +12,14 @@ held-out predictions are the same bit for bit.
 
 import functools
 
+import _comparison as comparison
 import _report as report
 import numpy as np
 import torch
 from _results import split
 
 from sknethp import DeepNetClassifierCV
+from sknethp.training.threads import torch_threads
 
 
 def parse_arguments():
@@ -25,14 +27,13 @@ def parse_arguments():
     parser = report.make_parser(__doc__)
     add = parser.add_argument
     add("folder", help="CSV files, gzipped or plain, with a column named target")
-    add("--only", nargs="+", metavar="NAME", help="data sets, by file name")
+    add("--only", nargs="+", default=[], metavar="NAME", help="data sets, by file name")
+    add("--test-share", type=float, default=0.25, help="share of the rows to leave out")
     add("--candidates", type=int, default=8)
     add("--max-rows", type=int, default=2000, help="rows to train on, at most")
     add("--jobs", type=int, default=-1, help="processes, -1 for one per core")
     add("--warm", action="store_true", help="start the processes beforehand")
-    options = parser.parse_args()
-    options.test_share = 0.25
-    return options
+    return parser.parse_args()
 
 
 def fit(X, y, options, n_jobs, n_threads):
@@ -40,12 +41,8 @@ def fit(X, y, options, n_jobs, n_threads):
     nets = DeepNetClassifierCV(
         n_candidates=options.candidates, n_jobs=n_jobs, refit=False, random_state=0
     )
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        nets, seconds = report.timed(nets.fit, X, y)
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(n_threads):
+        _, seconds = report.timed(nets.fit, X, y)
     return seconds, nets.oof_proba_
 
 
@@ -55,24 +52,20 @@ def main():
     report.print_environment()
     n_threads = torch.get_num_threads()
     rows = []
-    for name, X, y in report.load_folder(options.folder):
-        if options.only and name not in options.only:
-            continue
+    data_sets = {name: (X, y) for name, X, y in report.load_folder(options.folder)}
+    _, data_sets = comparison.choose(options.only, [], data_sets)
+    for name, (X, y) in data_sets.items():
         X, _, y, _ = split(X, y, 0, options, raw=False)
         run = functools.partial(fit, X, y, options)
         if options.warm:
             run(options.jobs, n_threads)
-        (one, expected), (threads, _), (processes, found) = (
-            run(1, 1),
-            run(1, n_threads),
-            run(options.jobs, n_threads),
-        )
+        one, expected = run(1, 1)
+        threads, _ = run(1, n_threads)
+        processes, found = run(options.jobs, n_threads)
         same = "yes" if np.array_equal(expected, found, equal_nan=True) else "NO"
         seconds = [f"{value:.1f}" for value in (one, threads, processes)]
         ratios = [f"{one / processes:.2f}", f"{threads / processes:.2f}"]
         rows.append([f"{name}, {X.shape[0]} x {X.shape[1]}", *seconds, *ratios, same])
-    if not rows:
-        raise SystemExit("No data set of these names.")
     report.print_table(
         f"Seconds of {options.candidates} candidates, threads: {n_threads}, n_jobs={options.jobs}",
         ["data", "1 thread", "threads", "processes", "/ 1 thread", "/ threads", "same"],

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 
-import joblib
-
 from sknethp.fusion.budget import DEFAULT_MEMORY
 from sknethp.fusion.estimate import Measurement, Rest, n_to_measure
 from sknethp.fusion.helpers import Helpers, are_ready
+from sknethp.fusion.processes import joblib_processes
 from sknethp.fusion.tasks import Task
 from sknethp.fusion.undivided import Undivided
 from sknethp.fusion.workers import BYTES_OF_A_WORKER, Report, memory_of_each
@@ -42,8 +41,7 @@ def n_processes(max_memory: int | None) -> int:
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or multiprocessing.parent_process() is not None:
         return 1
-    with joblib.parallel_config(backend="loky"):
-        n_most = min(joblib.effective_n_jobs(-1), most_threads())
+    n_most = min(joblib_processes(-1), most_threads())
     if max_memory is not None:
         n_most = min(n_most, 1 + max_memory // (2 * BYTES_OF_A_WORKER))
     return n_most

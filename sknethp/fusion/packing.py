@@ -43,7 +43,9 @@ class _Pickler(cloudpickle.Pickler):
         return id(obj) if id(obj) in self.left_out else None
 
 
-class _Unpickler(pickle.Unpickler):
+class Unpickler(pickle.Unpickler):
+    """Puts what was left out of a pickle in its place."""
+
     def __init__(self, file: io.BytesIO, left_out: dict[int, Any]):
         super().__init__(file)
         self._left_out = left_out
@@ -76,7 +78,7 @@ def pack(
 
 def unpack(parcel: Parcel, shared: dict[int, Any]) -> list[Function]:
     """Return packed tasks."""
-    return _Unpickler(io.BytesIO(parcel.tasks), shared | parcel.own).load()
+    return Unpickler(io.BytesIO(parcel.tasks), shared | parcel.own).load()
 
 
 def pickled_size(obj: Any) -> int:

@@ -21,14 +21,6 @@ def step_work(batch_size: int, n_parameters: int) -> int:
     return batch_size * n_parameters + _OVERHEAD
 
 
-def samples_work(epoch: Epoch) -> int:
-    """Return the multiplications of weights with the samples of an epoch."""
-    n_parameters = epoch.network.architecture.n_parameters
-    n_held_out = 0 if epoch.valid is None else len(epoch.valid)
-    n_trained = epoch.n_steps * epoch.network.settings.batch_size
-    return n_parameters * n_trained + n_parameters * n_held_out // 3
-
-
 def epoch_work(batch_size: int, n_parameters: int, n_steps: int, n_held_out: int) -> int:
     """Return the multiplications of an epoch of a network; what is held out needs a third."""
     return n_steps * step_work(batch_size, n_parameters) + n_held_out * n_parameters // 3

@@ -96,10 +96,10 @@ class DeepNetClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         many networks of each as there are folds, for as many epochs as were best there. With "both"
         they predict together with the networks of the folds, with True instead of them.
     n_jobs : int or None
-        Processes that train, -1 for as many as there are cores. None for as many as torch may use
-        threads if there is work for 10 seconds or more (2 if they are there from an earlier fit),
-        but one in a thread, in a worker process and in ``fused()``. Results with `n_candidates` do
-        not depend on it.
+        Processes that train where there is work for 10 seconds or more (2 if they are there from an
+        earlier fit), -1 for as many as there are cores; in ``fused()`` there is one. None for as
+        many as torch may use threads, but one in a thread and in a worker process. Results with
+        `n_candidates` do not depend on it.
     memory : path, joblib.Memory or None
         Where every candidate is kept when it has ended, so that the same script goes on where it
         was killed; `random_state` must then be a number.

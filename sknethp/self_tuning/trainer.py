@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from sknethp.fusion.summary import Summary
 from sknethp.self_tuning.workers.dealing import deal
 from sknethp.self_tuning.workers.pool import Pool, Worker
-from sknethp.self_tuning.workers.serving import Report
+from sknethp.self_tuning.workers.serving import RoundReport
 from sknethp.training.epoch import Epoch, EpochResult
 from sknethp.training.grouping import plan
 from sknethp.training.network import Network
@@ -65,7 +65,7 @@ class RoundTrainer:
             worker.begin(share.epochs, share.populations)
         with steps_on_one_thread() if any(share.epochs for share in away) else nullcontext():
             answers = self._rounds.train(here.epochs, here.populations)
-        own_report = Report(answers, [], [seconds for seconds, _ in self._rounds.seconds])
+        own_report = RoundReport(answers, [], [seconds for seconds, _ in self._rounds.seconds])
         reports = [own_report, *(worker.end() for worker in workers)]
         results: list[EpochResult | None] = [None] * len(epochs)
         names = None, *(worker.process for worker in workers)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sknethp.estimator.devices import resolve_device
 from sknethp.estimator.prediction import probabilities
 from sknethp.estimator.request import Samples
 from sknethp.fusion.helpers import are_ready
@@ -82,7 +83,6 @@ class Tuning:
         refit: bool = False,
         n_processes: int = 1,
     ):
-        self._n_processes, self._is_decided = n_processes, n_processes == 1
         self._clock, self._seed, self._calibrate, self._refit = clock, seed, calibrate, refit
         self._trainer, self._progress = RoundTrainer(), progress
         self._notes: list[str] = []
@@ -90,6 +90,9 @@ class Tuning:
         self._n_candidates: int | None = None
         self.folds = Folds(samples, splits)
         self.proposals = Proposals(estimator, space, self.folds, seed)
+        on_cpu = resolve_device(self.proposals.own["device"]).type == "cpu"
+        self._n_processes = n_processes if on_cpu else 1
+        self._is_decided = self._n_processes == 1
         if clock.max_time < float("inf"):
             with clock.phase("planning"):
                 splits = self._planned(samples, splits)
@@ -163,17 +166,13 @@ class Tuning:
         """Start worker processes once it is known that enough is left for them to do."""
         if self._is_decided:
             return
+        clock, has_end = self._clock, self._n_candidates is None
         running = [candidate for candidate in candidates if candidate.state == "running"]
         work = EXPECTED * sum(candidate.work_left for candidate in running)
-        seconds = self._clock.seconds_for(work)
-        if self._n_candidates is None:
-            seconds = self._clock.left
-        elif not self._is_worth_workers(seconds):
-            return  # those to come may take longer
-        self._is_decided = True
-        on_cpu = all(candidate.requests[0].device.type == "cpu" for candidate in running)
-        of_a_round = self._clock.seconds_for(sum(candidate.epoch_work for candidate in running))
-        if on_cpu and self._is_worth_workers(seconds) and of_a_round >= _WORTH_SENDING:
+        is_worth = self._is_worth_workers(clock.left if has_end else clock.seconds_for(work))
+        self._is_decided = is_worth or has_end  # otherwise those to come may take longer
+        of_a_round = clock.seconds_for(sum(candidate.epoch_work for candidate in running))
+        if is_worth and of_a_round >= _WORTH_SENDING:
             self._trainer.start_workers(self._n_processes - 1)
 
     def close(self) -> None:

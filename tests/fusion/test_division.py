@@ -9,7 +9,7 @@ import threading
 import cloudpickle
 import numpy as np
 import pytest
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch.callbacks import Callback
@@ -19,14 +19,13 @@ from sknethp.fusion import FusedBackend, division, helpers
 from sknethp.fusion.division import Division, n_processes
 from sknethp.fusion.estimate import Rest
 from sknethp.fusion.helpers import are_ready
+from sknethp.fusion.processes import joblib_processes
 from sknethp.fusion.progress import Progress
 from sknethp.fusion.scheduler import Scheduler
 from sknethp.training.threads import torch_threads
 from tests.fusion.test_interrupt import processes_of_session, start, wait_for
 from tests.helpers import METRICS, fold_scores
 from tests.helpers import scaled_net as net
-
-pytestmark = pytest.mark.skipif(cpu_count() < 2, reason="needs two cores")
 
 # Workers cannot import this file.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -37,7 +36,9 @@ N_FITS = 4 * 2 * 3
 
 @pytest.fixture(scope="module", autouse=True)
 def _two_threads_and_no_workers_afterwards():
-    with torch_threads(2):
+    n_processes = max(2, joblib_processes(-1))  # also on one core
+    with torch_threads(2), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(division, "joblib_processes", lambda n_jobs: n_processes)
         yield
     get_reusable_executor().shutdown(wait=True)
 

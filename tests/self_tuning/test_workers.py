@@ -103,9 +103,8 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("n_jobs", [2, 4])
-def test_the_same_whatever_is_trained(name, n_jobs, in_threads, monkeypatch):
+def test_the_same_whatever_is_trained(name, n_jobs, in_threads):
     net, table, weights = CASES[name]
-    monkeypatch.setattr(pool_module, "effective_n_jobs", lambda n: n)
     alone = tuned(estimator=net, n_jobs=1).fit(table, Y, **weights)
     shared = tuned(estimator=net, n_jobs=n_jobs).fit(table, Y, **weights)
     assert len(in_threads) == 1
@@ -263,9 +262,9 @@ def test_how_many_processes():
         assert n_processes_for(None, X) == 1
     assert [n_processes_for(n_jobs, X) for n_jobs in (1, 3)] == [1, 3]
     assert n_processes_for(-1, X) == cpu_count()
-    large = SimpleNamespace(shape=(500_000, 2_000))
+    large = SimpleNamespace(nbytes=500_000 * 2_000 * 4)
     assert n_processes_for(8, large) == 1
-    large = SimpleNamespace(shape=(500_000, 200))
+    large = SimpleNamespace(nbytes=500_000 * 200 * 4)
     assert n_processes_for(8, large) == 4
     found = Parallel(2, backend="threading")(delayed(n_processes_for)(None, X) for _ in range(2))
     assert found == [1, 1]

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import torch
 
+from sknethp.fusion.packing import Unpickler
+
 
 class _Bytes(Protocol):
     """What a connection of `multiprocessing` does."""
@@ -42,16 +44,6 @@ class _Pickler(pickle.Pickler):
         return (torch.from_numpy, (obj.numpy(),)) if type(obj) is torch.Tensor else NotImplemented
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, received: dict[int, Any]):
-        super().__init__(file)
-        self._received = received
-
-    def persistent_load(self, pid: int) -> Any:
-        """Put what was left out in its place."""
-        return self._received[pid]
-
-
 class Channel:
     """One end of a connection, to which tables are sent once.
 
@@ -72,7 +64,7 @@ class Channel:
 
     def receive(self) -> Any:
         """Wait for a message, and return it."""
-        return _Unpickler(io.BytesIO(self._connection.recv_bytes()), self._received).load()
+        return Unpickler(io.BytesIO(self._connection.recv_bytes()), self._received).load()
 
     def send_table(self, table: Any) -> None:
         """Send what later messages refer to, unless it was sent before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from sknethp.self_tuning.clock import samples_work
+from sknethp.self_tuning.clock import work_of
 from sknethp.training.epoch import Epoch
 from sknethp.training.grouping import OVERHEAD_MULTIPLICATIONS, plan
 from sknethp.training.network import Network
@@ -49,7 +49,7 @@ def _costs(
     for group in groups:
         overhead = OVERHEAD_MULTIPLICATIONS * max(epochs[i].n_steps for i in group) / len(group)
         for i in group:
-            work[i] = overhead + samples_work(epochs[i])
+            work[i] = overhead + work_of([epochs[i]])
     measured = [seconds.get(epoch.network) for epoch in epochs]
     known = [(own, w) for own, w in zip(measured, work, strict=True) if own is not None]
     pace = sum(own for own, _ in known) / sum(w for _, w in known) if known else 1.0

@@ -14,14 +14,19 @@ from threading import Thread
 from typing import Any
 
 import torch
-from joblib import effective_n_jobs, parallel_config
-from scipy import sparse
 
 from sknethp.fusion.division import n_processes
-from sknethp.fusion.processes import Processes
+from sknethp.fusion.processes import Processes, joblib_processes
 from sknethp.fusion.workers import BYTES_OF_A_WORKER, ready_workers
+from sknethp.model_selection.preprocessing import size_of
 from sknethp.self_tuning.workers.channel import Channel
-from sknethp.self_tuning.workers.serving import MomentsRequest, Order, Report, State, serve
+from sknethp.self_tuning.workers.serving import (
+    MomentsRequest,
+    NetworkState,
+    Order,
+    RoundReport,
+    serve,
+)
 from sknethp.session import current_shared_session
 from sknethp.training.epoch import Epoch
 from sknethp.training.network import Network
@@ -37,13 +42,8 @@ def n_processes_for(n_jobs: int | None, X: Any) -> int:
     """
     if current_shared_session() is not None:
         return 1
-    if n_jobs is None:
-        wanted = n_processes(None)
-    else:
-        with parallel_config(backend="loky"):
-            wanted = effective_n_jobs(n_jobs)
-    n_bytes = (X.nnz * 8 if sparse.issparse(X) else X.shape[0] * X.shape[1] * 4) + BYTES_OF_A_WORKER
-    return max(1, min(wanted, 1 + _MOST_BYTES // n_bytes))
+    wanted = n_processes(None) if n_jobs is None else joblib_processes(n_jobs)
+    return min(wanted, 1 + _MOST_BYTES // (size_of(X) + BYTES_OF_A_WORKER))
 
 
 class Worker:
@@ -96,9 +96,9 @@ class Worker:
                     self.channel.send_table(part.targets)
         self.channel.send(order)
 
-    def end(self) -> Report | None:
+    def end(self) -> RoundReport | None:
         """Wait for the results, after which the networks are as they are there."""
-        report: Report | None = self._unless_lost(self.channel.receive)
+        report: RoundReport | None = self._unless_lost(self.channel.receive)
         if report is not None:
             for network, state in zip(self._numbers, report.states, strict=True):
                 _update(network, state)
@@ -110,12 +110,13 @@ class Worker:
             return
         request = MomentsRequest([self._numbers[network] for network in networks])
         self._unless_lost(self.channel.send, request)
-        answer = self._unless_lost(self.channel.receive) or []
-        for network, moments in zip(networks, answer, strict=not self.is_lost):
-            network.moments = moments
+        answer = self._unless_lost(self.channel.receive)
+        if answer is not None:
+            for network, moments in zip(networks, answer, strict=True):
+                network.moments = moments
 
 
-def _update(network: Network, state: State) -> None:
+def _update(network: Network, state: NetworkState) -> None:
     network.parameters.copy_(torch.from_numpy(state.parameters))
     network.statistics.copy_(torch.from_numpy(state.statistics))
     network.streams.restore(state.streams)

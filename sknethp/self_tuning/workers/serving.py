@@ -39,7 +39,7 @@ class MomentsRequest:
 
 
 @dataclass
-class State:
+class NetworkState:
     """What training has changed in a network, its moments aside."""
 
     parameters: np.ndarray
@@ -49,11 +49,11 @@ class State:
 
 
 @dataclass
-class Report:
+class RoundReport:
     """The results of an order, errors among them, and what the networks are and took after it."""
 
     results: list[Any]
-    states: list[State]
+    states: list[NetworkState]
     seconds: list[float]
 
 
@@ -64,7 +64,7 @@ class Server:
         self._rounds = Rounds()
         self._epochs: dict[int, Epoch] = {}
 
-    def train(self, order: Order) -> Report:
+    def train(self, order: Order) -> RoundReport:
         """Train an epoch of each network."""
         kept = self._epochs | order.new
         self._epochs = {i: replace(kept[i], rates=rates) for i, rates in order.rates.items()}
@@ -73,17 +73,17 @@ class Server:
             answers = self._rounds.train(epochs, order.populations)
         results = [portable(a) if isinstance(a, Exception) else a for a in answers]
         seconds = [own for own, _ in self._rounds.seconds]
-        return Report(results, list(map(_state, epochs)), seconds)
+        return RoundReport(results, list(map(_state, epochs)), seconds)
 
     def moments(self, request: MomentsRequest) -> list[list[Tensor]]:
         """Return the moments of networks."""
         return [self._epochs[number].network.moments for number in request.numbers]
 
 
-def _state(epoch: Epoch) -> State:
+def _state(epoch: Epoch) -> NetworkState:
     network = epoch.network
     tensors = network.parameters.numpy(), network.statistics.numpy()
-    return State(*tensors, network.streams.states(), network.n_steps)
+    return NetworkState(*tensors, network.streams.states(), network.n_steps)
 
 
 def serve(address: Any, key: bytes, parent: int) -> None:
