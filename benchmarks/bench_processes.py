@@ -4,10 +4,10 @@ How much faster does DeepNetClassifierCV train the same candidates with `n_jobs`
 the same?
 
 Each data set is fitted with a number of candidates (without a limit of time) on one torch
-thread, on all of them, and in --jobs processes, whose start of some seconds is part of their
-time unless --warm has them ready. Nets on all samples are left out. Printed are the seconds of
-`fit`, how many times as fast processes are as one thread and as all threads, and whether the
-held-out predictions are the same bit for bit.
+thread, on all of them, and in --jobs processes. These join where enough is expected to be left:
+more if they must be started, which takes some seconds, than if --warm has them ready. Nets on
+all samples are left out. Printed are the seconds of `fit`, how many times as fast processes are
+as one thread and as all threads, and whether the held-out predictions are the same bit for bit.
 """
 
 import functools
@@ -17,8 +17,10 @@ import _report as report
 import numpy as np
 import torch
 from _results import split
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
 
-from sknethp import DeepNetClassifierCV
+from sknethp import DeepNetClassifier, DeepNetClassifierCV, fused
 from sknethp.training.threads import torch_threads
 
 
@@ -46,19 +48,26 @@ def fit(X, y, options, n_jobs, n_threads):
     return seconds, nets.oof_proba_
 
 
+def start_processes(n_jobs):
+    """Have joblib's worker processes import what nets need."""
+    X, y = load_iris(return_X_y=True)
+    with fused(n_jobs=n_jobs, silent=True):
+        cross_val_score(DeepNetClassifier(max_epochs=1), X, y, cv=10)
+
+
 def main():
     """Fit, and print a table."""
     options = parse_arguments()
     report.print_environment()
     n_threads = torch.get_num_threads()
     rows = []
+    if options.warm:
+        start_processes(options.jobs)
     data_sets = {name: (X, y) for name, X, y in report.load_folder(options.folder)}
     _, data_sets = comparison.choose(options.only, [], data_sets)
     for name, (X, y) in data_sets.items():
         X, _, y, _ = split(X, y, 0, options, raw=False)
         run = functools.partial(fit, X, y, options)
-        if options.warm:
-            run(options.jobs, n_threads)
         one, expected = run(1, 1)
         threads, _ = run(1, n_threads)
         processes, found = run(options.jobs, n_threads)
