@@ -16,6 +16,7 @@ from torch import Tensor
 from sknethp.training.activations import Activation
 from sknethp.training.rounding import (
     ALIGNED,
+    Product,
     Spans,
     sum_rows,
     sum_units,
@@ -69,8 +70,11 @@ class Dense:
         self.x, self.z, self.affine, self.skip_grad = x, z, affine, skip_grad
         self._inputs, self._units = inputs, units
         self._centred = centred
-        self._x_transposed = x.value.transpose(1, 2)
-        self._weight_transposed = affine.weight.transpose(1, 2)
+        self._output = Product(z.value, x.value, affine.weight, affine.bias)
+        if z.grad is not None:
+            self._weight_grad = Product(affine.weight_grad, x.value.transpose(1, 2), z.grad)
+        if x.grad is not None:
+            self._x_grad = self._input_gradient_from(affine.weight)
         n, fan_in, fan_out = affine.weight.shape
         weight_grad = affine.weight_grad
         self._writes_directly = weight_grad.is_cuda or (
@@ -81,7 +85,7 @@ class Dense:
 
     def forward(self) -> None:
         """Write the layer's output."""
-        torch.baddbmm(self.affine.bias, self.x.value, self.affine.weight, out=self.z.value)
+        self._output()
 
     def backward(self) -> None:
         """Write the gradients of weights, biases and input."""
@@ -95,7 +99,7 @@ class Dense:
 
     def _weight_gradient(self) -> None:
         if self._writes_directly:
-            torch.bmm(self._x_transposed, self.z.grad, out=self.affine.weight_grad)
+            self._weight_grad()
         else:
             weight_gradient(self.x.value, self.z.grad, out=self.affine.weight_grad)
 
@@ -104,10 +108,11 @@ class Dense:
             sum_units(self.z.grad * self.affine.weight, self._units, out=self.x.grad)
             if self.skip_grad is not None:
                 self.x.grad.add_(self.skip_grad)
-        elif self.skip_grad is None:
-            torch.bmm(self.z.grad, self._weight_transposed, out=self.x.grad)
         else:
-            torch.baddbmm(self.skip_grad, self.z.grad, self._weight_transposed, out=self.x.grad)
+            self._x_grad()
+
+    def _input_gradient_from(self, weight: Tensor) -> Product:
+        return Product(self.x.grad, self.z.grad, weight.transpose(1, 2), self.skip_grad)
 
 
 class DenseOfPart(Dense):
@@ -117,10 +122,12 @@ class DenseOfPart(Dense):
     """
 
     def __init__(self, part: Tensor, *rest: Any):
-        super().__init__(*rest)
         self._part = part
         self._weight = part.new_empty(part.shape)
-        self._weight_transposed = self._weight.flatten(1, -2).transpose(1, 2)
+        super().__init__(*rest)
+
+    def _input_gradient_from(self, weight: Tensor) -> Product:
+        return super()._input_gradient_from(self._weight.flatten(1, -2))
 
     def _input_gradient(self) -> None:
         self._weight.copy_(self._part)

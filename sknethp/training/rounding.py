@@ -2,19 +2,20 @@
 
 Measured with torch 2.13 and MKL on x86: elementwise functions round differently in the last, partly
 filled vector of a thread's share; matrix products do where a network's result does not begin at a
-multiple of 16 bytes, with a vector, and at other widths; sums do where there are other columns.
+multiple of 16 bytes, with a vector, at other widths, and where threads share the terms of a sum;
+sums do where there are other columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sknethp.training.threads import most_threads, one_torch_thread
+from sknethp.training.threads import most_threads, one_torch_thread, torch_threads
 
 ALIGNED = 4  # numbers in 16 bytes
 # Numbers in two AVX-512 registers, which torch's loops process at a time, and the least that it
@@ -22,6 +23,8 @@ ALIGNED = 4  # numbers in 16 bytes
 _VECTOR = 32
 _GRAIN = 32768
 _FINEST = 2.0**-36
+# Terms of a sum, of which MKL lets threads share 384 at the least.
+_FEW_TERMS = 256
 
 Spans = Sequence[tuple[slice, int]]
 """Runs of neighbouring networks, with their own number of units in a layer."""
@@ -98,6 +101,91 @@ def norm(values: Tensor, dim: int) -> Tensor:
     """Return the Euclidean norm; on the CPU in float64, so that padding does not change it."""
     dtype = torch.float64 if values.is_cpu else torch.float32  # which is all that "mps" has
     return torch.linalg.vector_norm(values, dim=dim, keepdim=True, dtype=dtype)
+
+
+class Product:
+    """Writes ``added + a @ b`` of each network to `out`, alike on any number of threads.
+
+    Threads that outnumber the networks would share the terms of long sums. They share the rows
+    instead, or leave the product to one of them.
+    """
+
+    def __init__(self, out: Tensor, a: Tensor, b: Tensor, added: Tensor | None = None):
+        self._tensors = out, a, b, added
+        self._is_short = not out.is_cpu or a.shape[2] < _FEW_TERMS
+        self._whole = _multiplication(*self._tensors)
+        self._by_threads: dict[int, Callable[[], object]] = {}
+
+    def __call__(self) -> None:
+        """Multiply."""
+        if self._is_short:
+            self._whole()
+            return
+        n_threads = torch.get_num_threads()
+        if n_threads not in self._by_threads:
+            self._by_threads[n_threads] = self._shared(n_threads)
+        self._by_threads[n_threads]()
+
+    def _shared(self, n_threads: int) -> Callable[[], object]:
+        out, a, b, added = self._tensors
+        if n_threads <= len(out):
+            return self._whole
+        transposed = a.stride(2) != 1, b.stride(2) != 1
+        n_parts = _n_parts_that_round_alike((*a.shape[1:], b.shape[2]), transposed, n_threads)
+        if n_parts is None:
+            return one_torch_thread()(self._whole)
+        parts = [
+            _multiplication(
+                _in_parts(out[i], n_parts),
+                _in_parts(a[i], n_parts),
+                b[i].expand(n_parts, -1, -1),
+                None if added is None else _in_parts(added[i].expand_as(out[i]), n_parts),
+            )
+            for i in range(len(out))
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return lambda: [part() for part in parts]
+
+
+def _in_parts(rows: Tensor, n_parts: int) -> Tensor:
+    return rows.unflatten(0, (n_parts, -1))
+
+
+def _multiplication(
+    out: Tensor, a: Tensor, b: Tensor, added: Tensor | None
+) -> Callable[[], object]:
+    if added is None:
+        return partial(torch.bmm, a, b, out=out)
+    return partial(torch.baddbmm, added, a, b, out=out)
+
+
+@cache
+def _n_parts_that_round_alike(
+    sizes: tuple[int, int, int], transposed: tuple[bool, bool], n_threads: int
+) -> int | None:
+    """Try into how many parts to divide the rows of a product so that it rounds as on one thread.
+
+    `sizes` are rows, terms and columns; `transposed` tells which factor's memory is.
+    """
+    n_rows, n_terms, n_columns = sizes
+    rng = np.random.default_rng(0)
+
+    def drawn(n: int, m: int, is_transposed: bool) -> Tensor:
+        shape = (m, n) if is_transposed else (n, m)
+        matrix = torch.from_numpy(rng.standard_normal(shape, np.float32))
+        return matrix.T if is_transposed else matrix
+
+    a, b = drawn(n_rows, n_terms, transposed[0]), drawn(n_terms, n_columns, transposed[1])
+    with one_torch_thread():
+        expected = torch.bmm(a[None], b[None])[0]
+    with torch_threads(n_threads):
+        for n_parts in (1, *range(n_threads, 2 * n_threads)):
+            if n_rows % n_parts == 0:
+                found = torch.bmm(_in_parts(a, n_parts), b.expand(n_parts, -1, -1))
+                if torch.equal(found.flatten(0, 1), expected):
+                    return n_parts
+    return None
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
