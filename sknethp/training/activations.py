@@ -112,7 +112,7 @@ ACTIVATIONS = _table(
     Activation(
         "relu",
         nn.ReLU,
-        lambda z, out: aten.relu.out(z, out=out),
+        lambda z, out: torch.clamp_min(z, 0, out=out),  # aten.relu.out would copy
         lambda d, h, out: aten.threshold_backward.grad_input(d, h, 0, grad_input=out),
         from_output=True,
         weight_init="he_uniform",
