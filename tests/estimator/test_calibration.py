@@ -136,6 +136,7 @@ def test_each_network_leaves_out_a_share_of_half_of_the_epochs(ensemble_size):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share_of_wrong_labels", [0.0, 0.3])
 def test_it_lowers_the_log_loss(share_of_wrong_labels):
     """Where it is not sure enough (labels are smoothed), and where it is too sure."""

@@ -130,6 +130,7 @@ net.fit(X, y, sample_weight=np.arange(1.0, 151.0))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_fit(tmp_path):
     """With weights, and in the other with other tensors around: one file, and whole."""
     subprocess.run([sys.executable, "-c", SAME_FIT, tmp_path], check=True)
@@ -199,6 +200,7 @@ def test_recalled_fits_are_like_fresh_ones(tmp_path, kind):
     assert [probabilities for _, probabilities, _ in together] == [reference] * 2
 
 
+@pytest.mark.slow
 def test_fits_that_go_on_are_found(tmp_path):
     """Where a net is trained further, too, in another process as in this one."""
     probabilities = []

@@ -152,6 +152,7 @@ def restored(pid):
     return BadThere()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_worthwhile")
 def test_prepared_tasks_are_not_lost_between_results(data, monkeypatch):
     """Joblib asks for one result after the other; some tasks may neither run nor wait then."""
@@ -323,6 +324,7 @@ def test_nested_contexts_start_no_processes():
     assert Parallel(2)(delayed(n_processes)(None) for _ in range(2)) == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_worthwhile")
 def test_inner_fits_stay_here(data):
     """Fits that tasks start belong to these."""

@@ -147,6 +147,7 @@ def test_counts_after_a_failure(data):
     assert progress.share == pytest.approx(5)
 
 
+@pytest.mark.slow
 def test_counts_of_worker_processes(data):
     """Tasks, nested ones too, epochs and best score are counted from workers."""
     progress = Progress(terminal())

@@ -421,6 +421,7 @@ def test_all_rounds_have_the_same_folds(data):
 # What is ours --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_fused_as_one_at_a_time(data):
     for X, y in (data, DIGITS):
         settings = {"n_iter": 16, "data": (X, y), "scoring": "neg_log_loss"}
@@ -434,6 +435,7 @@ def test_fused_as_one_at_a_time(data):
     assert other.cv_results_["params"] != search.cv_results_["params"]  # negative control
 
 
+@pytest.mark.slow
 def test_the_same_again(data):
     settings = {"n_iter": 20, "data": data}
     space = {"C": (0.1, 1.0), "max_iter": (1000, 2000)}

@@ -52,6 +52,7 @@ def test_as_a_grid_over_the_depths():
     assert search.fused_summary_.fused > 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refit", [True, False])
 @pytest.mark.parametrize("patience", [1, 2])
 def test_the_result_does_not_depend_on_speculation(data, patience, refit):

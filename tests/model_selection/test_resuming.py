@@ -174,6 +174,7 @@ def test_what_cannot_be_kept_ends_the_search(tmp_path, kind, error_score):
 FULL = r"^memory='.*' could not keep a finished fit \(File too large\)\. All fits kept before are"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
@@ -184,6 +185,7 @@ def test_what_cannot_be_kept_ends_any_fused_block(tmp_path, n_jobs):
     assert kept(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
 @pytest.mark.parametrize(
@@ -201,6 +203,7 @@ def test_what_cannot_be_kept_ends_a_search_on_any_backend(tmp_path, backend, uni
         search.fit(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["search", "net", "joblib"])
 def test_a_relative_path_means_where_the_search_is(tmp_path, monkeypatch, place):
     """Although worker processes stay where they were started."""

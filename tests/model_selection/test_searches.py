@@ -87,6 +87,7 @@ def test_signature_is_the_parents(name):
         assert found[key].default is default or found[key].default == default
 
 
+@pytest.mark.slow
 def test_halving_needs_no_special_import():
     """And nothing is printed or changed by an import."""
     code = """

@@ -68,6 +68,7 @@ own_parameters = own_parameters.filter(
 own_parameters |= st.just({"optimizer": "sgd", "nesterov": True})
 
 
+@pytest.mark.slow
 @given(
     method=st.sampled_from(METHODS),
     size=st.sampled_from(list(SIZES)),

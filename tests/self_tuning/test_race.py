@@ -71,6 +71,7 @@ def test_a_candidate_stops_when_it_is_clearly_past_its_best(monkeypatch):
     np.testing.assert_array_equal(nets.predict_proba(X), whole.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_large_networks_train_fewer_at_a_time(monkeypatch):
     monkeypatch.setattr(race, "_RUNGS", ())
     monkeypatch.setattr(race, "_PATIENCE", 1.0)

@@ -54,7 +54,7 @@ def test_they_join_those_of_the_folds_or_replace_them():
 
 
 @pytest.mark.parametrize("calibrate", [True, False])
-@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+@pytest.mark.parametrize("schedule", ["cosine", pytest.param("plateau", marks=pytest.mark.slow)])
 def test_each_is_what_a_fit_to_all_samples_gives(calibrate, schedule, refits):
     net = small_net(dropout=0.2, max_epochs=25, lr_schedule=schedule)
     nets = tuned(estimator=net, calibrate=calibrate).fit(DIGITS_X, DIGITS_Y)

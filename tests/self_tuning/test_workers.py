@@ -111,6 +111,7 @@ def test_the_same_whatever_is_trained(name, n_jobs, in_threads):
     assert_same(shared, alone)
 
 
+@pytest.mark.slow
 def test_moments_move_with_their_networks(in_threads, monkeypatch):
     """Without them the result is another: the other tests would see that they are missing."""
     own, n_moved = Worker.fetch_moments, []
@@ -127,6 +128,7 @@ def test_moments_move_with_their_networks(in_threads, monkeypatch):
     assert not np.array_equal(alone.oof_proba_, shared.oof_proba_)
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_late_takes_networks_over(in_threads, monkeypatch):
     own, n_rounds, n_processes = RoundTrainer.train, [], []
 
@@ -204,6 +206,7 @@ def test_ctrl_c_with_workers(in_threads, monkeypatch):
     assert len(in_threads) == 2
 
 
+@pytest.mark.slow
 def test_workers_join_within_the_time(in_threads):
     nets = DeepNetClassifierCV(small_net(max_epochs=50), max_time=4.0, n_jobs=2, random_state=0)
     with warnings.catch_warnings():
@@ -223,6 +226,7 @@ def test_what_is_kept_by_one_is_found_by_two(in_threads, tmp_path):
         assert_same(shared, alone)
 
 
+@pytest.mark.slow
 def test_short_work_stays_here(monkeypatch):
     started = []
     monkeypatch.setattr(RoundTrainer, "start_workers", started.append)
@@ -235,6 +239,7 @@ def test_short_work_stays_here(monkeypatch):
     assert not started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_ready", [False, True])
 def test_those_that_are_ready_join_sooner(is_ready, monkeypatch):
     started = []
