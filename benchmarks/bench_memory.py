@@ -10,12 +10,12 @@ search  Does a search stay within its memory however many fits wait for each oth
         up; pages that processes share count for each of them. PSS counts them once (Linux).
         The wanted bound holds for RSS.
 rows    What do a fit, the prediction after it and a search take as rows grow? 50 columns in
-        float32 (ours in float64, too, of which a copy is unavoidable), batches of 256: the
-        default DeepNetClassifier beside MLPClassifier of the same layers and RealMLP-TD (from
-        pytabkit, if installed), then a fused search of 20 candidates x 3 folds, 64 units. Peak
-        (ru_maxrss) beyond what the process held before the fit, with all imported and the data
-        in place. Wanted: a fit takes at most twice the data as float32, and a search's time
-        grows no faster than rows.
+        float32 (ours in float64, too, and as a frame, of which a copy is unavoidable), batches
+        of 256: the default DeepNetClassifier beside MLPClassifier of the same layers and
+        RealMLP-TD (from pytabkit, if installed), then a fused search of 20 candidates x 3
+        folds, 64 units. Peak (ru_maxrss) beyond what the process held before the fit, with all
+        imported and the data in place. Wanted: a fit takes at most twice the data as float32,
+        and a search's time grows no faster than rows.
 
 Each case runs in a process of its own.
 """
@@ -42,7 +42,8 @@ TITLES = {
 }
 WANTED_GIB = 3.0
 SECONDS_BETWEEN_SAMPLES = 0.1
-OURS_DOUBLE, SEARCH = f"{OURS}, float64", "fused search, 20 x 3 fits"
+OURS_DOUBLE, OURS_FRAME = f"{OURS}, float64", f"{OURS}, frame of float64"
+SEARCH = "fused search, 20 x 3 fits"
 N_FEATURES, BATCH_SIZE, WANTED_TIMES_DATA = 50, 256, 2.0
 MB = 1e6
 
@@ -265,7 +266,9 @@ def make_large_search(net):
 def run_contender(name, n_rows, n_epochs):
     """Print MB of a fit and of a fit with prediction, seconds and processor seconds of the fit."""
     silence_expected_warnings()
-    X, y = make_rows(n_rows, "float64" if name == OURS_DOUBLE else "float32")
+    X, y = make_rows(n_rows, "float64" if name in (OURS_DOUBLE, OURS_FRAME) else "float32")
+    if name == OURS_FRAME:
+        X = pd.DataFrame({f"x{i}": column for i, column in enumerate(X.T)})
     make_contender(name, n_epochs).fit(X[:500], y[:500])
     before, start = psutil.Process().memory_info().rss, time.process_time()
     fitted, seconds = report.timed(make_contender(name, n_epochs).fit, X, y)
@@ -283,9 +286,9 @@ def peak_memory():
 
 def report_rows(options):
     """Run each contender on each number of rows, and print their table."""
-    names = [OURS, OURS_DOUBLE, MLP, SEARCH]
+    names = [OURS, OURS_DOUBLE, OURS_FRAME, MLP, SEARCH]
     if make_peer(REALMLP).make is not None:
-        names.insert(3, REALMLP)
+        names.insert(-1, REALMLP)
     rows = []
     for name in names:
         first = None
@@ -296,7 +299,7 @@ def report_rows(options):
             per_row = processor_seconds / n_rows
             first = first or per_row
             data = n_rows * N_FEATURES * 4 / MB
-            wanted = WANTED_TIMES_DATA if name in (OURS, OURS_DOUBLE) else None
+            wanted = WANTED_TIMES_DATA if name.startswith(OURS) else None
             own = [f"{fit:.0f}", f"{fit / data:.2f}", wanted, f"{predicted:.0f}"]
             own += [f"{seconds:.1f}", f"{processor_seconds:.1f}", f"{per_row / first:.2f}"]
             rows.append([f"{name}, {n_rows}", *own])

@@ -55,7 +55,7 @@ def check_data(
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # infinity is then rejected
             return validate_data(
-                estimator, X, y, reset=reset, accept_sparse="csr", dtype=np.float32
+                estimator, X, y, reset=reset, accept_sparse="csr", dtype=np.float32, order="C"
             )
     except (OverflowError, TypeError, ValueError) as error:
         for pattern, sentence in _PLAIN_WORDS.items():
@@ -81,7 +81,7 @@ def _is_plain(X: Any, y: Any) -> bool:
 def _checked_plain(estimator: Any, X: np.ndarray, reset: bool) -> np.ndarray | None:
     """Check a plain array in a tenth of the time; None where scikit-learn has something to say."""
     with np.errstate(over="ignore", invalid="ignore"):
-        checked = np.asarray(X, np.float32)
+        checked = np.asarray(X, np.float32, order="C")
         is_finite = np.isfinite(checked.sum())
     if not is_finite or hasattr(estimator, "feature_names_in_"):
         return None

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 from sknethp import DeepNetClassifier
 from sknethp.estimator import data_checks
 from sknethp.estimator.data_checks import check_data
+from sknethp.training.rows import Rows
 
 X, y = load_iris(return_X_y=True)
 PLAIN = {
@@ -39,13 +40,21 @@ def test_same_outcome(seen, name):
     given, labels = PLAIN[name], y[: len(PLAIN[name])]
     ours, theirs = DeepNetClassifier(), DeepNetClassifier()
     found, found_labels = check_data(ours, given, labels)
-    wanted, wanted_labels = validate_data(theirs, given, labels, dtype=np.float32)
+    wanted, wanted_labels = validate_data(theirs, given, labels, dtype=np.float32, order="C")
     np.testing.assert_array_equal(found, wanted)
     np.testing.assert_array_equal(found_labels, wanted_labels)
     assert (found.dtype, found.strides) == (wanted.dtype, wanted.strides)
     assert vars(ours) == vars(theirs)
     assert check_data(ours, given, reset=False).strides == found.strides
     assert not seen
+
+
+@pytest.mark.parametrize("given", [*PLAIN.values(), pd.DataFrame(X)], ids=[*PLAIN, "frame"])
+def test_copied_at_most_once(given):
+    """What has been checked is trained on as it is, not copied into another order."""
+    checked = check_data(DeepNetClassifier(), given, y[: len(given)])[0]
+    if checked.flags.writeable:  # torch would warn
+        assert np.shares_memory(Rows(checked).dense.numpy(), checked)
 
 
 @pytest.mark.parametrize(
