@@ -69,15 +69,18 @@ def tried_facts(run: Run, search: SearchTable | None) -> Facts:
         facts.insert(0, ("Method", _METHODS.get(method, method)))
     else:
         facts.insert(0, ("Models", ", ".join(run.comparison.models_)))
+    notes = run.settings.get("notes") or []
     if search is not None:
         facts.append(("Candidates", _candidates(search)))
+        own = f"{len(search.results['params'])} candidates ("
+        notes = [note for note in notes if not note.startswith(own)]
     facts += [("Folds", str(given["cv"]))] if given.get("cv") else []
     if given.get("budget"):
         what = "for each model in each fold" if run.comparison else "at most"
         facts.append(("Budget", f"{given['budget']:g} s {what}"))
     if "seconds" in run.settings:
         facts.append(("Took", f"{run.settings['seconds']:,} s"))
-    facts += [("Notes", "; ".join(notes))] if (notes := run.settings.get("notes")) else []
+    facts += [("Notes", "; ".join(notes))] if notes else []
     facts += [("Seed", str(given["seed"]))] if given.get("seed") is not None else []
     return facts
 

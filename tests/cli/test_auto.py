@@ -13,6 +13,9 @@ from sknethp import DeepNetClassifierCV
 from sknethp.cli import main
 from sknethp.cli.data import load_dataset
 from sknethp.cli.splits import split
+from sknethp.report.about import tried_facts
+from sknethp.report.files import read_run
+from sknethp.report.search import search_table
 from sknethp.self_tuning.kept import Kept
 from sknethp.self_tuning.race import Race
 
@@ -54,6 +57,15 @@ def test_the_best_hyperparameters_are_all_that_are_not_defaults(finished):
     candidates = pd.read_csv(finished / "cv_results.csv").set_index("candidate")
     np.testing.assert_allclose(candidates["evaluated_at"].sort_index(), found.evaluated_at_)
     assert candidates["weight"].sum() == pytest.approx(1)
+
+
+def test_the_page_counts_the_candidates_once(finished):
+    first, *others = json.loads((finished / "settings.json").read_text())["notes"]
+    run = read_run(finished)
+    facts = dict(tried_facts(run, search_table(run.candidates)))
+    assert first.startswith("2 candidates (")
+    assert facts["Candidates"].startswith("2 (")
+    assert facts.get("Notes", "") == "; ".join(others)
 
 
 def test_files_agree_with_each_other(finished):
