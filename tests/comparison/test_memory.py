@@ -46,6 +46,7 @@ compare(X, y, models, cv=4, memory=sys.argv[1], random_state=0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 def test_killed_and_run_again_it_goes_on(tmp_path, monkeypatch):
     log, memory = tmp_path / "log", tmp_path / "memory"

@@ -360,6 +360,7 @@ def test_metadata_routing(data):
     np.testing.assert_array_equal(scores(again), scores(grouped))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", ["GBRT", "gbrt", QUANTILES])
 def test_gradient_boosting_as_the_surrogate(base, data):
     settings = {
@@ -374,6 +375,7 @@ def test_gradient_boosting_as_the_surrogate(base, data):
         assert again.cv_results_["params"] == search.cv_results_["params"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("base", "n_points"), [("dummy", 1), ("DUMMY", 4)])
 def test_random_proposals(base, n_points, data):
     settings = {"optimizer_kwargs": {"base_estimator": base, "n_initial_points": 2}, "n_iter": 12}
