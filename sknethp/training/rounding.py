@@ -143,8 +143,6 @@ class Product:
             )
             for i in range(len(out))
         ]
-        if len(parts) == 1:
-            return parts[0]
         return lambda: [part() for part in parts]
 
 
